@@ -1,0 +1,25 @@
+const RESOURCES = [
+  'assess',
+  'policy',
+  'keys',
+  'identities',
+  'execution',
+  'payments',
+  'agents',
+  'certificates',
+  'events',
+  'webhooks',
+  'audit',
+] as const;
+
+/** Every scope a credential may hold; `admin` stands for all of them. */
+export const SCOPES: readonly string[] = [
+  ...RESOURCES.flatMap((resource) => [`${resource}:read`, `${resource}:write`]),
+  'payments:refund',
+  'admin',
+];
+
+/** Whether `held` covers `asked`. */
+export function covers(held: string[], asked: string): boolean {
+  return held.includes('admin') || held.includes(asked);
+}

@@ -1,0 +1,120 @@
+/**
+ * What crosses the boundary of Temporal: inputs of workflows, updates, signals and activities. JSON only; amounts are
+ * safe integers of minor units, times RFC 3339 texts or milliseconds, ids bare UUIDs. No secret travels in clear: what
+ * must stay private is sealed before it enters a payload.
+ */
+import type { Intent, IntentContext, Tenant } from './types.ts';
+import type { FailureClass } from './failures.ts';
+
+/** Durations of the lifecycle's timers, milliseconds: inputs, so that a test may shorten them. */
+export interface LifecycleTimers {
+  challengeMs: number;
+  reviewMs: number;
+  tokenMs: number;
+  settlementMs: number;
+  unknownDeadlineMs: number;
+  /** Spacing of two "not found" answers before absence is believed. */
+  visibilityLagMs: number;
+}
+
+/** Who asked, under which key, and which process waits for the answer. */
+export interface RequestRef {
+  /** The Idempotency-Key. */
+  key: string;
+  fingerprint: string;
+  /** `api_key:key_…`, `client:…`: goes into the audit trail. */
+  actor: string;
+  /** Id of the waiting process: when another one commits, it says so through PostgreSQL. */
+  replyTo: string;
+}
+
+/** Input of `executionLifecycle`. The execution, its challenge and its payment share one UUID (ADR 0002). */
+export interface AuthorizeInput {
+  tenant: Tenant;
+  executionId: string;
+  request: RequestRef;
+  agentId: string;
+  principalId: string;
+  delegationId?: string;
+  intent: Intent;
+  context: IntentContext;
+  /** A mandate was presented; it is verified before anything is approved. */
+  mandatePresent?: boolean;
+  timers: LifecycleTimers;
+}
+
+export interface ChallengeResponse {
+  request: RequestRef;
+  method: 'totp' | 'webauthn' | 'approval';
+  /** JSON of the response, sealed. */
+  sealedResponse: string;
+}
+
+export interface ReviewVerdict {
+  request: RequestRef;
+  verdict: 'approve' | 'deny';
+  note: string;
+}
+
+export interface PayRequest {
+  request: RequestRef;
+  operationId: string;
+  amountMinor?: number;
+  currency?: string;
+  /** JSON of the payment method, sealed. */
+  sealedMethod: string;
+  routePlanId?: string;
+  capture: 'manual' | 'automatic';
+  merchantReference?: string;
+}
+
+export interface CaptureRequest {
+  request: RequestRef;
+  operationId: string;
+  amountMinor?: number;
+  final: boolean;
+}
+
+export interface VoidRequest {
+  request: RequestRef;
+  operationId: string;
+  reason?: string;
+}
+
+/** Input of the `refund` workflow. */
+export interface RefundInput {
+  tenant: Tenant;
+  request: RequestRef;
+  paymentId: string;
+  operationId: string;
+  amountMinor?: number;
+  reason?: string;
+  timers: LifecycleTimers;
+}
+
+/** How a money operation stands after a step. */
+export type OperationStep =
+  | {
+      kind: 'succeeded';
+      /** Stage that the lifecycle is in now, read off the counters. */
+      stage: PaymentStage;
+      processor?: string;
+      authorizationExpiresAt?: string;
+    }
+  | { kind: 'failed'; class: FailureClass; code: string; failover: boolean }
+  /** The operation stays reserved; only evidence resolves it. */
+  | { kind: 'unknown' | 'pending'; processor?: string }
+  /** Not accepted by our own rules: nothing was reserved, nothing sent. */
+  | { kind: 'refused'; code: string; detail: string };
+
+/** Stages that are read off a payment's counters. */
+export type PaymentStage =
+  | 'authorizing'
+  | 'auth_unknown'
+  | 'needs_review'
+  | 'authorized'
+  | 'partially_captured'
+  | 'captured'
+  | 'voided'
+  | 'expired'
+  | 'failed';

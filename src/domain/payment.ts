@@ -1,0 +1,20 @@
+/** Payments: counters are the truth, transitions change them, status is derived. */
+export { assertCounters, capturable, CounterError, NO_COUNTERS, refundable } from './payment/counters.ts';
+export type { CounterErrorCode, Counters } from './payment/counters.ts';
+export { paymentStatus } from './payment/status.ts';
+export type { ClosedBy, PaymentPhase, PaymentStatus } from './payment/status.ts';
+export {
+  failCapture,
+  failRefund,
+  holdDispute,
+  loseDispute,
+  openCounters,
+  postCapture,
+  postRefund,
+  releaseRemainder,
+  reserveCapture,
+  reserveRefund,
+  reverseRefund,
+  settle,
+  winDispute,
+} from './payment/transitions.ts';

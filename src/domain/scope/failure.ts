@@ -1,0 +1,8 @@
+export type ScopeMember =
+  'actions' | 'currencies' | 'max_amount' | 'merchants' | 'channels' | 'countries' | 'max_total';
+
+/** One member of a scope that does not hold, with a sentence for whoever asked. */
+export interface ScopeFailure {
+  member: ScopeMember;
+  message: string;
+}
