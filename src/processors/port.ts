@@ -1,0 +1,124 @@
+import type { FailureClass } from '../domain/failures.ts';
+
+export type { FailureClass } from '../domain/failures.ts';
+
+/**
+ * The processor port: what the money activities need from a payment processor, whichever it is.
+ *
+ * Contract for implementers
+ * - One call is one HTTP exchange, at most. No retries inside: the caller decides what may be repeated.
+ * - Never throw for what the processor or the network did: every outcome is a value. Throw only for programming errors.
+ * - `operationId` is sent as the processor's idempotency key; `reference` (our payment id) is stored at the processor,
+ *   so that `query` finds the payment without any id of the processor's.
+ * - Whether a request was sent is decided conservatively: only a failed connect (refused, DNS, TLS) or an answer that
+ *   the processor documents as a no-op is `not_sent` or `throttled`; a read timeout, reset, 5xx or unparseable answer
+ *   is `unknown`, since money may have moved.
+ */
+export interface ProcessorPort {
+  readonly kind: string;
+  authorize(request: AuthorizeRequest): Promise<ProcessorOutcome>;
+  capture(request: CaptureRequest): Promise<ProcessorOutcome>;
+  void(request: VoidRequest): Promise<ProcessorOutcome>;
+  refund(request: RefundRequest): Promise<ProcessorOutcome>;
+  /** What the processor knows under our reference. `absent` is one sighting only; see `docs/failures.md`. */
+  query(request: QueryRequest): Promise<QueryOutcome>;
+}
+
+/** An account at a processor, as the activity received it from the database (credentials already opened). */
+export interface MidAccount {
+  processor: string;
+  mid: string;
+  baseUrl: string;
+  apiKey: string;
+}
+
+interface Call {
+  account: MidAccount;
+  /** Idempotency key at the processor; stable over retries and crashes. */
+  operationId: string;
+  /** Our payment id in TypeID form (`pay_…`). */
+  reference: string;
+  /** Bound for the whole exchange, milliseconds. */
+  timeoutMs: number;
+}
+
+export interface AuthorizeRequest extends Call {
+  amountMinor: number;
+  currency: string;
+  token: string;
+  merchantReference?: string;
+  capture: 'manual' | 'automatic';
+}
+export interface CaptureRequest extends Call {
+  processorReference: string;
+  amountMinor: number;
+  currency: string;
+  final: boolean;
+}
+export interface VoidRequest extends Call {
+  processorReference: string;
+}
+export interface RefundRequest extends Call {
+  processorReference: string;
+  amountMinor: number;
+  currency: string;
+}
+export interface QueryRequest {
+  account: MidAccount;
+  reference: string;
+  operationId: string;
+  timeoutMs: number;
+}
+
+export type ProcessorOutcome =
+  | {
+      status: 'succeeded';
+      processorReference: string;
+      /** What really moved; an authorization may be approved for less. */
+      amountMinor: number;
+      /** RFC 3339; for authorizations, when the hold ends at the processor. */
+      expiresAt?: string;
+      /** Set when the processor captured at once, as asked (`capture: 'automatic'`). */
+      captured?: boolean;
+    }
+  | { status: 'pending'; processorReference: string }
+  | { status: 'failed'; class: Exclude<FailureClass, 'unknown' | 'pending'>; code: string; message: string }
+  | { status: 'unknown'; reason: string };
+
+export type QueryOutcome =
+  | { status: 'found'; outcome: ProcessorOutcome }
+  | { status: 'absent' }
+  /** The question itself could not be answered; ask again later. */
+  | { status: 'unanswered'; reason: string };
+
+/** What a processor tells us by itself, after its signature was checked; `eventId` makes it replay-safe. */
+export type ProcessorNotification =
+  | {
+      type: 'operation';
+      eventId: string;
+      /** The processor that speaks; event ids are unique within it. */
+      processor: string;
+      operation: 'authorize' | 'capture' | 'void' | 'refund';
+      operationId: string;
+      reference: string;
+      outcome: ProcessorOutcome;
+    }
+  | {
+      type: 'settlement';
+      eventId: string;
+      processor: string;
+      settlementId: string;
+      settledAt: string;
+      lines: SettlementLine[];
+    };
+
+/** One line of a settlement: gross amount of one capture or refund, and the fee kept from it. */
+export interface SettlementLine {
+  lineId: string;
+  type: 'capture' | 'refund';
+  reference: string;
+  operationId: string;
+  amountMinor: number;
+  feeMinor: number;
+  currency: string;
+}

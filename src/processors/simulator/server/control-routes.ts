@@ -1,0 +1,51 @@
+import { json, Router } from 'express';
+import { listEffects, summarizeEffects } from './effects.ts';
+import type { SimulatorParts } from './processor-routes.ts';
+import { EffectsQuery, EmptyBody, OutageBody, ScriptBody, SettleBody, SummaryQuery, TimingBody } from './schemas.ts';
+import { emptySchema } from './schema.ts';
+import { settle } from './settlement.ts';
+import { parse } from './wire-problem.ts';
+
+/**
+ * `/control/…`: the oracle, and the levers of a test. Open to whoever reaches the port, as everything here is play money:
+ * bind it to loopback.
+ */
+export function controlRoutes({ pool, controls, clock, announces }: SimulatorParts): Router {
+  const router = Router();
+  router.use(json({ limit: '1mb' }));
+
+  router.get('/effects', async (req, res) => {
+    res.json(await listEffects(pool, parse(EffectsQuery, req.query)));
+  });
+  router.get('/summary', async (req, res) => {
+    res.json(await summarizeEffects(pool, parse(SummaryQuery, req.query).reference));
+  });
+  router.get('/state', (_req, res) => {
+    res.json(controls.snapshot());
+  });
+  router.post('/settle', async (req, res) => {
+    const settlements = await settle(pool, parse(SettleBody, req.body ?? {}), announces);
+    if (announces) clock.wake(0);
+    res.json({ settlements });
+  });
+  router.post('/outage', async (req, res) => {
+    const { processor, mode, seconds } = parse(OutageBody, req.body);
+    await controls.setOutage(processor, mode, seconds);
+    res.json(controls.snapshot());
+  });
+  router.post('/script', async (req, res) => {
+    await controls.addScript(parse(ScriptBody, req.body));
+    res.json(controls.snapshot());
+  });
+  router.post('/timing', async (req, res) => {
+    await controls.setTiming(parse(TimingBody, req.body));
+    res.json(controls.snapshot());
+  });
+  router.post('/reset', async (req, res) => {
+    parse(EmptyBody, req.body ?? {});
+    await emptySchema(pool);
+    await controls.clear();
+    res.json(controls.snapshot());
+  });
+  return router;
+}

@@ -1,0 +1,86 @@
+import type { Pool } from 'pg';
+import { type NotificationBody, SIGNATURE_HEADER, signNotification } from '../notification.ts';
+import { loadOperation } from './operations.ts';
+import type { SettlementView } from '../notification.ts';
+
+export interface Receiver {
+  url: string;
+  secret: string;
+}
+
+/** Waits between attempts, milliseconds; after the last one the notification is given up. */
+const RETRY_AFTER_MS = [200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 60_000, 60_000];
+const ATTEMPT_TIMEOUT_MS = 5_000;
+/** A claimed notification comes up again after this long if its process died; longer than an attempt takes. */
+const LEASE_MS = 10_000;
+const BATCH = 50;
+
+interface DueNotification {
+  event_id: string;
+  copy: number;
+  processor: string;
+  mid: string | null;
+  operation_id: string | null;
+  settlement_id: string | null;
+  attempts: number;
+}
+
+/** Claims what is due and sends it, all at once: a slow receiver of one holds up no other. Answers how many. */
+export async function deliverDue(pool: Pool, receiver: Receiver, signal: AbortSignal): Promise<number> {
+  const { rows } = await pool.query<DueNotification>(
+    `UPDATE simulator.notifications n
+     SET attempts = attempts + 1, due_at = clock_timestamp() + $1 * interval '1 millisecond'
+     FROM (SELECT event_id, copy FROM simulator.notifications WHERE state = 'due' AND due_at <= clock_timestamp()
+           ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+     WHERE n.event_id = due.event_id AND n.copy = due.copy RETURNING n.*`,
+    [LEASE_MS, BATCH],
+  );
+  await Promise.all(rows.map((row) => deliver(pool, receiver, row, signal)));
+  return rows.length;
+}
+
+async function deliver(pool: Pool, receiver: Receiver, due: DueNotification, signal: AbortSignal): Promise<void> {
+  const body = await render(pool, due);
+  // Nothing to tell any more: the money was reset in between.
+  const delivered = body === undefined || (await post(receiver, JSON.stringify(body), signal));
+  const wait = RETRY_AFTER_MS[due.attempts - 1];
+  await pool.query(
+    `UPDATE simulator.notifications SET state = $3, due_at = clock_timestamp() + $4 * interval '1 millisecond'
+     WHERE event_id = $1 AND copy = $2`,
+    [due.event_id, due.copy, delivered ? 'delivered' : wait === undefined ? 'given_up' : 'due', wait ?? 0],
+  );
+}
+
+async function post(receiver: Receiver, body: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const answer = await fetch(receiver.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        [SIGNATURE_HEADER]: signNotification(body, receiver.secret, Math.floor(Date.now() / 1000)),
+      },
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]),
+    });
+    await answer.arrayBuffer();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function render(pool: Pool, due: DueNotification): Promise<NotificationBody | undefined> {
+  const head = { event_id: due.event_id, processor: due.processor };
+  if (due.settlement_id !== null) {
+    const { rows } = await pool.query<Omit<SettlementView, 'settled_at'> & { settled_at: Date }>(
+      `SELECT settlement_id, processor, settled_at, lines FROM simulator.settlements WHERE settlement_id = $1`,
+      [due.settlement_id],
+    );
+    const settlement = rows[0] && { ...rows[0], settled_at: rows[0].settled_at.toISOString() };
+    return settlement && { ...head, type: 'settlement', settlement };
+  }
+  const key = { processor: due.processor, mid: due.mid!, operationId: due.operation_id! };
+  const operation = await loadOperation(pool, key);
+  return operation && { ...head, mid: key.mid, type: 'operation', operation };
+}

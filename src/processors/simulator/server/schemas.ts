@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { OPERATION_TYPES } from '../wire.ts';
+import { FAULTS, QUERY_FAULTS } from './faults.ts';
+
+/** Every body refuses members that it does not know. */
+const text = z.string().min(1).max(200);
+const amount = z.int().positive();
+const currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code');
+export const processorName = z.string().regex(/^[a-z0-9_-]{1,64}$/, 'must match [a-z0-9_-]');
+const duration = z
+  .int()
+  .min(0)
+  .max(366 * 86_400_000);
+
+export const AuthorizationBody = z.strictObject({
+  reference: text,
+  amount_minor: amount,
+  currency,
+  token: text,
+  capture: z.enum(['manual', 'automatic']).default('manual'),
+  merchant_reference: text.optional(),
+  mid: text.optional(),
+});
+export const CaptureBody = z.strictObject({
+  reference: text.optional(),
+  amount_minor: amount,
+  currency: currency.optional(),
+  /** Release what the capture leaves of the hold. */
+  final: z.boolean().default(false),
+  mid: text.optional(),
+});
+export const VoidBody = z.strictObject({ reference: text.optional(), mid: text.optional() });
+export const RefundBody = z.strictObject({
+  reference: text.optional(),
+  amount_minor: amount,
+  currency: currency.optional(),
+  mid: text.optional(),
+});
+export const PaymentQuery = z.strictObject({ reference: text });
+
+export const EffectsQuery = z.strictObject({
+  reference: text.optional(),
+  processor: processorName.optional(),
+  cursor: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
+});
+export const SummaryQuery = z.strictObject({ reference: text });
+
+/** Errors planted into a settlement, named after what a reconciliation must find. */
+export const Discrepancy = z.strictObject({
+  kind: z.enum(['missing', 'over', 'under', 'currency_mismatch', 'data_mismatch', 'duplicate']),
+  /** The line it befalls; without it, the first line of the batch that has none yet. */
+  operation_id: text.optional(),
+  /** For `over` and `under`; 1 when not given. */
+  by_minor: amount.default(1),
+});
+export type Discrepancy = z.infer<typeof Discrepancy>;
+export const SettleBody = z.strictObject({
+  processor: processorName.optional(),
+  reference: text.optional(),
+  discrepancies: z.array(Discrepancy).max(100).default([]),
+});
+
+export const OutageBody = z.strictObject({
+  processor: processorName,
+  mode: z.enum(['refuse', '503', 'hang', 'off']),
+  seconds: z.number().positive().max(86_400).optional(),
+});
+export const ScriptBody = z
+  .strictObject({
+    processor: processorName.optional(),
+    reference: text.optional(),
+    operation: z.enum([...OPERATION_TYPES, 'query']).optional(),
+    fault: z.enum(FAULTS),
+    times: z.int().min(1).max(100_000).default(1),
+  })
+  .refine((script) => script.operation !== 'query' || QUERY_FAULTS.includes(script.fault), {
+    path: ['fault'],
+    error: 'does not exist for a query',
+  });
+export const TimingBody = z.strictObject({
+  slow_ms: duration.optional(),
+  pending_ms: duration.optional(),
+  expire_soon_ms: duration.optional(),
+  hold_ms: duration.optional(),
+  visibility_lag_ms: duration.optional(),
+  late_notification_ms: duration.optional(),
+});
+export const EmptyBody = z.strictObject({});
