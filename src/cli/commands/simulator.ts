@@ -1,0 +1,29 @@
+import { type Command, Option } from 'commander';
+import { portNumber } from '../options.ts';
+import { untilStopped } from '../until-stopped.ts';
+
+interface Options {
+  databaseUrl: string;
+  host: string;
+  port: number;
+  notifyUrl?: string;
+  notifySecret?: string;
+}
+
+/** `prokura simulator`: the payment processors of a development start, as a server of its own. */
+export function simulatorCommand(program: Command): void {
+  program
+    .command('simulator')
+    .description('run the processor simulator: fake processors that count every true money effect')
+    .addOption(new Option('--database-url <url>', 'its own database').env('DATABASE_URL').makeOptionMandatory())
+    .addOption(new Option('--host <host>', 'address to listen on').env('HOST').default('127.0.0.1'))
+    .addOption(new Option('--port <port>', 'port to listen on').env('PORT').default(8090).argParser(portNumber))
+    .addOption(new Option('--notify-url <url>', 'where notifications go').env('SIMULATOR_NOTIFY_URL'))
+    .addOption(new Option('--notify-secret <secret>', 'signs notifications').env('SIMULATOR_NOTIFY_SECRET'))
+    .action(async (options: Options) => {
+      const { startSimulator } = await import('../../processors/simulator/server/main.ts');
+      const simulator = await startSimulator(options);
+      process.stdout.write(`simulator at ${simulator.url}\n`);
+      untilStopped(simulator);
+    });
+}

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command } from 'commander';
+import { benchCommand } from './commands/bench.ts';
+import { demoCommand } from './commands/demo.ts';
+import { demoProductionCommand } from './commands/demo-production.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { keysCommand } from './commands/keys.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { serviceCommands } from './commands/service.ts';
+import { simulatorCommand } from './commands/simulator.ts';
+import { startCommand } from './commands/start.ts';
+import { CommandError } from './output.ts';
+import { projectRoot } from './paths.ts';
+
+/** Errors whose message says everything; any other one is a defect and is printed with its stack. */
+const SELF_EXPLAINING = new Set(['CommandError', 'ConfigError']);
+
+const { version } = JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 'utf8')) as { version: string };
+const program = new Command('prokura')
+  .description('Self-hosted control plane for payments that software agents make.')
+  .version(version)
+  .enablePositionalOptions()
+  .showHelpAfterError('(--help lists commands and options)')
+  .addHelpText('after', '\nEvery setting of a process is an environment variable: see docs/operations.md.');
+
+startCommand(program);
+demoCommand(program);
+serviceCommands(program);
+simulatorCommand(program);
+migrateCommand(program);
+keysCommand(program);
+doctorCommand(program);
+demoProductionCommand(program);
+benchCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const known = error instanceof CommandError || (error instanceof Error && SELF_EXPLAINING.has(error.name));
+  process.stderr.write(`${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,47 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { calculateJwkThumbprint, type JWK } from 'jose';
+import { readJson, writePrivateJson } from '../private-file.ts';
+
+/** Fresh keys of an installation, in the form that the settings take. */
+export interface InstallationKeys {
+  /** Ed25519 private key as JWK (RFC 8037), `kid` its RFC 7638 thumbprint. */
+  PROKURA_SIGNING_KEY: string;
+  /** 32 random bytes, base64. */
+  PROKURA_DATA_KEY: string;
+  /** 32 random bytes, base64. */
+  PROKURA_PAYLOAD_KEY: string;
+}
+
+/** Makes new keys. Nothing is stored. */
+export async function makeKeys(): Promise<InstallationKeys> {
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JWK;
+  const kid = await calculateJwkThumbprint(jwk);
+  return {
+    PROKURA_SIGNING_KEY: JSON.stringify({ ...jwk, kid, alg: 'EdDSA', use: 'sig' }),
+    PROKURA_DATA_KEY: randomBytes(32).toString('base64'),
+    PROKURA_PAYLOAD_KEY: randomBytes(32).toString('base64'),
+  };
+}
+
+/** The secrets of a development start. Payloads stay readable in the Temporal UI there, so it has no payload key. */
+export interface DevelopmentKeys {
+  signing_key: string;
+  data_key: string;
+  postgres_password: string;
+  simulator_notify_secret: string;
+}
+
+/** Reads the development keys of `file`, or makes them (0600): the same ones at every start until a reset. */
+export async function developmentKeys(file: string): Promise<DevelopmentKeys> {
+  const known = readJson<DevelopmentKeys>(file);
+  if (known) return known;
+  const fresh = await makeKeys();
+  const keys: DevelopmentKeys = {
+    signing_key: fresh.PROKURA_SIGNING_KEY,
+    data_key: fresh.PROKURA_DATA_KEY,
+    postgres_password: randomBytes(24).toString('base64url'),
+    simulator_notify_secret: randomBytes(32).toString('base64'),
+  };
+  writePrivateJson(file, keys);
+  return keys;
+}

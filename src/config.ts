@@ -1,0 +1,72 @@
+import { z } from 'zod';
+
+const seconds = (value: number) => z.coerce.number().positive().default(value);
+const flag = z
+  .enum(['true', 'false', '1', '0', ''])
+  .default('false')
+  .transform((text) => text === 'true' || text === '1');
+
+/** Every setting of every process, by environment variable. `docs/operations.md` explains each one. */
+const Settings = z.object({
+  PROKURA_ENV: z.enum(['development', 'production']).default('development'),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be postgres://user:password@host:port/database' }),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(20),
+  TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().default('prokura'),
+  TEMPORAL_TASK_QUEUE: z.string().default('prokura'),
+  TEMPORAL_UI_URL: z.url().default('http://127.0.0.1:8233'),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65535).default(8080),
+  /** Where clients and people reach the API; printed in links (approval pages, verify URLs). */
+  PUBLIC_URL: z.url().optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** Ed25519 private key as JWK (JSON): signs verdicts, events and checkpoints. */
+  PROKURA_SIGNING_KEY: z.string().optional(),
+  /** 32 bytes, base64: seals secrets at rest (TOTP seeds, webhook secrets, processor credentials). */
+  PROKURA_DATA_KEY: z.string().optional(),
+  /** 32 bytes, base64: encrypts Temporal payloads. Unset = payloads readable in the Temporal UI. */
+  PROKURA_PAYLOAD_KEY: z.string().optional(),
+  /** Prebuilt workflow bundle; unset = bundled at start. */
+  PROKURA_WORKFLOW_BUNDLE: z.string().optional(),
+  /** Opt-in: switches off two costs of the workflow sandbox (docs/performance.md). */
+  PROKURA_FAST_SANDBOX: flag,
+  /** Shared with the processor simulator: authenticates the notifications that it sends. Unset = none are accepted. */
+  SIMULATOR_NOTIFY_SECRET: z.string().optional(),
+  CHALLENGE_TTL_SECONDS: seconds(600),
+  REVIEW_TTL_SECONDS: seconds(86_400),
+  EXECUTION_TOKEN_TTL_SECONDS: seconds(900),
+  SETTLEMENT_SLA_SECONDS: seconds(3 * 86_400),
+  /** How long an unknown outcome is queried before a person is asked. */
+  UNKNOWN_DEADLINE_SECONDS: seconds(3_600),
+  /** Time that two "not found" answers of a processor must lie apart before absence is believed. */
+  PROCESSOR_VISIBILITY_LAG_MS: z.coerce.number().int().positive().default(2_000),
+  PROCESSOR_TIMEOUT_MS: z.coerce.number().int().positive().default(8_000),
+  /** Bounded wait of an HTTP request for its committed answer. */
+  ANSWER_WAIT_MS: z.coerce.number().int().positive().default(10_000),
+  /** Webhook endpoints on loopback and private addresses are refused unless this is set (development: allowed). */
+  WEBHOOK_ALLOW_PRIVATE: flag,
+});
+
+export type Config = z.infer<typeof Settings> & { publicUrl: string };
+
+/** The settings are unusable; the message lists every one, readably. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads and checks the settings of a process.
+ * @throws ConfigError in production when a key is missing: nothing starts with invented keys outside development.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const parsed = Settings.safeParse(env);
+  if (!parsed.success) throw new ConfigError(`Settings are not usable:\n${z.prettifyError(parsed.error)}`);
+  const config = parsed.data;
+  if (config.PROKURA_ENV === 'production') {
+    const missing = (['PROKURA_SIGNING_KEY', 'PROKURA_DATA_KEY'] as const).filter((name) => !config[name]);
+    if (missing.length > 0) {
+      throw new ConfigError(`Set ${missing.join(' and ')}: run \`prokura keys\` to make new ones, and keep them safe.`);
+    }
+  }
+  return { ...config, publicUrl: config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}` };
+}

@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { projectRoot } from '../../src/cli/paths.ts';
+
+const COMMANDS = 'start demo serve api worker simulator migrate keys doctor demo-production bench'.split(' ');
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'prokura-command-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs the command as a user does, from an empty state folder and without settings. */
+function prokura(args: string[], env: NodeJS.ProcessEnv = {}) {
+  const { PATH, HOME } = process.env;
+  return execa(process.execPath, [path.join(projectRoot, 'scripts', 'prokura.mjs'), ...args], {
+    cwd: folder,
+    env: { PATH, HOME, PROKURA_STATE_DIR: folder, ...env },
+    extendEnv: false,
+    reject: false,
+  });
+}
+
+describe('prokura', () => {
+  it('lists its commands, from any folder', async () => {
+    const { stdout, exitCode } = await prokura(['--help']);
+    expect(exitCode).toBe(0);
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
+  });
+
+  it('prints keys as JSON and nothing else on stdout', async () => {
+    const { stdout } = await prokura(['keys', '--json']);
+    expect(Object.keys(JSON.parse(stdout) as object)).toEqual([
+      'PROKURA_SIGNING_KEY',
+      'PROKURA_DATA_KEY',
+      'PROKURA_PAYLOAD_KEY',
+    ]);
+  });
+
+  it.each([
+    [['start'], { PROKURA_ENV: 'production' }, 'is for development'],
+    [['start', '--reset'], { DATABASE_URL: 'postgres://u:p@127.0.0.1/d' }, '--reset empties only what'],
+    [['start', '--port', '99999'], {}, 'a port is 1 to 65535'],
+    [['migrate'], {}, 'Set DATABASE_URL'],
+    [['serve'], { PROKURA_ENV: 'production' }, 'DATABASE_URL'],
+    [['strat'], {}, "unknown command 'strat'"],
+  ])('refuses %j readably', async (args, env, message) => {
+    const { exitCode, stderr } = await prokura(args, env);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('examines what a start needs when nothing runs', async () => {
+    const { stdout } = await prokura(['doctor', '--json']);
+    const { checks } = JSON.parse(stdout) as { checks: { name: string; status: string }[] };
+    expect(checks.map((check) => check.name)).toContain('embedded PostgreSQL');
+    expect(checks.find((check) => check.name === 'Node.js')?.status).toBe('ok');
+  });
+});
