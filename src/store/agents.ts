@@ -1,0 +1,104 @@
+import type { Tenant } from '../domain/types.ts';
+import type { Db } from './pool.ts';
+
+export type AgentStatus = 'pending' | 'active' | 'suspended' | 'retired';
+
+export interface AgentRow {
+  id: string;
+  orgId: string;
+  principalId: string | null;
+  name: string;
+  model: string | null;
+  modelHash: string | null;
+  version: string | null;
+  description: string | null;
+  did: string | null;
+  status: AgentStatus;
+  revocationReason: string | null;
+  financialScope: object | null;
+  metadata: Record<string, unknown> | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+const COLUMNS = `a.id, a.org_id AS "orgId", a.principal_id AS "principalId", a.name, a.model, a.model_hash AS "modelHash",
+  a.version, a.description, a.did, a.status, a.revocation_reason AS "revocationReason",
+  a.financial_scope AS "financialScope", a.metadata, a.created_at AS "createdAt", a.updated_at AS "updatedAt"`;
+
+export interface NewAgent {
+  id: string;
+  principalId?: string;
+  name: string;
+  model?: string;
+  modelHash?: string;
+  version?: string;
+  description?: string;
+  did?: string;
+  status: AgentStatus;
+  financialScope?: object;
+  metadata?: Record<string, unknown>;
+}
+
+export async function insertAgent(db: Db, tenant: Tenant, agent: NewAgent): Promise<AgentRow> {
+  const json = (value: object | undefined) => (value === undefined ? null : JSON.stringify(value));
+  const { rows } = await db.query<AgentRow>(
+    `INSERT INTO agents AS a (id, org_id, mode, principal_id, name, model, model_hash, version, description, did, status,
+                              financial_scope, metadata)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING ${COLUMNS}`,
+    [
+      agent.id,
+      tenant.orgId,
+      tenant.mode,
+      agent.principalId ?? null,
+      agent.name,
+      agent.model ?? null,
+      agent.modelHash ?? null,
+      agent.version ?? null,
+      agent.description ?? null,
+      agent.did ?? null,
+      agent.status,
+      json(agent.financialScope),
+      json(agent.metadata),
+    ],
+  );
+  return rows[0]!;
+}
+
+export async function findAgent(db: Db, tenant: Tenant, id: string): Promise<AgentRow | undefined> {
+  const { rows } = await db.query<AgentRow>({
+    name: 'find-agent',
+    text: `SELECT ${COLUMNS} FROM agents a WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3`,
+    values: [tenant.orgId, tenant.mode, id],
+  });
+  return rows[0];
+}
+
+/** Agents in order of registration, beginning after `after`. */
+export async function listAgents(
+  db: Db,
+  tenant: Tenant,
+  page: { after?: string; limit: number; status?: AgentStatus },
+): Promise<AgentRow[]> {
+  const { rows } = await db.query<AgentRow>(
+    `SELECT ${COLUMNS} FROM agents a
+      WHERE a.org_id = $1 AND a.mode = $2 AND ($3::uuid IS NULL OR a.id > $3) AND ($4::text IS NULL OR a.status = $4)
+      ORDER BY a.id LIMIT $5`,
+    [tenant.orgId, tenant.mode, page.after ?? null, page.status ?? null, page.limit],
+  );
+  return rows;
+}
+
+/**
+ * Holds an agent until the transaction ends, and makes a pending one active: somebody answers for it from now on.
+ * @returns the status, after that; `undefined` when the tenant has no such agent
+ */
+export async function holdAgentForDelegation(db: Db, tenant: Tenant, id: string): Promise<AgentStatus | undefined> {
+  const { rows } = await db.query<{ status: AgentStatus }>(
+    'SELECT status FROM agents WHERE org_id = $1 AND mode = $2 AND id = $3 FOR NO KEY UPDATE',
+    [tenant.orgId, tenant.mode, id],
+  );
+  const status = rows[0]?.status;
+  if (status !== 'pending') return status;
+  await db.query(`UPDATE agents SET status = 'active', updated_at = now() WHERE id = $1`, [id]);
+  return 'active';
+}

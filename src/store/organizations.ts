@@ -1,0 +1,13 @@
+import type { Mode } from '../domain/types.ts';
+import { newId } from '../trust/new-id.ts';
+import type { Db } from './pool.ts';
+
+const MODES: Mode[] = ['test', 'live'];
+
+/** A new organization with the heads of its two audit trails, one per mode. @returns its id */
+export async function createOrganization(db: Db, { name }: { name: string }): Promise<string> {
+  const id = newId();
+  await db.query('INSERT INTO organizations (id, name) VALUES ($1, $2)', [id, name]);
+  await db.query('INSERT INTO audit_heads (org_id, mode) SELECT $1, unnest($2::text[])', [id, MODES]);
+  return id;
+}
