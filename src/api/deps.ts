@@ -1,0 +1,22 @@
+import type { Router } from 'express';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Config } from '../config.ts';
+import type { Sealer } from '../trust/seal.ts';
+import type { Signer } from '../trust/signing.ts';
+import type { LifecycleClient } from './lifecycle/client.ts';
+
+/** What the API process is made of; nothing in it is global, so that tests may run several side by side. */
+export interface ApiDeps {
+  config: Config;
+  pool: pg.Pool;
+  signer: Signer;
+  sealer: Sealer;
+  log: Logger;
+  lifecycle: LifecycleClient;
+  /** Metrics of other parts of the process to be shown at `/metrics`. */
+  registry?: Registry;
+  /** Routers that answer before the route table (codec endpoint for the Temporal UI). */
+  extraRouters?: Router[];
+}
