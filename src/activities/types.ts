@@ -1,0 +1,75 @@
+import type {
+  AuthorizeInput,
+  CaptureRequest,
+  ChallengeResponse,
+  OperationStep,
+  PaymentStage,
+  PayRequest,
+  RefundInput,
+  ReviewVerdict,
+  VoidRequest,
+} from '../domain/messages.ts';
+import type { Decision, Risk, Tenant } from '../domain/types.ts';
+import type { DecisionContext } from '../domain/decision-context.ts';
+
+/** What risk assessment hands to policy evaluation: the gathered facts and the score over them. */
+export interface Assessment {
+  /** Set when the same key was decided before: nothing is decided again. */
+  prior?: DecidedExecution;
+  context?: DecisionContext;
+  risk?: Risk;
+}
+
+/** The committed decision, as far as the workflow needs it. */
+export interface DecidedExecution {
+  executionId: string;
+  decision: Decision;
+  stage: 'approved' | 'challenged' | 'in_review' | 'denied' | 'lapsed' | 'authorizing';
+  /** Code of the first reason: what a payment attempt is refused with. */
+  reasonCode?: string;
+  /** Milliseconds until the wait of this stage ends, counted from the commit. */
+  waitMs?: number;
+}
+
+export interface ExecutionRef {
+  tenant: Tenant;
+  executionId: string;
+}
+
+/** Evidence on one operation whose outcome is open. */
+export interface OperationRef {
+  tenant: Tenant;
+  paymentId: string;
+  operationId: string;
+  visibilityLagMs: number;
+  /** Whose request waits for the outcome, while it does. */
+  reply?: { key: string; replyTo: string };
+}
+
+/**
+ * Activities of the lifecycle. Each is one effect, safe to run again with the same arguments: decisions are keyed by
+ * the Idempotency-Key, money operations by the operation id that the workflow chose.
+ */
+export interface LifecycleActivities {
+  assessRisk(input: AuthorizeInput): Promise<Assessment>;
+  evaluatePolicy(input: AuthorizeInput, assessment: Assessment): Promise<DecidedExecution>;
+  /** What stands in the database for a first step whose own answer was lost; undefined when nothing was committed. */
+  findDecision(input: AuthorizeInput): Promise<DecidedExecution | undefined>;
+  answerChallenge(ref: ExecutionRef, response: ChallengeResponse): Promise<DecidedExecution>;
+  answerReview(ref: ExecutionRef, verdict: ReviewVerdict): Promise<DecidedExecution>;
+  /** The wait of a stage is over: challenge and review are denied, an unused approval lapses. */
+  expireStage(ref: ExecutionRef, stage: 'challenged' | 'in_review' | 'approved'): Promise<DecidedExecution>;
+
+  authorizePayment(ref: ExecutionRef, pay: PayRequest, attempt: number): Promise<OperationStep>;
+  capturePayment(ref: ExecutionRef, capture: CaptureRequest): Promise<OperationStep>;
+  voidPayment(ref: ExecutionRef, request: VoidRequest): Promise<OperationStep>;
+  refundPayment(input: RefundInput): Promise<OperationStep>;
+  /** Asks the processor once by our reference and records what it says. */
+  resolveOperation(ref: OperationRef): Promise<OperationStep>;
+  /** The deadline of an unknown outcome passed: a person decides; the reservation stays. */
+  escalateOperation(ref: OperationRef): Promise<void>;
+  /** The hold's date has passed: asks the processor once, then releases what was not captured. */
+  expireHold(ref: ExecutionRef, operationId: string): Promise<{ stage: PaymentStage }>;
+  /** Settlement is overdue: raises an exception on the payment. */
+  flagOverdueSettlement(ref: ExecutionRef): Promise<void>;
+}

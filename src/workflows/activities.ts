@@ -1,0 +1,49 @@
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { LifecycleActivities } from '../activities/types.ts';
+
+/** The first step commits within this time, or the workflow ends having done nothing. */
+export const DECISION_DEADLINE_MS = 8_000;
+
+const deciding = (summary: string) =>
+  proxyLocalActivities<LifecycleActivities>({
+    summary,
+    startToCloseTimeout: 6_000,
+    scheduleToCloseTimeout: DECISION_DEADLINE_MS,
+    retry: { initialInterval: 50, backoffCoefficient: 2, maximumInterval: 1_000 },
+  });
+
+/**
+ * Steps that may not be given up: the money may be on its way. They are retried until the database answers; the
+ * processor itself is never called twice for one operation without asking it first.
+ */
+const persistent = (summary: string) =>
+  proxyLocalActivities<LifecycleActivities>({
+    summary,
+    startToCloseTimeout: 30_000,
+    localRetryThreshold: 10_000,
+    retry: { initialInterval: 100, backoffCoefficient: 2, maximumInterval: 5_000 },
+  });
+
+export const decision = {
+  assessRisk: deciding('gather context, score risk').assessRisk,
+  evaluatePolicy: deciding('evaluate policy, sign and commit the decision').evaluatePolicy,
+  findDecision: persistent('was the decision committed?').findDecision,
+  answerChallenge: persistent('check the step-up response').answerChallenge,
+  answerReview: persistent('record the operator’s verdict').answerReview,
+  expireStage: persistent('the wait is over').expireStage,
+};
+
+export const money = {
+  authorizePayment: persistent('reserve, authorize at the processor, record').authorizePayment,
+  capturePayment: persistent('reserve, capture at the processor, record').capturePayment,
+  voidPayment: persistent('reserve, void at the processor, record').voidPayment,
+  refundPayment: persistent('check policy, reserve, refund at the processor, record').refundPayment,
+};
+
+/** Slow, after the answer: normal activities, so that every question and retry is seen in the history. */
+export const evidence = proxyActivities<
+  Pick<LifecycleActivities, 'resolveOperation' | 'escalateOperation' | 'expireHold' | 'flagOverdueSettlement'>
+>({
+  startToCloseTimeout: 60_000,
+  retry: { initialInterval: 500, backoffCoefficient: 2, maximumInterval: 30_000 },
+});

@@ -1,0 +1,73 @@
+import { ApplicationFailure } from '@temporalio/workflow';
+import type { ProblemCode } from '../domain/errors.ts';
+import type { Stage } from '../domain/lifecycle.ts';
+
+/** What the validators look at. They run before a message is accepted: a refusal leaves no trace in the history. */
+export interface LifecycleState {
+  stage: Stage;
+  /** Code of the reason the last decision gave. */
+  reasonCode?: string;
+  /** Money operations whose outcome is still awaited. */
+  openOperations: number;
+}
+
+export function respond(state: LifecycleState): void {
+  if (state.stage !== 'challenged') refuse('challenge_expired', `The execution is ${state.stage}, not challenged.`);
+}
+
+export function review(state: LifecycleState): void {
+  if (state.stage !== 'in_review') refuse('review_closed', `The execution is ${state.stage}, not in review.`);
+}
+
+/** The published codes for acting without a live approval, one for each way of not having one. */
+export function pay(state: LifecycleState): void {
+  switch (state.stage) {
+    case 'approved':
+      return;
+    case 'deciding':
+    case 'challenged':
+      return refuse('challenge_required', 'The principal has not answered the challenge yet.');
+    case 'in_review':
+      return refuse('risk_elevated', 'An operator has not approved the execution yet.');
+    case 'denied':
+      return refuse(denialCode(state.reasonCode), 'The execution was denied.');
+    case 'lapsed':
+      return refuse('execution_token_expired', 'The approval has lapsed or was withdrawn.');
+    case 'authorizing':
+    case 'auth_unknown':
+    case 'needs_review':
+    case 'authorized':
+    case 'partially_captured':
+    case 'captured':
+    case 'voided':
+    case 'expired':
+    case 'failed':
+    case 'settled':
+      return refuse('execution_token_used', 'The execution token was already used.');
+  }
+}
+
+export function capture(state: LifecycleState): void {
+  if (state.stage !== 'authorized' && state.stage !== 'partially_captured') {
+    refuse(
+      state.stage === 'captured' ? 'amount_exceeds_capturable' : 'invalid_payment_state',
+      `The payment is ${state.stage}: nothing can be captured.`,
+    );
+  }
+}
+
+export function release(state: LifecycleState): void {
+  if (state.stage !== 'authorized' && state.stage !== 'partially_captured') {
+    refuse('invalid_payment_state', `The payment is ${state.stage}: there is no open authorization to void.`);
+  }
+}
+
+function denialCode(reason: string | undefined): ProblemCode {
+  return reason === 'invalid_scope' || reason === 'risk_elevated' || reason === 'challenge_required'
+    ? reason
+    : 'policy_denied';
+}
+
+function refuse(code: ProblemCode, detail: string): never {
+  throw ApplicationFailure.nonRetryable(detail, code);
+}

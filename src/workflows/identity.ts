@@ -1,0 +1,14 @@
+import { random74Of, toTypeId } from '../domain/ids.ts';
+
+/**
+ * Workflow ids. The 74 random bits of an execution's UUID are the hash of its Idempotency-Key (ADR 0002), so that the
+ * workflow is found from any of its ids (`exec_…`, `chl_…`, `pay_…`) without asking the database.
+ */
+export function executionWorkflowId(orgId: string, executionId: string): string {
+  return `exec:${toTypeId('org', orgId)}:${random74Of(executionId).toString(16).padStart(19, '0')}`;
+}
+
+/** A refund is a workflow of its own: it must work after the lifecycle has ended. */
+export function refundWorkflowId(orgId: string, keyHash: string): string {
+  return `refund:${toTypeId('org', orgId)}:${keyHash.slice(0, 19)}`;
+}

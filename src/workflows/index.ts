@@ -1,0 +1,2 @@
+export { executionLifecycle } from './execution-lifecycle.ts';
+export { refund } from './refund.ts';

@@ -1,0 +1,28 @@
+import { defineSignal, defineUpdate } from '@temporalio/workflow';
+import type {
+  CaptureRequest,
+  ChallengeResponse,
+  OperationStep,
+  PayRequest,
+  ReviewVerdict,
+  VoidRequest,
+} from '../domain/messages.ts';
+import type { DecidedExecution } from '../activities/types.ts';
+
+/**
+ * Messages of `executionLifecycle`. What a caller waits for is an update, so that it is accepted or refused at once
+ * and answered once; what merely became known (revocation, evidence, settlement) is a signal: it was stored first, and
+ * losing the sender must not lose it.
+ */
+export const respondUpdate = defineUpdate<DecidedExecution, [ChallengeResponse]>('respond');
+export const reviewUpdate = defineUpdate<DecidedExecution, [ReviewVerdict]>('review');
+export const payUpdate = defineUpdate<OperationStep, [PayRequest]>('pay');
+export const captureUpdate = defineUpdate<OperationStep, [CaptureRequest]>('capture');
+export const voidUpdate = defineUpdate<OperationStep, [VoidRequest]>('void');
+
+/** Authority was withdrawn; the database already refuses everything under it. */
+export const revokedSignal = defineSignal<[{ reason: string }]>('revoked');
+/** A processor told something about this operation; the resolution asks again now instead of later. */
+export const evidenceSignal = defineSignal<[{ operationId: string }]>('evidence');
+/** Settlement lines were stored; `complete` when everything captured is settled. */
+export const settledSignal = defineSignal<[{ complete: boolean }]>('settled');

@@ -1,0 +1,41 @@
+import { condition } from '@temporalio/workflow';
+import type { OperationRef } from '../activities/types.ts';
+import type { LifecycleTimers, OperationStep } from '../domain/messages.ts';
+import { evidence } from './activities.ts';
+
+const LONGEST_PAUSE_MS = 60_000;
+const PAUSE_AFTER_ESCALATION_MS = 6 * 3_600_000;
+
+/** Operations that a processor told us about: the next question is asked at once. */
+export type Nudges = Set<string>;
+
+export type ResolvedStep = Exclude<OperationStep, { kind: 'unknown' | 'pending' }>;
+
+/**
+ * Stays with an operation whose outcome is unknown or pending until there is evidence. It never gives up and never
+ * guesses: past the deadline a person is asked, and the question to the processor goes on, rarely.
+ */
+export async function resolveOperation(
+  operation: OperationRef,
+  timers: LifecycleTimers,
+  nudges: Nudges,
+  onEscalation: () => void,
+): Promise<ResolvedStep> {
+  const deadline = Date.now() + timers.unknownDeadlineMs;
+  let pause = timers.visibilityLagMs;
+  let escalated = false;
+  for (;;) {
+    await condition(() => nudges.has(operation.operationId), pause, {
+      summary: `ask the processor again about ${operation.operationId}`,
+    });
+    nudges.delete(operation.operationId);
+    const step = await evidence.resolveOperation(operation);
+    if (step.kind !== 'unknown' && step.kind !== 'pending') return step;
+    if (!escalated && Date.now() >= deadline) {
+      await evidence.escalateOperation(operation);
+      onEscalation();
+      escalated = true;
+    }
+    pause = escalated ? PAUSE_AFTER_ESCALATION_MS : Math.min(pause * 2, LONGEST_PAUSE_MS);
+  }
+}
