@@ -6,8 +6,8 @@ const flag = z
   .default('false')
   .transform((text) => text === 'true' || text === '1');
 
-/** Every setting of every process, by environment variable. `docs/operations.md` explains each one. */
-const Settings = z.object({
+/** Every setting of every process, by environment variable. `docs/operations.md` explains each one; a test holds them together. */
+export const Settings = z.object({
   PROKURA_ENV: z.enum(['development', 'production']).default('development'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be postgres://user:password@host:port/database' }),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(20),

@@ -2,21 +2,24 @@ import type {
   AuthorizeInput,
   CaptureRequest,
   ChallengeResponse,
+  LifecycleTimers,
   OperationStep,
   PaymentStage,
   PayRequest,
   RefundInput,
+  RequestRef,
   ReviewVerdict,
   VoidRequest,
 } from '../domain/messages.ts';
 import type { Decision, Risk, Tenant } from '../domain/types.ts';
-import type { DecisionContext } from '../domain/decision-context.ts';
 
-/** What risk assessment hands to policy evaluation: the gathered facts and the score over them. */
+/**
+ * What risk assessment hands to policy evaluation. The gathered facts themselves stay in the worker's memory for the
+ * next step (they would only swell the history) and are gathered anew when that step runs elsewhere.
+ */
 export interface Assessment {
   /** Set when the same key was decided before: nothing is decided again. */
   prior?: DecidedExecution;
-  context?: DecisionContext;
   risk?: Risk;
 }
 
@@ -34,6 +37,7 @@ export interface DecidedExecution {
 export interface ExecutionRef {
   tenant: Tenant;
   executionId: string;
+  timers: LifecycleTimers;
 }
 
 /** Evidence on one operation whose outcome is open. */
@@ -43,7 +47,7 @@ export interface OperationRef {
   operationId: string;
   visibilityLagMs: number;
   /** Whose request waits for the outcome, while it does. */
-  reply?: { key: string; replyTo: string };
+  reply?: RequestRef;
 }
 
 /**
@@ -68,8 +72,8 @@ export interface LifecycleActivities {
   resolveOperation(ref: OperationRef): Promise<OperationStep>;
   /** The deadline of an unknown outcome passed: a person decides; the reservation stays. */
   escalateOperation(ref: OperationRef): Promise<void>;
-  /** The hold's date has passed: asks the processor once, then releases what was not captured. */
-  expireHold(ref: ExecutionRef, operationId: string): Promise<{ stage: PaymentStage }>;
+  /** The hold's date has passed: releases what was not captured. */
+  expireHold(ref: ExecutionRef): Promise<{ stage: PaymentStage }>;
   /** Settlement is overdue: raises an exception on the payment. */
   flagOverdueSettlement(ref: ExecutionRef): Promise<void>;
 }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import type { Sealer } from '../trust/seal.ts';
+import type { ExecutionTokens } from '../trust/execution-token.ts';
 import type { Signer } from '../trust/signing.ts';
 import type { LifecycleClient } from './lifecycle/client.ts';
 
@@ -15,6 +16,7 @@ export interface ApiDeps {
   sealer: Sealer;
   log: Logger;
   lifecycle: LifecycleClient;
+  tokens: ExecutionTokens;
   /** Metrics of other parts of the process to be shown at `/metrics`. */
   registry?: Registry;
   /** Routers that answer before the route table (codec endpoint for the Temporal UI). */

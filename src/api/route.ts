@@ -22,6 +22,8 @@ export interface RouteContext<B = unknown, Q = unknown, P = unknown> {
   actor: string;
   requestId: string;
   headers: IncomingHttpHeaders;
+  /** The body as it came, for signatures over it; empty when there was none. */
+  rawBody: Buffer;
   body: B;
   query: Q;
   params: P;

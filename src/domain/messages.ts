@@ -103,7 +103,8 @@ export type OperationStep =
     }
   | { kind: 'failed'; class: FailureClass; code: string; failover: boolean }
   /** The operation stays reserved; only evidence resolves it. */
-  | { kind: 'unknown' | 'pending'; processor?: string }
+  | { kind: 'unknown'; processor?: string }
+  | { kind: 'pending'; processor?: string }
   /** Not accepted by our own rules: nothing was reserved, nothing sent. */
   | { kind: 'refused'; code: string; detail: string };
 
@@ -118,3 +119,12 @@ export type PaymentStage =
   | 'voided'
   | 'expired'
   | 'failed';
+
+/** What was committed under an Idempotency-Key: exactly what a repeat of the request reads back. */
+export interface CommittedAnswer {
+  fingerprint: string;
+  /** HTTP status of the answer; 202 while the outcome is open. */
+  status: number;
+  /** `{…authorize answer}` for decisions, `{payment, operation_id}` for money, `{code, detail, members}` for refusals. */
+  body: Record<string, unknown>;
+}

@@ -1,6 +1,8 @@
 import type { FailureClass } from '../domain/failures.ts';
+import type { Settlement } from '../domain/settlement.ts';
 
 export type { FailureClass } from '../domain/failures.ts';
+export type { SettlementLine } from '../domain/settlement.ts';
 
 /**
  * The processor port: what the money activities need from a payment processor, whichever it is.
@@ -103,22 +105,4 @@ export type ProcessorNotification =
       reference: string;
       outcome: ProcessorOutcome;
     }
-  | {
-      type: 'settlement';
-      eventId: string;
-      processor: string;
-      settlementId: string;
-      settledAt: string;
-      lines: SettlementLine[];
-    };
-
-/** One line of a settlement: gross amount of one capture or refund, and the fee kept from it. */
-export interface SettlementLine {
-  lineId: string;
-  type: 'capture' | 'refund';
-  reference: string;
-  operationId: string;
-  amountMinor: number;
-  feeMinor: number;
-  currency: string;
-}
+  | ({ type: 'settlement'; eventId: string } & Settlement);

@@ -24,7 +24,7 @@ const CURRENCIES = 'AED AUD BHD BRL CAD CHF CLP CZK DKK EUR GBP HUF INR JPY KRW 
 const RULES = {
   max_amount: 100_000_000,
   currencies: CURRENCIES.split(' '),
-  velocity: { window: '1h', max: 100_000 },
+  velocity: { window: '1h', max: 1_000 },
 };
 
 /**

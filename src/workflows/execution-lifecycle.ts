@@ -13,9 +13,11 @@ import { random74FromHex, toTypeId, uuidV7 } from '../domain/ids.ts';
 import type {
   AuthorizeInput,
   CaptureRequest,
+  ChallengeResponse,
   OperationStep,
   PayRequest,
   RequestRef,
+  ReviewVerdict,
   VoidRequest,
 } from '../domain/messages.ts';
 import type { Stage } from '../domain/lifecycle.ts';
@@ -48,7 +50,7 @@ export interface LifecycleResult {
  */
 export async function executionLifecycle(input: AuthorizeInput): Promise<LifecycleResult> {
   const { timers } = input;
-  const ref: ExecutionRef = { tenant: input.tenant, executionId: input.executionId };
+  const ref: ExecutionRef = { tenant: input.tenant, executionId: input.executionId, timers };
   const nudges: Nudges = new Set();
   const state: admit.LifecycleState = { stage: 'deciding', openOperations: 0 };
   /** When the wait of the present stage ends, in workflow time. */
@@ -56,22 +58,26 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
   let fullySettled = false;
 
   // Handlers first, all of them: a message may arrive before the first step is done.
-  setHandler(
-    respondUpdate,
-    async (response) => follow(await decision.answerChallenge(ref, response)),
-    { description: 'The principal answers the step-up challenge', validator: () => admit.respond(state) },
-  );
-  setHandler(
-    reviewUpdate,
-    async (verdict) => follow(await decision.answerReview(ref, verdict)),
-    { description: 'An operator approves or denies', validator: () => admit.review(state) },
-  );
+  setHandler(respondUpdate, async (response) => follow(await decision.answerChallenge(ref, response)), {
+    description: 'The principal answers the step-up challenge',
+    validator: (_: ChallengeResponse) => admit.respond(state),
+  });
+  setHandler(reviewUpdate, async (verdict) => follow(await decision.answerReview(ref, verdict)), {
+    description: 'An operator approves or denies',
+    validator: (_: ReviewVerdict) => admit.review(state),
+  });
   setHandler(payUpdate, pay, {
     description: 'Spend the approval: authorize at a processor',
-    validator: () => admit.pay(state),
+    validator: (_: PayRequest) => admit.pay(state),
   });
-  setHandler(captureUpdate, capture, { description: 'Capture held funds', validator: () => admit.capture(state) });
-  setHandler(voidUpdate, release, { description: 'Void what was not captured', validator: () => admit.release(state) });
+  setHandler(captureUpdate, capture, {
+    description: 'Capture held funds',
+    validator: (_: CaptureRequest) => admit.capture(state),
+  });
+  setHandler(voidUpdate, release, {
+    description: 'Void what was not captured',
+    validator: (_: VoidRequest) => admit.release(state),
+  });
   setHandler(revokedSignal, onRevoked, { description: 'Authority was withdrawn' });
   setHandler(evidenceSignal, ({ operationId }) => void nudges.add(operationId), {
     description: 'A processor told something about an operation',
@@ -210,7 +216,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
       paymentId: input.executionId,
       operationId,
       visibilityLagMs: timers.visibilityLagMs,
-      reply: { key: request.key, replyTo: request.replyTo },
+      reply: request,
     };
     return resolveOperation(operation, timers, nudges, () => {
       if (state.stage === 'auth_unknown') enter('needs_review', [{ key: attributes.needsAttention, value: true }]);
@@ -223,7 +229,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
       await condition(() => state.openOperations === 0);
       return;
     }
-    const { stage } = await evidence.expireHold(ref, newOperationId());
+    const { stage } = await evidence.expireHold(ref);
     if (stage === state.stage) waitUntil = Date.now() + timers.visibilityLagMs;
     else enter(stage);
   }

@@ -1,14 +1,15 @@
 import { random74Of, toTypeId } from '../domain/ids.ts';
+import type { Tenant } from '../domain/types.ts';
 
 /**
  * Workflow ids. The 74 random bits of an execution's UUID are the hash of its Idempotency-Key (ADR 0002), so that the
  * workflow is found from any of its ids (`exec_…`, `chl_…`, `pay_…`) without asking the database.
  */
-export function executionWorkflowId(orgId: string, executionId: string): string {
-  return `exec:${toTypeId('org', orgId)}:${random74Of(executionId).toString(16).padStart(19, '0')}`;
+export function executionWorkflowId({ orgId, mode }: Tenant, executionId: string): string {
+  return `exec:${toTypeId('org', orgId)}:${mode}:${random74Of(executionId).toString(16).padStart(19, '0')}`;
 }
 
 /** A refund is a workflow of its own: it must work after the lifecycle has ended. */
-export function refundWorkflowId(orgId: string, keyHash: string): string {
-  return `refund:${toTypeId('org', orgId)}:${keyHash.slice(0, 19)}`;
+export function refundWorkflowId({ orgId, mode }: Tenant, keyHash: string): string {
+  return `refund:${toTypeId('org', orgId)}:${mode}:${keyHash.slice(0, 19)}`;
 }

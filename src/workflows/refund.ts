@@ -29,7 +29,7 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
         paymentId: input.paymentId,
         operationId: input.operationId,
         visibilityLagMs: input.timers.visibilityLagMs,
-        reply: { key: input.request.key, replyTo: input.request.replyTo },
+        reply: input.request,
       },
       input.timers,
       nudges,

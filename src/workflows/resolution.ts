@@ -9,7 +9,7 @@ const PAUSE_AFTER_ESCALATION_MS = 6 * 3_600_000;
 /** Operations that a processor told us about: the next question is asked at once. */
 export type Nudges = Set<string>;
 
-export type ResolvedStep = Exclude<OperationStep, { kind: 'unknown' | 'pending' }>;
+export type ResolvedStep = Exclude<OperationStep, { kind: 'unknown' } | { kind: 'pending' }>;
 
 /**
  * Stays with an operation whose outcome is unknown or pending until there is evidence. It never gives up and never

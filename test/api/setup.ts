@@ -8,6 +8,7 @@ import { SCOPES } from '../../src/domain/access-scopes.ts';
 import type { Mode, Tenant } from '../../src/domain/types.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
+import { createExecutionTokens } from '../../src/trust/execution-token.ts';
 import { createSealer } from '../../src/trust/seal.ts';
 import { createSigner } from '../../src/trust/signing.ts';
 import { createTestDatabase, type TestDatabase } from '../setup/database.ts';
@@ -52,12 +53,14 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
   const database = await createTestDatabase();
   const { pool } = database;
   const { privateKey } = generateKeyPairSync('ed25519');
+  const dataKey = randomBytes(32).toString('base64');
   const calls: LifecycleCalls = { announced: [], voided: [], temporal: true };
   const deps: ApiDeps = {
     config: loadConfig({ DATABASE_URL: database.url, PUBLIC_URL: 'http://api.test', ...settings }),
     pool,
     signer: await createSigner(JSON.stringify(privateKey.export({ format: 'jwk' }))),
-    sealer: createSealer(randomBytes(32).toString('base64')),
+    sealer: createSealer(dataKey),
+    tokens: createExecutionTokens(dataKey),
     log: pino({ level: 'silent' }),
     lifecycle: {
       ready: async () => calls.temporal,

@@ -77,7 +77,7 @@ export async function startTestService(settings: Record<string, string> = {}): P
   });
   const credentials = await seedDemo(database.url, { simulatorUrl: simulator.url, dataKey: keys.PROKURA_DATA_KEY });
   return {
-    url: service.url,
+    url: service.url!,
     simulatorUrl: simulator.url,
     database,
     taskQueue,

@@ -5,6 +5,7 @@ import type { AnyRoute, Reply, RouteContext } from '../route.ts';
 import { runStored } from './replay.ts';
 import { stateOf } from './state.ts';
 
+const EMPTY = Buffer.alloc(0);
 const NIL = '00000000-0000-0000-0000-000000000000';
 const PUBLIC_TENANT = { orgId: NIL, mode: 'test' } as const;
 const PUBLIC_CREDENTIAL = { kind: 'api_key', id: NIL, scopes: [] as string[] } as const;
@@ -20,6 +21,7 @@ export function runHandler(deps: ApiDeps, route: AnyRoute): RequestHandler {
       actor: state.access?.actor ?? 'public',
       requestId: state.requestId,
       headers: req.headers,
+      rawBody: state.rawBody ?? EMPTY,
       body: state.body,
       query: state.query,
       params: state.params,

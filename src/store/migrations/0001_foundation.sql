@@ -181,6 +181,9 @@ CREATE TABLE idempotency_keys (
   status smallint,
   -- json, not jsonb: a repeat gets the members in their first order.
   response json,
+  -- Set for requests of a lifecycle: what the key decided or moved.
+  execution_id uuid,
+  operation_id uuid,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (org_id, mode, key)
 );
@@ -220,13 +223,15 @@ CREATE TABLE executions (
   -- What this execution holds of its delegation's budget, and in which window.
   budget_minor bigint NOT NULL DEFAULT 0,
   budget_window bigint,
-  -- The answer to authorize, without the derived token: a retry gets the same.
-  answer jsonb NOT NULL,
+  -- The answer to authorize, without the derived token: a retry gets the same (json keeps the order of members).
+  answer json NOT NULL,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX executions_by_agent ON executions (org_id, mode, agent_id, created_at DESC);
-CREATE INDEX executions_by_merchant ON executions (org_id, mode, agent_id, merchant_ref);
+CREATE INDEX executions_by_agent_merchant ON executions (org_id, mode, agent_id, merchant_ref);
+CREATE INDEX executions_by_merchant ON executions (org_id, mode, merchant_ref, created_at DESC);
+CREATE INDEX executions_by_principal ON executions (org_id, mode, principal_id, created_at DESC);
 CREATE INDEX executions_recent ON executions (org_id, mode, created_at DESC);
 CREATE INDEX executions_open_by_delegation ON executions (delegation_id)
   WHERE stage IN ('challenged', 'in_review', 'approved');
@@ -459,6 +464,12 @@ BEGIN
     FROM webhook_endpoints w, jsonb_array_elements(p_events) e
    WHERE w.org_id = p_org AND w.mode = p_mode AND w.active AND (w.events = '{}' OR e->>'type' = ANY (w.events));
   RETURN head.seq;
+END $$;
+
+-- Undoes the whole statement with a reason of ours (SQLSTATE PK001, the reason in the message).
+CREATE FUNCTION refuse(p_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '%', p_reason USING ERRCODE = 'PK001';
 END $$;
 
 -- Posts one ledger entry; `p_lines` is [{account, amount_minor, currency}] and must sum to zero per currency.

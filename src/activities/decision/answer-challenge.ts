@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import type { ChallengeResponse, CommittedAnswer } from '../../domain/messages.ts';
+import type { Reason } from '../../domain/types.ts';
+import { holdExecution, spendAttempt } from '../../store/executions/redecide.ts';
+import { recordFact } from '../../store/facts.ts';
+import { inTransaction, type Db } from '../../store/pool.ts';
+import { verifyTotp } from '../../store/totp.ts';
+import { toTypeId } from '../../domain/ids.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { DecidedExecution, ExecutionRef } from '../types.ts';
+import { gatherAgain, judgeWithProof, keepRequest, denial, storeVerdict, type Rejudged } from './rejudge.ts';
+import { standing } from './standing.ts';
+
+const TotpResponse = z.strictObject({ code: z.string() });
+
+/**
+ * The principal's answer to a challenge. A correct one decides again with the proof; a wrong one costs an attempt, the
+ * last wrong one denies. Everything under a lock on the execution, so that an answer, a timer and a revocation cannot
+ * all win.
+ */
+export async function answerChallenge(
+  deps: ActivityDeps,
+  ref: ExecutionRef,
+  response: ChallengeResponse,
+): Promise<DecidedExecution> {
+  const { request } = response;
+  const { outcome, answer } = await inTransaction(deps.pool, async (db) => {
+    const row = await holdExecution(db, ref.tenant, ref.executionId);
+    if (!row) throw new Error(`execution ${ref.executionId} is missing`);
+    const now = deps.now();
+    if (row.stage !== 'challenged' || now >= new Date(row.challenge_expires_at!)) {
+      return {
+        outcome: standing(row),
+        answer: refusal(request.fingerprint, 'challenge_expired', 'The challenge is over.'),
+      };
+    }
+    const about: Rejudged = { ref, row, actor: request.actor, challengeStatus: 'passed' };
+    if (await proves(deps, db, ref, row.principal_id, response, now)) {
+      const context = await gatherAgain(db, about, now);
+      const stored = await storeVerdict(deps, db, about, judgeWithProof(row, context, 'challenge'), { context });
+      const committed = { fingerprint: request.fingerprint, status: 200, body: stored.answer };
+      await keepRequest(db, ref, request, committed);
+      return { outcome: stored.decided, answer: committed };
+    }
+    const left = await spendAttempt(db, row.id, now);
+    const wrong = refusal(request.fingerprint, 'challenge_failed', 'The response is wrong.', { attempts_left: left });
+    if (left > 0) {
+      await recordFact(db, {
+        tenant: ref.tenant,
+        at: now,
+        type: 'execution.challenge_failed',
+        actor: request.actor,
+        subject: toTypeId('exec', row.id),
+        body: { method: response.method, attempts_left: left },
+        events: [],
+      });
+      return { outcome: standing(row), answer: wrong };
+    }
+    const failed = { ...about, challengeStatus: 'failed' as const };
+    const stored = await storeVerdict(deps, db, failed, denial(row, ATTEMPTS_USED));
+    return { outcome: stored.decided, answer: wrong };
+  });
+  await deps.replies.announce(deps.pool, ref.tenant, request, answer);
+  return outcome;
+}
+
+const ATTEMPTS_USED: Reason = {
+  code: 'challenge_required',
+  category: 'identity',
+  message: 'The challenge was answered wrongly too often',
+};
+
+async function proves(
+  deps: ActivityDeps,
+  db: Db,
+  ref: ExecutionRef,
+  principalId: string,
+  { method, sealedResponse }: ChallengeResponse,
+  now: Date,
+): Promise<boolean> {
+  // Only TOTP can be enrolled; another method has nothing to be checked against, and so it is wrong.
+  if (method !== 'totp') return false;
+  const parsed = TotpResponse.safeParse(JSON.parse(deps.sealer.open(sealedResponse)));
+  if (!parsed.success) return false;
+  const verdict = await verifyTotp(db, deps.sealer, { tenant: ref.tenant, principalId, code: parsed.data.code, now });
+  return verdict === 'ok';
+}
+
+export function refusal(
+  fingerprint: string,
+  code: string,
+  detail: string,
+  members: Record<string, unknown> = {},
+): CommittedAnswer {
+  return { fingerprint, status: 409, body: { code, detail, members } };
+}

@@ -1,0 +1,36 @@
+import type { ReviewVerdict } from '../../domain/messages.ts';
+import type { Reason } from '../../domain/types.ts';
+import { holdExecution } from '../../store/executions/redecide.ts';
+import { inTransaction } from '../../store/pool.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { DecidedExecution, ExecutionRef } from '../types.ts';
+import { refusal } from './answer-challenge.ts';
+import { denial, gatherAgain, judgeWithProof, keepRequest, storeVerdict, type Rejudged } from './rejudge.ts';
+import { standing } from './standing.ts';
+
+const DENIED_BY_OPERATOR: Reason = { code: 'policy_denied', category: 'policy', message: 'An operator denied it' };
+
+/** An operator's word on an execution in review. An approval is a proof like any other: what fails now still denies. */
+export async function answerReview(
+  deps: ActivityDeps,
+  ref: ExecutionRef,
+  { request, verdict, note }: ReviewVerdict,
+): Promise<DecidedExecution> {
+  const { outcome, answer } = await inTransaction(deps.pool, async (db) => {
+    const row = await holdExecution(db, ref.tenant, ref.executionId);
+    if (!row) throw new Error(`execution ${ref.executionId} is missing`);
+    if (row.stage !== 'in_review') {
+      const closed = refusal(request.fingerprint, 'review_closed', `The execution is ${row.stage}.`);
+      return { outcome: standing(row), answer: closed };
+    }
+    const about: Rejudged = { ref, row, actor: request.actor, challengeStatus: row.challenge_status };
+    const context = await gatherAgain(db, about, deps.now());
+    const judgement = verdict === 'deny' ? denial(row, DENIED_BY_OPERATOR) : judgeWithProof(row, context, 'review');
+    const stored = await storeVerdict(deps, db, about, judgement, { context, body: { verdict, note } });
+    const committed = { fingerprint: request.fingerprint, status: 200, body: stored.answer };
+    await keepRequest(db, ref, request, committed);
+    return { outcome: stored.decided, answer: committed };
+  });
+  await deps.replies.announce(deps.pool, ref.tenant, request, answer);
+  return outcome;
+}

@@ -1,0 +1,39 @@
+import type { AuthorizeInput } from '../../domain/messages.ts';
+import { assess } from '../../domain/pipeline.ts';
+import { gatherContext, type Gathered } from '../../store/executions/gather.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { Assessment, DecidedExecution } from '../types.ts';
+
+/** Entries of steps that never came for their facts are dropped beyond this many; they are gathered anew. */
+const HANDOVER_LIMIT = 1_000;
+
+/** First step of a decision: everything it needs in one round trip, and the risk score over it. */
+export async function assessRisk(deps: ActivityDeps, input: AuthorizeInput): Promise<Assessment> {
+  const gathered = await gatherFor(deps, input);
+  if (gathered.prior) return { prior: decidedBefore(gathered.prior) };
+  if (deps.handover.size >= HANDOVER_LIMIT) deps.handover.clear();
+  deps.handover.set(input.executionId, gathered);
+  return { risk: assess(input, gathered) };
+}
+
+export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Promise<Gathered> {
+  return gatherContext(deps.pool, {
+    tenant: input.tenant,
+    agentId: input.agentId,
+    principalId: input.principalId,
+    delegationId: input.delegationId,
+    merchantRef: input.intent.merchantRef,
+    currency: input.intent.currency,
+    now: deps.now(),
+    key: input.request.key,
+  });
+}
+
+export function decidedBefore(prior: NonNullable<Gathered['prior']>): DecidedExecution {
+  return {
+    executionId: prior.id,
+    decision: prior.decision as DecidedExecution['decision'],
+    stage: prior.stage as DecidedExecution['stage'],
+    reasonCode: prior.reason_code ?? undefined,
+  };
+}

@@ -1,0 +1,175 @@
+import { toTypeId } from '../../domain/ids.ts';
+import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
+import { judge, type Judgement } from '../../domain/pipeline.ts';
+import type { DecisionContext } from '../../domain/decision-context.ts';
+import type { Reason } from '../../domain/types.ts';
+import { gatherContext } from '../../store/executions/gather.ts';
+import { redecide, type NewVerdict } from '../../store/executions/redecide.ts';
+import type { ExecutionRow } from '../../store/executions/read.ts';
+import { recordFact } from '../../store/facts.ts';
+import type { Db } from '../../store/pool.ts';
+import { newId } from '../../trust/new-id.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { DecidedExecution, ExecutionRef } from '../types.ts';
+import { authorizeAnswer } from './answer.ts';
+import { decisionEvents } from './evaluate-policy.ts';
+import { datesOf, decided, policyRef, signVerdict, stageOf } from './verdict.ts';
+
+/** A held execution that is decided again, and by whom. */
+export interface Rejudged {
+  ref: ExecutionRef;
+  row: ExecutionRow;
+  actor: string;
+  challengeStatus: ExecutionRow['challenge_status'];
+}
+
+/** The facts as they are now, for a second look at an intent: authority may have been withdrawn since. */
+export async function gatherAgain(
+  db: Db,
+  { ref, row }: { ref: Pick<ExecutionRef, 'tenant'>; row: ExecutionRow },
+  now: Date,
+): Promise<DecisionContext> {
+  return gatherContext(db, {
+    tenant: ref.tenant,
+    agentId: row.agent_id,
+    principalId: row.principal_id,
+    delegationId: row.delegation_id ?? undefined,
+    merchantRef: row.intent.merchantRef,
+    currency: row.intent.currency,
+    now,
+  });
+}
+
+/**
+ * Judges with the proof that was given. The amount is already counted in the running totals, so they are not checked
+ * a second time: what is held by this execution is added back first, and it does not count against its own velocity.
+ */
+export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proof: 'challenge' | 'review'): Judgement {
+  const delegations = context.delegations.map((delegation) => ({
+    ...delegation,
+    budgetSpent: Math.max(0, delegation.budgetSpent - row.budget_minor),
+  }));
+  return judge(
+    {
+      intent: row.intent,
+      context: row.context,
+      agentId: row.agent_id,
+      principalId: row.principal_id,
+      delegationId: row.delegation_id ?? undefined,
+    },
+    { ...context, delegations, velocityCount: Math.max(0, context.velocityCount - 1) },
+    { proof },
+  );
+}
+
+/** A denial that needs no judgement: attempts used up, time over, an operator's word. */
+export function denial(row: ExecutionRow, reason: Reason): Pick<Judgement, 'decision' | 'reasons' | 'risk'> {
+  return { decision: 'deny', reasons: [reason], risk: row.risk };
+}
+
+/** Stores a new verdict of a held execution with its audit entry and events, and says what the answer is. */
+export async function storeVerdict(
+  deps: ActivityDeps,
+  db: Db,
+  about: Rejudged,
+  judgement: Pick<Judgement, 'decision' | 'reasons' | 'risk'>,
+  options: { context?: DecisionContext; lapsed?: boolean; event?: string; body?: object } = {},
+): Promise<{ decided: DecidedExecution; answer: Record<string, unknown> }> {
+  const { ref, row } = about;
+  const { timers } = ref;
+  const now = deps.now();
+  const auditId = newId();
+  const dates = datesOf(judgement.decision, timers, now);
+  const policy = options.context?.policy ?? null;
+  const jws = options.lapsed
+    ? row.risk_payload_jws
+    : await signVerdict(
+        deps,
+        { executionId: row.id, orgId: ref.tenant.orgId, intent: row.intent, policy, now },
+        judgement,
+      );
+  const stage = options.lapsed ? 'lapsed' : stageOf(judgement.decision);
+  const verdict: NewVerdict = {
+    // A proof answers a challenge, so none can follow from it.
+    stage: stage === 'challenged' ? 'in_review' : stage,
+    decision: judgement.decision,
+    reasons: judgement.reasons,
+    risk: judgement.risk,
+    riskPayloadJws: jws,
+    challengeStatus: about.challengeStatus,
+    tokenExpiresAt: options.lapsed ? null : dates.tokenExpiresAt,
+    reviewExpiresAt: dates.reviewExpiresAt,
+    at: now,
+  };
+  await redecide(db, ref.tenant, row, verdict);
+  const subject = toTypeId('exec', row.id);
+  const events = options.event
+    ? [
+        {
+          type: options.event,
+          subject,
+          executionId: row.id,
+          agentId: row.agent_id,
+          data: {
+            org_id: toTypeId('org', ref.tenant.orgId),
+            execution_ref: subject,
+            decision: judgement.decision === 'review' ? 'challenge' : judgement.decision,
+            stage: verdict.stage,
+            timestamp: now.toISOString(),
+          },
+        },
+      ]
+    : decisionEvents({ ...ref, agentId: row.agent_id }, judgement, now);
+  await recordFact(db, {
+    tenant: ref.tenant,
+    at: now,
+    type: options.event ?? 'execution.decision',
+    actor: about.actor,
+    subject,
+    auditId,
+    body: {
+      decision: judgement.decision,
+      stage: verdict.stage,
+      reasons: judgement.reasons.map((reason) => reason.code),
+      ...options.body,
+    },
+    events,
+  });
+  const answer = authorizeAnswer({
+    executionId: row.id,
+    decision: judgement.decision,
+    policyRef: row.policy_id ? toTypeId('pol', row.policy_id) : policyRef(policy),
+    routeHint: row.route_plan.candidates[0] && toTypeId('prx', row.route_plan.candidates[0].midId),
+    auditId,
+    risk: judgement.risk,
+    reasons: judgement.reasons,
+    riskPayloadJws: jws,
+    ...dates,
+    challengeExpiresAt: null,
+    publicUrl: deps.publicUrl,
+  });
+  return { decided: { ...decided(row.id, judgement, timers), stage: verdict.stage }, answer };
+}
+
+/** Keeps an answer under the request's key, in the transaction that made it. */
+export async function keepRequest(
+  db: Db,
+  ref: ExecutionRef,
+  request: RequestRef,
+  answer: CommittedAnswer,
+): Promise<void> {
+  await db.query({
+    name: 'keep-request',
+    text: `INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, status, response, execution_id)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    values: [
+      ref.tenant.orgId,
+      ref.tenant.mode,
+      request.key,
+      request.fingerprint,
+      answer.status,
+      JSON.stringify(answer.body),
+      ref.executionId,
+    ],
+  });
+}

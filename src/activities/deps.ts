@@ -1,0 +1,23 @@
+import type pg from 'pg';
+import type { DecisionContext } from '../domain/decision-context.ts';
+import type { ProcessorPort } from '../processors/port.ts';
+import type { Replies } from '../store/replies.ts';
+import type { Sealer } from '../trust/seal.ts';
+import type { Signer } from '../trust/signing.ts';
+
+/** What activities need from the outside; made once per worker process. */
+export interface ActivityDeps {
+  pool: pg.Pool;
+  signer: Signer;
+  sealer: Sealer;
+  replies: Replies;
+  /** Adapters by kind. */
+  processors: Record<string, ProcessorPort>;
+  /** Bound for one exchange with a processor, milliseconds. */
+  processorTimeoutMs: number;
+  /** Where people and verifiers reach this installation. */
+  publicUrl: string;
+  now(): Date;
+  /** Facts gathered for an execution, on their way from one local activity to the next in the same process. */
+  handover: Map<string, DecisionContext>;
+}

@@ -1,0 +1,33 @@
+import { answerChallenge } from './decision/answer-challenge.ts';
+import { answerReview } from './decision/answer-review.ts';
+import { assessRisk } from './decision/assess-risk.ts';
+import { evaluatePolicy } from './decision/evaluate-policy.ts';
+import { expireStage } from './decision/expire-stage.ts';
+import { findDecision } from './decision/find-decision.ts';
+import type { ActivityDeps } from './deps.ts';
+import { authorizePayment } from './money/authorize-payment.ts';
+import { capturePayment, voidPayment } from './money/follow-up.ts';
+import { expireHold, flagOverdueSettlement } from './money/hold-and-settlement.ts';
+import { refundPayment } from './money/refund-payment.ts';
+import { escalateOperation, resolveOperation } from './money/resolve.ts';
+import type { LifecycleActivities } from './types.ts';
+
+/** The activities of a worker, given what they need from the outside. */
+export function createActivities(deps: ActivityDeps): LifecycleActivities {
+  return {
+    assessRisk: (input) => assessRisk(deps, input),
+    evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
+    findDecision: (input) => findDecision(deps, input),
+    answerChallenge: (ref, response) => answerChallenge(deps, ref, response),
+    answerReview: (ref, verdict) => answerReview(deps, ref, verdict),
+    expireStage: (ref, stage) => expireStage(deps, ref, stage),
+    authorizePayment: (ref, pay, attempt) => authorizePayment(deps, ref, pay, attempt),
+    capturePayment: (ref, capture) => capturePayment(deps, ref, capture),
+    voidPayment: (ref, request) => voidPayment(deps, ref, request),
+    refundPayment: (input) => refundPayment(deps, input),
+    resolveOperation: (ref) => resolveOperation(deps, ref),
+    escalateOperation: (ref) => escalateOperation(deps, ref),
+    expireHold: (ref) => expireHold(deps, ref),
+    flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),
+  };
+}

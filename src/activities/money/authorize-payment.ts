@@ -1,0 +1,106 @@
+import { activityInfo } from '@temporalio/activity';
+import type { OperationStep, PayRequest } from '../../domain/messages.ts';
+import { establishAuthority } from '../../domain/authority.ts';
+import type { ProblemCode } from '../../domain/errors.ts';
+import { findExecution } from '../../store/executions/read.ts';
+import { reserveAuthorization, reserveNextAttempt } from '../../store/payments/reserve.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { gatherAgain } from '../decision/rejudge.ts';
+import type { ExecutionRef } from '../types.ts';
+import { perform, takeUp } from './perform.ts';
+import { isKeyTaken, refuse } from './refuse.ts';
+import type { PaymentMethod } from './send.ts';
+
+/** One attempt to authorize: reserve, send, record. The first spends the approval, later ones go to the next MID. */
+export async function authorizePayment(
+  deps: ActivityDeps,
+  ref: ExecutionRef,
+  pay: PayRequest,
+  attempt: number,
+): Promise<OperationStep> {
+  const { tenant, executionId } = ref;
+  const { request, operationId } = pay;
+  const who = { actor: request.actor, reply: request };
+  if (activityInfo().attempt > 1) {
+    const before = await takeUp(deps, tenant, operationId, who);
+    if (before) return before;
+  }
+  const at = deps.now();
+  const method = JSON.parse(deps.sealer.open(pay.sealedMethod)) as PaymentMethod;
+  let reserved;
+  try {
+    reserved =
+      attempt > 1
+        ? await reserveNextAttempt(deps.pool, { tenant, paymentId: executionId, operationId, attempt, at })
+        : await reserveAuthorization(deps.pool, {
+            tenant,
+            operationId,
+            key: request.key,
+            fingerprint: request.fingerprint,
+            at,
+            executionId,
+            workflowId: activityInfo().workflowExecution!.workflowId,
+            amountMinor: pay.amountMinor ?? null,
+            currency: pay.currency ?? null,
+            routePlanId: pay.routePlanId ?? null,
+            processor: method.processor ?? null,
+            capture: pay.capture,
+            merchantReference: pay.merchantReference ?? null,
+            methodSealed: pay.sealedMethod,
+          });
+  } catch (error) {
+    if (!isKeyTaken(error)) throw error;
+    // Ours, from a run that died after its commit; or another request's.
+    const before = await takeUp(deps, tenant, operationId, who);
+    return before ?? refuse(deps, ref.tenant, request, 'idempotency_conflict', 'The key was used for another request.');
+  }
+  if (!reserved) {
+    const before = await takeUp(deps, tenant, operationId, who);
+    if (before) return before;
+    const { code, detail } = await whyNot(deps, ref, pay, at);
+    return refuse(deps, tenant, request, code, detail);
+  }
+  return perform(deps, {
+    tenant,
+    payment: reserved.payment,
+    account: reserved.account,
+    id: operationId,
+    type: 'authorize',
+    amountMinor: reserved.amountMinor,
+    attempt,
+    final: false,
+    sentAt: at,
+    ...who,
+  });
+}
+
+/** Which of the conditions of the reservation did not hold. */
+async function whyNot(
+  deps: ActivityDeps,
+  { tenant, executionId }: ExecutionRef,
+  pay: PayRequest,
+  at: Date,
+): Promise<{ code: ProblemCode; detail: string }> {
+  const row = await findExecution(deps.pool, tenant, executionId);
+  if (!row) return { code: 'not_found', detail: 'There is no such execution.' };
+  if (row.token_used_at || row.stage === 'authorizing') {
+    return { code: 'execution_token_used', detail: 'The execution token was already used.' };
+  }
+  if (row.stage !== 'approved' || !row.token_expires_at || new Date(row.token_expires_at) <= at) {
+    return { code: 'execution_token_expired', detail: 'The approval has lapsed or was withdrawn.' };
+  }
+  if (pay.amountMinor !== undefined && pay.amountMinor > row.intent.amountMinor) {
+    return { code: 'amount_exceeds_approved', detail: 'The amount exceeds what was approved.' };
+  }
+  if (pay.currency !== undefined && pay.currency !== row.intent.currency) {
+    return { code: 'amount_exceeds_approved', detail: `${row.intent.currency} was approved, not ${pay.currency}.` };
+  }
+  const context = await gatherAgain(deps.pool, { ref: { tenant }, row }, at);
+  const { who } = establishAuthority(
+    row.intent,
+    { agentId: row.agent_id, principalId: row.principal_id, delegationId: row.delegation_id ?? undefined },
+    context,
+  );
+  if (who[0]) return { code: 'invalid_scope', detail: `${who[0].message}.` };
+  return { code: 'route_unavailable', detail: 'No account of the route plan can take this payment now.' };
+}

@@ -1,0 +1,111 @@
+import { activityInfo } from '@temporalio/activity';
+import type { ProblemCode } from '../../domain/errors.ts';
+import type { CaptureRequest, OperationStep, RequestRef, VoidRequest } from '../../domain/messages.ts';
+import { capturable, refundable } from '../../domain/payment.ts';
+import type { Tenant } from '../../domain/types.ts';
+import { findPayment } from '../../store/payments/read.ts';
+import { reserveFollowUp } from '../../store/payments/reserve.ts';
+import type { PaymentRow } from '../../store/payments/row.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { ExecutionRef } from '../types.ts';
+import { perform, takeUp } from './perform.ts';
+import { isKeyTaken, refuse } from './refuse.ts';
+
+type FollowUp = 'capture' | 'void' | 'refund';
+
+interface FollowUpRequest {
+  tenant: Tenant;
+  paymentId: string;
+  operationId: string;
+  amountMinor?: number;
+  final: boolean;
+  request: RequestRef;
+}
+
+export async function capturePayment(deps: ActivityDeps, ref: ExecutionRef, capture: CaptureRequest) {
+  return followUp(deps, 'capture', { tenant: ref.tenant, paymentId: ref.executionId, ...capture });
+}
+
+export async function voidPayment(deps: ActivityDeps, ref: ExecutionRef, request: VoidRequest) {
+  return followUp(deps, 'void', { tenant: ref.tenant, paymentId: ref.executionId, final: true, ...request });
+}
+
+/** An operation on an authorized payment: reserve, send to the MID that authorized, record. */
+export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRequest): Promise<OperationStep> {
+  const { tenant, operationId, request } = f;
+  const who = { actor: request.actor, reply: request };
+  if (activityInfo().attempt > 1) {
+    const before = await takeUp(deps, tenant, operationId, who);
+    if (before) return before;
+  }
+  const at = deps.now();
+  let reserved;
+  try {
+    reserved = await reserveFollowUp(deps.pool, type, {
+      tenant,
+      paymentId: f.paymentId,
+      operationId,
+      amountMinor: f.amountMinor ?? null,
+      final: f.final,
+      key: request.key,
+      fingerprint: request.fingerprint,
+      at,
+    });
+  } catch (error) {
+    if (!isKeyTaken(error)) throw error;
+    const before = await takeUp(deps, tenant, operationId, who);
+    return before ?? refuse(deps, tenant, request, 'idempotency_conflict', 'The key was used for another request.');
+  }
+  if (!reserved) {
+    const before = await takeUp(deps, tenant, operationId, who);
+    if (before) return before;
+    const { code, detail } = whyNot(type, f, await findPayment(deps.pool, tenant, f.paymentId));
+    return refuse(deps, tenant, request, code, detail);
+  }
+  return perform(deps, {
+    tenant,
+    payment: reserved.payment,
+    account: reserved.account,
+    id: operationId,
+    type,
+    amountMinor: reserved.amountMinor,
+    attempt: 1,
+    final: f.final,
+    sentAt: at,
+    ...who,
+  });
+}
+
+/** Which of the conditions of the reservation did not hold. */
+function whyNot(
+  type: FollowUp,
+  { amountMinor }: FollowUpRequest,
+  payment: PaymentRow | undefined,
+): { code: ProblemCode; detail: string } {
+  if (!payment) return { code: 'not_found', detail: 'There is no such payment.' };
+  if (payment.phase !== 'open') {
+    return { code: 'invalid_payment_state', detail: `The payment is ${payment.phase}: a ${type} is not possible.` };
+  }
+  switch (type) {
+    case 'capture': {
+      const left = capturable(payment);
+      if (amountMinor !== undefined && amountMinor > left) {
+        return { code: 'amount_exceeds_capturable', detail: `At most ${left} minor units can be captured.` };
+      }
+      return left === 0
+        ? { code: 'amount_exceeds_capturable', detail: 'Nothing is left to capture.' }
+        : { code: 'invalid_payment_state', detail: 'The hold is expiring, or a void is under way.' };
+    }
+    case 'void':
+      return {
+        code: 'invalid_payment_state',
+        detail: 'There is no open authorization to void; captured money is refunded.',
+      };
+    case 'refund': {
+      const left = refundable(payment);
+      return payment.captured === 0
+        ? { code: 'invalid_payment_state', detail: 'Nothing was captured; void the authorization instead.' }
+        : { code: 'amount_exceeds_refundable', detail: `At most ${left} minor units can be refunded.` };
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { toTypeId } from '../../domain/ids.ts';
+import { postings } from '../../domain/ledger.ts';
+import type { PaymentStage } from '../../domain/messages.ts';
+import { capturable } from '../../domain/payment.ts';
+import { recordFact } from '../../store/facts.ts';
+import { closeHold, holdPayment, noteAttention, postEntry } from '../../store/payments/hold.ts';
+import { findPayment } from '../../store/payments/read.ts';
+import { inTransaction } from '../../store/pool.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { ExecutionRef } from '../types.ts';
+import { stageOfPayment } from './perform.ts';
+
+const ACTOR = 'system:timer';
+
+/**
+ * The hold's date has passed: what was not captured is released. Nothing is sent: the processor has let go by itself.
+ * A capture or void that is still under way keeps the hold open; the caller tries again.
+ */
+export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise<{ stage: PaymentStage }> {
+  return inTransaction(deps.pool, async (db) => {
+    const payment = await holdPayment(db, ref.tenant, ref.executionId);
+    if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
+    const amountMinor = capturable(payment);
+    if (amountMinor === 0 || payment.capture_pending > 0 || payment.void_pending) {
+      return { stage: stageOfPayment(payment) };
+    }
+    const at = deps.now();
+    const closed = await closeHold(db, payment.id, at);
+    const subject = toTypeId('pay', payment.id);
+    await postEntry(db, ref.tenant, {
+      kind: 'released',
+      paymentId: payment.id,
+      at,
+      lines: postings({ type: 'released', mid: payment.mid_id!, amountMinor, currency: payment.currency }),
+    });
+    await recordFact(db, {
+      tenant: ref.tenant,
+      at,
+      type: 'payment.hold_expired',
+      actor: ACTOR,
+      subject,
+      body: { released_minor: amountMinor, currency: payment.currency },
+      events: [
+        {
+          type: 'execution.expired',
+          subject: toTypeId('exec', payment.execution_id),
+          executionId: payment.execution_id,
+          agentId: payment.agent_id ?? undefined,
+          data: {
+            org_id: toTypeId('org', ref.tenant.orgId),
+            execution_ref: toTypeId('exec', payment.execution_id),
+            payment_id: subject,
+            released_minor: amountMinor,
+            currency: payment.currency,
+            timestamp: at.toISOString(),
+          },
+        },
+      ],
+    });
+    return { stage: stageOfPayment(closed) };
+  });
+}
+
+/** Settlement is overdue: the payment is marked missing, for an operator to find; lines that come later still count. */
+export async function flagOverdueSettlement(deps: ActivityDeps, ref: ExecutionRef): Promise<void> {
+  await inTransaction(deps.pool, async (db) => {
+    const payment = await findPayment(db, ref.tenant, ref.executionId);
+    if (!payment || payment.settled >= payment.captured) return;
+    const at = deps.now();
+    await noteAttention(db, payment.id, 'Settlement is overdue', 'missing', at);
+    await recordFact(db, {
+      tenant: ref.tenant,
+      at,
+      type: 'payment.settlement_overdue',
+      actor: ACTOR,
+      subject: toTypeId('pay', payment.id),
+      body: { captured: payment.captured, settled: payment.settled, currency: payment.currency },
+      events: [],
+    });
+  });
+}

@@ -1,0 +1,236 @@
+import { FAILURES, nextStep } from '../../domain/failures.ts';
+import { toTypeId } from '../../domain/ids.ts';
+import { postings, type LedgerEvent } from '../../domain/ledger.ts';
+import type { Tenant } from '../../domain/types.ts';
+import type { ProcessorOutcome } from '../../processors/port.ts';
+import type { Completion } from '../../store/payments/complete.ts';
+import type { PaymentRow } from '../../store/payments/row.ts';
+import type { FactEvent } from '../../store/facts.ts';
+
+/** An operation that has an outcome now, and what is known of it. */
+export interface Known {
+  tenant: Tenant;
+  payment: PaymentRow;
+  operation: {
+    id: string;
+    type: 'authorize' | 'capture' | 'void' | 'refund';
+    amountMinor: number;
+    attempt: number;
+    final: boolean;
+  };
+  midId: string;
+  outcome: ProcessorOutcome;
+  actor: string;
+  at: Date;
+  sentAt: Date;
+  /** The request whose answer this becomes. */
+  key?: string;
+  /** First "not found" since it was sent. */
+  absentSince?: Date | null;
+}
+
+/**
+ * What an outcome does: the one place where an answer of a processor becomes counters, ledger entries, events and the
+ * HTTP status of the answer. A row per operation type and outcome; nothing here reads or writes.
+ */
+export function completionOf(known: Known): { completion: Completion; failover: boolean } {
+  const { operation, outcome } = known;
+  const base = { operationId: operation.id, delta: {}, release: false, entries: [], needsAttention: null };
+  switch (outcome.status) {
+    case 'succeeded':
+      return { completion: { ...base, ...succeeded(known, outcome) }, failover: false };
+    case 'failed': {
+      const failover = operation.type === 'authorize' && mayFailOver(known, outcome.class);
+      return { completion: { ...base, ...failed(known, outcome, failover) }, failover };
+    }
+    case 'pending':
+    case 'unknown':
+      return { completion: { ...base, ...open(known, outcome) }, failover: false };
+  }
+}
+
+function mayFailOver({ payment, operation, at }: Known, cls: Parameters<typeof nextStep>[0]): boolean {
+  const step = nextStep(cls, {
+    attemptsMade: operation.attempt,
+    candidatesLeft: payment.candidates.length - operation.attempt,
+    elapsedMs: at.getTime() - Date.parse(payment.created_at),
+  });
+  return step === 'failover';
+}
+
+type Rest = Omit<Completion, 'operationId' | 'delta' | 'release' | 'entries' | 'needsAttention'> &
+  Partial<Pick<Completion, 'delta' | 'release' | 'entries' | 'needsAttention'>>;
+
+function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 'succeeded' }>): Rest {
+  const { payment, operation } = known;
+  const moved = outcome.amountMinor;
+  const common = { status: 'succeeded' as const, processorReference: outcome.processorReference };
+  switch (operation.type) {
+    case 'authorize': {
+      const captured = outcome.captured ? moved : 0;
+      return {
+        ...common,
+        phase: 'open',
+        delta: { authorized: moved, captured },
+        authorizationExpiresAt: outcome.expiresAt,
+        attempt: attempt(known, { outcome: 'approved' }),
+        entries: [entry(known, 'authorized', moved), ...(captured > 0 ? [entry(known, 'captured', captured)] : [])],
+        answer: answer(known, 201),
+        fact: fact(known, 'payment.authorized', { amount_minor: moved, processor: payment.processor }, [
+          'payment.authorized',
+          ...(captured > 0 ? ['payment.captured'] : []),
+        ]),
+      };
+    }
+    case 'capture':
+      return {
+        status: 'succeeded',
+        delta: { captured: moved, capture_pending: -operation.amountMinor },
+        release: operation.final,
+        entries: [entry(known, 'captured', moved), ...(operation.final ? [released(known)] : [])],
+        answer: answer(known, 200),
+        fact: fact(known, 'payment.captured', { amount_minor: moved, final: operation.final }, ['payment.captured']),
+      };
+    case 'void':
+      return {
+        status: 'succeeded',
+        release: true,
+        endVoid: true,
+        closedBy: 'void',
+        entries: [released(known)],
+        answer: answer(known, 200),
+        fact: fact(known, 'payment.voided', { amount_minor: operation.amountMinor }, ['payment.voided']),
+      };
+    case 'refund':
+      return {
+        status: 'succeeded',
+        delta: { refunded: moved, refund_pending: -operation.amountMinor },
+        entries: [entry(known, 'refunded', moved)],
+        answer: answer(known, 200),
+        fact: fact(known, 'payment.refunded', { amount_minor: moved }, ['payment.refunded']),
+      };
+  }
+}
+
+function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'failed' }>, failover: boolean): Rest {
+  const { operation } = known;
+  const rule = FAILURES[outcome.class];
+  const status = outcome.class === 'not_sent' || outcome.class === 'throttled' ? 'not_sent' : 'declined';
+  const body = { class: outcome.class, code: outcome.code };
+  const common = {
+    status: status as 'not_sent' | 'declined',
+    failure: { class: outcome.class, code: outcome.code, reason: outcome.message },
+  };
+  switch (operation.type) {
+    case 'authorize':
+      return {
+        ...common,
+        phase: failover ? 'authorizing' : 'failed',
+        attempt: attempt(known, { outcome: status, class: outcome.class, code: outcome.code }),
+        decline: failover ? null : { class: outcome.class, code: outcome.code, retryable: rule.retryable },
+        answer: failover ? undefined : answer(known, 402),
+        fact: failover
+          ? fact(known, 'payment.attempt_failed', body, [])
+          : fact(known, 'payment.failed', body, ['payment.failed']),
+      };
+    case 'capture':
+      return {
+        ...common,
+        delta: { capture_pending: -operation.amountMinor },
+        answer: answer(known, 402),
+        fact: fact(known, 'payment.capture_failed', body, []),
+      };
+    case 'void':
+      return {
+        ...common,
+        endVoid: true,
+        answer: answer(known, 402),
+        fact: fact(known, 'payment.void_failed', body, []),
+      };
+    case 'refund':
+      return {
+        ...common,
+        delta: { refund_pending: -operation.amountMinor },
+        answer: answer(known, 402),
+        fact: fact(known, 'payment.refund_failed', body, []),
+      };
+  }
+}
+
+/** Nothing is released and nothing given up: the reservation stands until there is evidence. */
+function open(known: Known, outcome: Extract<ProcessorOutcome, { status: 'pending' | 'unknown' }>): Rest {
+  const { operation } = known;
+  const pending = outcome.status === 'pending';
+  const phase = pending ? 'pending' : 'auth_unknown';
+  return {
+    status: outcome.status,
+    absentSince: known.absentSince,
+    processorReference: pending && operation.type === 'authorize' ? outcome.processorReference : undefined,
+    ...(operation.type === 'authorize' ? { phase: phase as 'pending' | 'auth_unknown' } : {}),
+    failure: pending ? undefined : { class: 'unknown', code: 'unknown', reason: outcome.reason },
+    answer: answer(known, 202),
+    fact: fact(known, `payment.${operation.type}_${outcome.status}`, { reason: pending ? null : outcome.reason }, []),
+  };
+}
+
+function attempt(known: Known, what: { outcome: string; class?: string; code?: string }) {
+  const { payment, operation, at, sentAt } = known;
+  return {
+    attempt: operation.attempt,
+    processor: payment.processor!,
+    mid: payment.mid!,
+    ...what,
+    at: sentAt.toISOString(),
+    latency_ms: at.getTime() - sentAt.getTime(),
+  };
+}
+
+function entry({ midId, payment }: Known, kind: 'authorized' | 'captured' | 'refunded', amountMinor: number) {
+  const event: LedgerEvent = { type: kind, mid: midId, amountMinor, currency: payment.currency };
+  return { kind, lines: postings(event) };
+}
+
+/** Lines per minor unit: how much is released is known under the lock of the payment only. */
+function released({ midId, payment }: Known) {
+  return {
+    kind: 'released',
+    lines: postings({ type: 'released', mid: midId, amountMinor: 1, currency: payment.currency }),
+  };
+}
+
+function answer({ key }: Known, status: number) {
+  return key === undefined ? undefined : { key, status };
+}
+
+function fact(known: Known, type: string, body: object, events: string[]) {
+  const { tenant, payment, operation, actor, at } = known;
+  const subject = toTypeId('pay', payment.id);
+  const told = {
+    operation_id: toTypeId('op', operation.id),
+    type: operation.type,
+    currency: payment.currency,
+    ...body,
+  };
+  return {
+    tenant,
+    at,
+    type,
+    actor,
+    subject,
+    body: told,
+    events: events.map((name): FactEvent => ({
+      type: name,
+      subject,
+      executionId: payment.execution_id,
+      agentId: payment.agent_id ?? undefined,
+      data: {
+        org_id: toTypeId('org', tenant.orgId),
+        payment_id: subject,
+        execution_ref: toTypeId('exec', payment.execution_id),
+        merchant_ref: payment.merchant_ref,
+        timestamp: at.toISOString(),
+        ...told,
+      },
+    })),
+  };
+}

@@ -1,0 +1,155 @@
+import type { OperationStep, PaymentStage, RequestRef } from '../../domain/messages.ts';
+import { paymentStatus } from '../../domain/payment.ts';
+import type { Tenant } from '../../domain/types.ts';
+import type { ProcessorOutcome } from '../../processors/port.ts';
+import { completeOperation } from '../../store/payments/complete.ts';
+import { findOperation } from '../../store/payments/read.ts';
+import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { completionOf } from './outcome.ts';
+import { ask, send, type Sending } from './send.ts';
+
+/** A reserved operation on its way to the processor, and who waits for it. */
+export interface Operation {
+  tenant: Tenant;
+  payment: PaymentRow;
+  account: AccountRow;
+  id: string;
+  type: Sending['operation']['type'];
+  amountMinor: number;
+  attempt: number;
+  final: boolean;
+  sentAt: Date;
+  actor: string;
+  reply?: Pick<RequestRef, 'key' | 'replyTo' | 'fingerprint'>;
+}
+
+/** Sends a reserved operation, asks at once when the answer was lost, and records what is known. */
+export async function perform(deps: ActivityDeps, operation: Operation): Promise<OperationStep> {
+  const sending = sendingOf(operation);
+  const outcome = await send(deps, sending);
+  if (outcome.status !== 'unknown') return record(deps, operation, outcome);
+  const found = await ask(deps, sending);
+  if (found.status === 'found') return record(deps, operation, found.outcome);
+  // "Not found" right after sending proves nothing: the request may still be on its way. It is noted, not believed.
+  return record(deps, operation, outcome, found.status === 'absent' ? deps.now() : null);
+}
+
+/**
+ * Takes up an operation that an earlier run of the same step had reserved: that run may have died before, during or
+ * after the call. The processor is asked first; only what it does not know is sent again, at the same MID and under
+ * the same key.
+ */
+export async function takeUp(
+  deps: ActivityDeps,
+  tenant: Tenant,
+  operationId: string,
+  request: { actor: string; reply?: Operation['reply'] },
+): Promise<OperationStep | undefined> {
+  const view = await findOperation(deps.pool, tenant, operationId);
+  if (!view) return undefined;
+  const operation: Operation = {
+    tenant,
+    payment: view.payment,
+    account: view.account,
+    id: operationId,
+    type: view.operation.type,
+    amountMinor: view.operation.amount_minor,
+    attempt: view.operation.attempt,
+    final: view.operation.final,
+    sentAt: new Date(view.operation.sent_at),
+    ...request,
+  };
+  if (view.operation.status !== 'sent') return stepOf(view.operation.status, view.payment, view.operation);
+  const found = await ask(deps, sendingOf(operation));
+  if (found.status === 'found') return record(deps, operation, found.outcome);
+  if (found.status === 'absent') return perform(deps, operation);
+  return record(deps, operation, { status: 'unknown', reason: found.reason });
+}
+
+/** Commits an outcome, tells the waiting request, and says how it stands. */
+export async function record(
+  deps: ActivityDeps,
+  operation: Operation,
+  outcome: ProcessorOutcome,
+  absentSince: Date | null = null,
+): Promise<OperationStep> {
+  const { tenant, payment, account, reply } = operation;
+  const { completion, failover } = completionOf({
+    tenant,
+    payment,
+    operation,
+    midId: account.mid_id,
+    outcome,
+    actor: operation.actor,
+    at: deps.now(),
+    sentAt: operation.sentAt,
+    key: reply?.key,
+    absentSince,
+  });
+  const row = await completeOperation(deps.pool, completion);
+  if (!row) {
+    // Completed before, by an earlier run of this step or by other evidence: that outcome stands.
+    const view = await findOperation(deps.pool, tenant, operation.id);
+    return stepOf(view!.operation.status, view!.payment, view!.operation);
+  }
+  if (reply && completion.answer) {
+    await deps.replies.announce(deps.pool, tenant, reply, {
+      fingerprint: reply.fingerprint,
+      status: completion.answer.status,
+      body: { payment: row, operation_id: operation.id },
+    });
+  }
+  if (outcome.status === 'failed') {
+    return { kind: 'failed', class: outcome.class, code: outcome.code, failover };
+  }
+  return stepOf(completion.status, row);
+}
+
+/** The stage that a payment's counters put the lifecycle in. */
+export function stageOfPayment(row: PaymentRow): PaymentStage {
+  const status = paymentStatus(row, row.phase, row.closed_by ?? undefined);
+  switch (status) {
+    case 'refunded':
+      return 'captured';
+    case 'pending':
+      return 'auth_unknown';
+    case 'authorizing':
+    case 'auth_unknown':
+    case 'failed':
+    case 'needs_review':
+    case 'authorized':
+    case 'partially_captured':
+    case 'captured':
+    case 'voided':
+    case 'expired':
+      return status;
+  }
+}
+
+function stepOf(
+  status: string,
+  row: PaymentRow,
+  failure?: { failure_class: string | null; failure_code: string | null },
+): OperationStep {
+  if (status === 'unknown' || status === 'pending') return { kind: status, processor: row.processor ?? undefined };
+  if (status === 'needs_review') return { kind: 'unknown' };
+  if (status === 'succeeded') {
+    return {
+      kind: 'succeeded',
+      stage: stageOfPayment(row),
+      processor: row.processor ?? undefined,
+      authorizationExpiresAt: row.authorization_expires_at ?? undefined,
+    };
+  }
+  return {
+    kind: 'failed',
+    class: (failure?.failure_class ?? 'not_sent') as Extract<OperationStep, { kind: 'failed' }>['class'],
+    code: failure?.failure_code ?? 'unknown',
+    failover: row.phase === 'authorizing',
+  };
+}
+
+function sendingOf({ payment, account, id, type, amountMinor, final }: Operation): Sending {
+  return { payment, account, operation: { id, type, amountMinor, final } };
+}

@@ -1,0 +1,27 @@
+import { PROBLEMS, type ProblemCode } from '../../domain/errors.ts';
+import type { OperationStep, RequestRef } from '../../domain/messages.ts';
+import type { Tenant } from '../../domain/types.ts';
+import type { ActivityDeps } from '../deps.ts';
+
+/** Our own rules refuse before anything was reserved or sent: the waiting request is told, nothing is kept. */
+export async function refuse(
+  deps: ActivityDeps,
+  tenant: Tenant,
+  request: RequestRef,
+  code: ProblemCode,
+  detail: string,
+): Promise<OperationStep> {
+  await deps.replies.announce(deps.pool, tenant, request, {
+    fingerprint: request.fingerprint,
+    status: PROBLEMS[code].status,
+    body: { code, detail },
+  });
+  return { kind: 'refused', code, detail };
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+export function isKeyTaken(error: unknown): boolean {
+  const { code, constraint } = error as { code?: string; constraint?: string };
+  return code === UNIQUE_VIOLATION && (constraint === 'idempotency_keys_pkey' || constraint === 'operations_pkey');
+}

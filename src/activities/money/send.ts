@@ -1,0 +1,80 @@
+import { toTypeId } from '../../domain/ids.ts';
+import type { MidAccount, ProcessorOutcome, ProcessorPort, QueryOutcome } from '../../processors/port.ts';
+import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
+import type { ActivityDeps } from '../deps.ts';
+
+/** The payment method as it was given, opened for the one call that needs it. */
+export interface PaymentMethod {
+  type: 'token';
+  token: string;
+  processor?: string;
+}
+
+export interface Sending {
+  payment: PaymentRow;
+  account: AccountRow;
+  operation: { id: string; type: 'authorize' | 'capture' | 'void' | 'refund'; amountMinor: number; final: boolean };
+}
+
+/** Calls the processor once. The operation id is its idempotency key: a repeat is the same operation. */
+export async function send(deps: ActivityDeps, { payment, account, operation }: Sending): Promise<ProcessorOutcome> {
+  const port = portFor(deps, account);
+  const call = {
+    account: opened(deps, account),
+    operationId: operation.id,
+    reference: toTypeId('pay', payment.id),
+    timeoutMs: deps.processorTimeoutMs,
+  };
+  const { amountMinor } = operation;
+  const { currency } = payment;
+  switch (operation.type) {
+    case 'authorize': {
+      const method = JSON.parse(deps.sealer.open(payment.method_sealed)) as PaymentMethod;
+      return port.authorize({
+        ...call,
+        amountMinor,
+        currency,
+        token: method.token,
+        merchantReference: payment.merchant_reference ?? undefined,
+        capture: payment.capture_mode,
+      });
+    }
+    case 'capture':
+      return port.capture({
+        ...call,
+        processorReference: payment.processor_reference!,
+        amountMinor,
+        currency,
+        final: operation.final,
+      });
+    case 'void':
+      return port.void({ ...call, processorReference: payment.processor_reference! });
+    case 'refund':
+      return port.refund({ ...call, processorReference: payment.processor_reference!, amountMinor, currency });
+  }
+}
+
+/** Asks what became of an operation, by our own reference: after a timeout there is no other. */
+export async function ask(deps: ActivityDeps, { payment, account, operation }: Sending): Promise<QueryOutcome> {
+  return portFor(deps, account).query({
+    account: opened(deps, account),
+    reference: toTypeId('pay', payment.id),
+    operationId: operation.id,
+    timeoutMs: deps.processorTimeoutMs,
+  });
+}
+
+function portFor(deps: ActivityDeps, { kind }: AccountRow): ProcessorPort {
+  const port = deps.processors[kind];
+  if (!port) throw new Error(`there is no adapter for processors of kind ${kind}`);
+  return port;
+}
+
+function opened(deps: ActivityDeps, account: AccountRow): MidAccount {
+  return {
+    processor: account.processor,
+    mid: account.mid,
+    baseUrl: account.base_url,
+    apiKey: deps.sealer.open(account.api_key_sealed),
+  };
+}

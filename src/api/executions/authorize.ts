@@ -1,0 +1,61 @@
+import type { z } from 'zod';
+import { random74FromHex, uuidV7 } from '../../domain/ids.ts';
+import type { AuthorizeInput, LifecycleTimers, RequestRef } from '../../domain/messages.ts';
+import type { Intent, Tenant } from '../../domain/types.ts';
+import { sha256Hex } from '../../trust/canonical.ts';
+import { newId } from '../../trust/new-id.ts';
+import type { Config } from '../../config.ts';
+import { minorAt } from '../money.ts';
+import type { RouteContext } from '../route.ts';
+import type { AuthorizeBody, IntentBody } from './schemas.ts';
+
+/** Major units of the body → the intent that is judged. */
+export function intentOf(body: z.output<typeof IntentBody>): Intent {
+  const { amount, merchant_ref, ...rest } = body;
+  return { ...rest, amountMinor: minorAt('intent.amount', amount, body.currency), merchantRef: merchant_ref };
+}
+
+/** How long each wait lasts, from the settings. */
+export function timersOf(config: Config, challengeTtlSeconds?: number): LifecycleTimers {
+  return {
+    challengeMs: (challengeTtlSeconds ?? config.CHALLENGE_TTL_SECONDS) * 1_000,
+    reviewMs: config.REVIEW_TTL_SECONDS * 1_000,
+    tokenMs: config.EXECUTION_TOKEN_TTL_SECONDS * 1_000,
+    settlementMs: config.SETTLEMENT_SLA_SECONDS * 1_000,
+    unknownDeadlineMs: config.UNKNOWN_DEADLINE_SECONDS * 1_000,
+    visibilityLagMs: config.PROCESSOR_VISIBILITY_LAG_MS,
+  };
+}
+
+/** The request as it goes into a workflow: its key (one of its own when none was sent), what it said, who asked. */
+export function requestRef(ctx: RouteContext, replyTo: string): RequestRef {
+  return { key: ctx.idempotencyKey ?? newId(), fingerprint: ctx.fingerprint, actor: ctx.actor, replyTo };
+}
+
+/**
+ * The id of the execution that a key leads to: the time of the first request, and 74 bits of the key's hash. Workflow,
+ * challenge and payment are found from those bits alone (ADR 0002).
+ */
+export function executionIdFor({ orgId, mode }: Tenant, key: string, nowMs: number): string {
+  return uuidV7(nowMs, random74FromHex(sha256Hex(`${orgId}|${mode}|${key}`)));
+}
+
+export function authorizeInput(
+  ctx: RouteContext<z.output<typeof AuthorizeBody>>,
+  config: Config,
+  replyTo: string,
+): AuthorizeInput {
+  const { body, tenant } = ctx;
+  return {
+    tenant,
+    executionId: executionIdFor(tenant, ctx.idempotencyKey!, Date.now()),
+    request: requestRef(ctx, replyTo),
+    agentId: body.agent_id,
+    principalId: body.principal_id,
+    delegationId: body.delegation_id,
+    intent: intentOf(body.intent),
+    context: body.context ?? {},
+    mandatePresent: body.mandate !== undefined,
+    timers: timersOf(config, body.challenge_ttl_seconds),
+  };
+}

@@ -1,0 +1,146 @@
+import { z } from 'zod';
+import { toTypeId } from '../../domain/ids.ts';
+import { assess, explain, judge, type Question } from '../../domain/pipeline.ts';
+import type { PolicyRules } from '../../domain/policy.ts';
+import type { Tenant } from '../../domain/types.ts';
+import { gatherContext } from '../../store/executions/gather.ts';
+import { recordFact } from '../../store/facts.ts';
+import { findPolicy } from '../../store/policies.ts';
+import type { Db } from '../../store/pool.ts';
+import type { ApiDeps } from '../deps.ts';
+import { found } from '../not-found.ts';
+import { Rules } from '../policies/rules-body.ts';
+import { route, type AnyRoute } from '../route.ts';
+import { idOf } from '../schemas.ts';
+import { intentOf } from './authorize.ts';
+import { EvaluateRiskBody, RiskOutput, SimulationOutput } from './schemas.ts';
+
+const SimulateBody = EvaluateRiskBody.extend({ policy_ref: idOf('pol').optional(), rules: Rules.optional() })
+  .refine((body) => body.policy_ref === undefined || body.rules === undefined, {
+    error: 'at most one of policy_ref and rules',
+    path: ['rules'],
+  })
+  .meta({ id: 'SimulateRequest' });
+
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+
+/** Judgements that move nothing: the same pipeline over the same facts, without a commit and without Temporal. */
+export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/execution/evaluate-risk',
+      summary: 'Score the risk of an intent, with every signal explained',
+      tags: ['Execution'],
+      scope: ['execution:read', 'execution:write'],
+      body: EvaluateRiskBody,
+      idempotency: 'optional',
+      replay: 'none',
+      responses: { 200: RiskOutput },
+      handler: async ({ tenant, body, actor }) => {
+        const question = questionOf(body);
+        const risk = assess(question, await gather(pool, tenant, body, question));
+        await recordFact(pool, {
+          tenant,
+          at: new Date(),
+          type: 'risk.evaluated',
+          actor,
+          subject: body.agent_id ? toTypeId('agt', body.agent_id) : toTypeId('org', tenant.orgId),
+          body: { intent: { ...question.intent }, score: risk.score, level: risk.level },
+          events: [],
+        });
+        const { modelVersion, ...rest } = risk;
+        return { status: 200, body: { ...rest, model_version: modelVersion } };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/execution/policies/simulate',
+      summary: 'Dry-run an intent against the active, a stored or an inline policy',
+      tags: ['Execution', 'Policies'],
+      scope: ['policy:read', 'execution:read', 'execution:write'],
+      body: SimulateBody,
+      idempotency: 'optional',
+      replay: 'none',
+      responses: { 200: SimulationOutput },
+      handler: async ({ tenant, body, db }) => {
+        const question = questionOf(body);
+        if (body.policy_ref) found(await findPolicy(db, tenant, body.policy_ref), 'policy', 'policy_ref');
+        const context = await gather(db, tenant, body, question, body.policy_ref);
+        const policy = body.rules ? null : context.policy;
+        const rules = (body.rules as PolicyRules | undefined) ?? context.policy?.rules;
+        const asked = body.rules
+          ? { ...context, policy: { id: NOBODY, name: 'inline', version: 0, rules: body.rules as PolicyRules } }
+          : context;
+        // Without an agent and a principal only policy and risk can be asked.
+        const whole = body.agent_id !== undefined && body.principal_id !== undefined;
+        const judgement = judge(question, asked);
+        const { modelVersion, ...risk } = judgement.risk;
+        return {
+          status: 200,
+          body: {
+            decision: whole ? judgement.decision : withoutIdentity(question, asked),
+            policy_ref: policy ? toTypeId('pol', policy.id) : undefined,
+            explanation: explain(rules, question, context.velocityCount),
+            risk: { ...risk, model_version: modelVersion },
+          },
+        };
+      },
+    }),
+  ];
+}
+
+function questionOf(body: z.output<typeof EvaluateRiskBody>): Question {
+  return {
+    intent: intentOf(body.intent),
+    context: body.context ?? {},
+    agentId: body.agent_id ?? NOBODY,
+    principalId: body.principal_id ?? NOBODY,
+  };
+}
+
+async function gather(
+  db: Db,
+  tenant: Tenant,
+  body: z.output<typeof EvaluateRiskBody>,
+  { intent }: Question,
+  policyId?: string,
+) {
+  const context = await gatherContext(db, {
+    tenant,
+    agentId: body.agent_id ?? null,
+    principalId: body.principal_id ?? null,
+    merchantRef: intent.merchantRef,
+    currency: intent.currency,
+    now: new Date(),
+    policyId,
+  });
+  found(body.agent_id && !context.agent ? undefined : context, 'agent', 'agent_id');
+  return context;
+}
+
+/** The decision that policy and risk alone lead to, for an intent of nobody in particular. */
+function withoutIdentity(question: Question, context: Parameters<typeof judge>[1]) {
+  const nobody = {
+    ...context,
+    agent: { id: NOBODY, status: 'active', createdAtMs: 0 },
+    principal: { id: NOBODY, kind: 'principal' as const, status: 'active', canStepUp: true },
+    delegations: [
+      {
+        id: NOBODY,
+        parentId: null,
+        principalId: NOBODY,
+        agentId: NOBODY,
+        scope: { actions: ['*'] },
+        status: 'active' as const,
+        notBeforeMs: null,
+        expiresAtMs: Number.MAX_SAFE_INTEGER,
+        createdAtMs: 0,
+        budgetWindow: 0,
+        budgetSpent: 0,
+      },
+    ],
+  };
+  return judge({ ...question, agentId: NOBODY, principalId: NOBODY }, nobody, { risk: assess(question, context) })
+    .decision;
+}

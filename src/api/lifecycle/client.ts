@@ -1,0 +1,232 @@
+import { type Client, WorkflowIdReusePolicy } from '@temporalio/client';
+import { WorkflowIdConflictPolicy, type TypedSearchAttributes } from '@temporalio/common';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { toTypeId } from '../../domain/ids.ts';
+import type {
+  AuthorizeInput,
+  CaptureRequest,
+  ChallengeResponse,
+  CommittedAnswer,
+  PayRequest,
+  RefundInput,
+  RequestRef,
+  ReviewVerdict,
+  VoidRequest,
+} from '../../domain/messages.ts';
+import type { Tenant } from '../../domain/types.ts';
+import { Problem } from '../../domain/errors.ts';
+import { viewExecution } from '../../store/executions/read.ts';
+import type { Replies } from '../../store/replies.ts';
+import { newId } from '../../trust/new-id.ts';
+import { sha256Hex } from '../../trust/canonical.ts';
+import type { executionLifecycle, refund } from '../../workflows/index.ts';
+import { executionWorkflowId, refundWorkflowId } from '../../workflows/identity.ts';
+import {
+  captureUpdate,
+  evidenceSignal,
+  payUpdate,
+  respondUpdate,
+  reviewUpdate,
+  revokedSignal,
+  settledSignal,
+  voidUpdate,
+} from '../../workflows/messages.ts';
+import { answered, LifecycleEnded, type Answered } from './answered.ts';
+import { refundAttributes, searchAttributes } from './search-attributes.ts';
+
+export interface LifecycleClientOptions {
+  client: Client;
+  pool: pg.Pool;
+  replies: Replies;
+  log: Logger;
+  taskQueue: string;
+  namespace: string;
+  /** A worker of this queue runs in this process, on the same connection: the first task need not be queued. */
+  eager: boolean;
+  /** Bounded wait of a request for its committed answer, milliseconds. */
+  answerWaitMs: number;
+}
+
+type Update<Request> = { name: string; request: Request & { request: RequestRef } };
+
+/** What the API asks of the lifecycles: starts, updates, signals — and the committed answer to each. */
+export class LifecycleClient {
+  readonly #o: LifecycleClientOptions;
+
+  constructor(options: LifecycleClientOptions) {
+    this.#o = options;
+  }
+
+  get processId(): string {
+    return this.#o.replies.processId;
+  }
+
+  /** Whether the Temporal service answers, within two seconds. */
+  async ready(): Promise<boolean> {
+    const { client, namespace } = this.#o;
+    try {
+      await client.withDeadline(Date.now() + 2_000, () => client.workflowService.describeNamespace({ namespace }));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async authorize(input: AuthorizeInput): Promise<Answered> {
+    const { tenant, executionId, request } = input;
+    const workflowId = executionWorkflowId(tenant, executionId);
+    return this.#answer(tenant, request, { marker: executionId, isStart: true }, () =>
+      this.#start<typeof executionLifecycle>('executionLifecycle', workflowId, input, searchAttributes(input), {
+        summary: `${input.intent.action} ${input.intent.amountMinor} ${input.intent.currency} → ${input.intent.merchantRef}`,
+        // A first step that could not be committed ends as failed, and only then may the key start anew (ADR 0003).
+        reuse: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+      }),
+    );
+  }
+
+  async refund(input: RefundInput): Promise<Answered> {
+    const { tenant, request } = input;
+    const workflowId = refundWorkflowId(tenant, sha256Hex(`${request.key}|${request.fingerprint}`));
+    return this.#answer(tenant, request, { marker: input.operationId, isStart: true }, () =>
+      this.#start<typeof refund>('refund', workflowId, input, refundAttributes(input), {
+        summary: `refund of ${toTypeId('pay', input.paymentId)}`,
+        reuse: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      }),
+    );
+  }
+
+  async respond(tenant: Tenant, executionId: string, response: ChallengeResponse): Promise<Answered> {
+    return this.#update(tenant, executionId, { name: respondUpdate.name, request: response });
+  }
+
+  async review(tenant: Tenant, executionId: string, verdict: ReviewVerdict): Promise<Answered> {
+    return this.#update(tenant, executionId, { name: reviewUpdate.name, request: verdict });
+  }
+
+  async pay(tenant: Tenant, executionId: string, request: PayRequest): Promise<Answered> {
+    return this.#update(tenant, executionId, { name: payUpdate.name, request }, request.operationId);
+  }
+
+  async capture(tenant: Tenant, executionId: string, request: CaptureRequest): Promise<Answered> {
+    return this.#update(tenant, executionId, { name: captureUpdate.name, request }, request.operationId);
+  }
+
+  async void(tenant: Tenant, executionId: string, request: VoidRequest): Promise<Answered> {
+    return this.#update(tenant, executionId, { name: voidUpdate.name, request }, request.operationId);
+  }
+
+  /** Tells open workflows that their authority is gone. The database refuses already; this ends their waits. */
+  async announceRevocation(executions: { workflowId: string }[], reason: string): Promise<void> {
+    await this.#signalAll(executions, (workflowId) =>
+      this.#o.client.workflow.getHandle(workflowId).signal(revokedSignal, { reason }),
+    );
+  }
+
+  /** Voids open authorizations through their own workflows; each is a request of its own. */
+  async voidPayments(
+    tenant: Tenant,
+    payments: { paymentId: string; workflowId: string }[],
+    { actor, reason }: { actor: string; reason: string },
+  ): Promise<void> {
+    await this.#signalAll(payments, async (_, payment) => {
+      const request = {
+        key: newId(),
+        fingerprint: sha256Hex(`void ${payment.paymentId}`),
+        actor,
+        replyTo: this.processId,
+      };
+      await this.void(tenant, payment.paymentId, { request, operationId: newId(), reason });
+    });
+  }
+
+  /** A processor told something about an operation: the lifecycle, or the refund, asks again now. */
+  async nudge(workflowId: string, operationId: string): Promise<void> {
+    await this.#signalAll([{ workflowId }], () =>
+      this.#o.client.workflow.getHandle(workflowId).signal(evidenceSignal, { operationId }),
+    );
+  }
+
+  async settled(workflowId: string, complete: boolean): Promise<void> {
+    await this.#signalAll([{ workflowId }], () =>
+      this.#o.client.workflow.getHandle(workflowId).signal(settledSignal, { complete }),
+    );
+  }
+
+  /** Best effort: what must hold stands in the database, and a workflow that has ended needs no signal. */
+  async #signalAll<T extends { workflowId: string }>(
+    targets: T[],
+    tell: (workflowId: string, target: T) => Promise<void>,
+  ): Promise<void> {
+    const results = await Promise.allSettled(targets.map((target) => tell(target.workflowId, target)));
+    for (const [i, result] of results.entries()) {
+      if (result.status === 'rejected') {
+        this.#o.log.debug({ err: result.reason, workflowId: targets[i]!.workflowId }, 'signal not delivered');
+      }
+    }
+  }
+
+  #update<R>(tenant: Tenant, executionId: string, { name, request }: Update<R>, marker?: string): Promise<Answered> {
+    const { client } = this.#o;
+    const ref = request.request;
+    const workflowId = executionWorkflowId(tenant, executionId);
+    return this.#answer(tenant, ref, { marker, isStart: false }, () =>
+      client.workflow.getHandle(workflowId).executeUpdate(name, {
+        args: [request],
+        updateId: `${ref.key}:${ref.fingerprint.slice(0, 16)}`,
+      }),
+    ).catch((error: unknown) => this.#explainEnded(tenant, executionId, name, error));
+  }
+
+  /** A lifecycle that is not there any more: of an unknown id, or ended, and then the payment says why not. */
+  async #explainEnded(tenant: Tenant, executionId: string, update: string, error: unknown): Promise<never> {
+    if (!(error instanceof LifecycleEnded)) throw error;
+    const view = await viewExecution(this.#o.pool, tenant, executionId);
+    if (!view) throw new Problem('not_found', 'Your organization has no such payment or execution.');
+    if (update === payUpdate.name) {
+      throw view.payment
+        ? new Problem('execution_token_used', 'The execution token was already used.')
+        : new Problem('execution_token_expired', `The execution is ${view.execution.stage}.`);
+    }
+    if (update === respondUpdate.name) throw new Problem('challenge_expired', 'The challenge is no longer open.');
+    if (update === reviewUpdate.name) throw new Problem('review_closed', `The execution is ${view.execution.stage}.`);
+    if (update === captureUpdate.name && view.payment && view.payment.captured > 0) {
+      throw new Problem('amount_exceeds_capturable', 'Nothing is left to capture.');
+    }
+    throw new Problem('invalid_payment_state', 'The authorization is closed: nothing can be captured or voided.');
+  }
+
+  async #start<W extends typeof executionLifecycle | typeof refund>(
+    type: string,
+    workflowId: string,
+    input: Parameters<W>[0],
+    typedSearchAttributes: TypedSearchAttributes,
+    { summary, reuse }: { summary: string; reuse: WorkflowIdReusePolicy },
+  ): Promise<void> {
+    await this.#o.client.workflow.start(type, {
+      workflowId,
+      taskQueue: this.#o.taskQueue,
+      args: [input],
+      typedSearchAttributes,
+      staticSummary: summary,
+      workflowIdReusePolicy: reuse,
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+      workflowTaskTimeout: 3_000,
+      requestEagerStart: this.#o.eager,
+    });
+  }
+
+  #answer(
+    tenant: Tenant,
+    request: RequestRef,
+    kind: { marker: string | undefined; isStart: boolean },
+    begin: () => Promise<unknown>,
+  ): Promise<Answered> {
+    const { client, answerWaitMs } = this.#o;
+    return answered({ ...this.#o, ...kind, tenant, request }, () =>
+      client.withDeadline(Date.now() + answerWaitMs + 30_000, begin),
+    );
+  }
+}
+
+export type { Answered, CommittedAnswer };

@@ -1,0 +1,96 @@
+import { Problem } from '../../domain/errors.ts';
+import { toTypeId } from '../../domain/ids.ts';
+import { toMajor } from '../../domain/money.ts';
+import { paymentStatus } from '../../domain/payment.ts';
+import type { PaymentRow } from '../../store/payments/row.ts';
+import type { Answered } from '../lifecycle/client.ts';
+import type { Reply } from '../route.ts';
+
+const COUNTERS = [
+  'authorized',
+  'captured',
+  'capture_pending',
+  'released',
+  'refunded',
+  'refund_pending',
+  'dispute_held',
+  'dispute_lost',
+  'settled',
+] as const;
+
+/** A payment row as it is printed; also of a stored answer, so that a repeat prints the same. */
+export function renderPayment(row: PaymentRow): Record<string, unknown> {
+  return {
+    payment_id: toTypeId('pay', row.id),
+    execution_ref: toTypeId('exec', row.execution_id),
+    status: paymentStatus(row, row.phase, row.closed_by ?? undefined),
+    amount: toMajor(row.amount_minor, row.currency),
+    amount_minor: row.amount_minor,
+    currency: row.currency,
+    counters: Object.fromEntries(COUNTERS.map((name) => [name, row[name]])),
+    processor: row.processor,
+    mid: row.mid,
+    processor_reference: row.processor_reference,
+    route_plan_id: row.route_plan_id ? toTypeId('rtp', row.route_plan_id) : undefined,
+    merchant_reference: row.merchant_reference ?? undefined,
+    attempts: row.attempts,
+    operations: Object.entries(row.operations)
+      .map(([id, operation]) => ({ operation_id: toTypeId('op', id), ...operation, at: utc(operation.at) }))
+      .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.operation_id < b.operation_id ? -1 : 1)),
+    authorization_expires_at: row.authorization_expires_at ? utc(row.authorization_expires_at) : undefined,
+    reconciliation: {
+      status: row.reconciliation_status,
+      settlement_id: row.settlement_id ?? undefined,
+      settled_at: row.settled_at ? utc(row.settled_at) : undefined,
+      references: row.reconciliation_refs,
+    },
+    decline: row.decline ?? undefined,
+    needs_attention: row.needs_attention ?? undefined,
+    created_at: utc(row.created_at),
+    updated_at: utc(row.updated_at),
+  };
+}
+
+/** Stage of a lifecycle whose payment has begun: read off the counters, settled when all that was captured is. */
+export function paymentStage(row: PaymentRow): string {
+  const status = paymentStatus(row, row.phase, row.closed_by ?? undefined);
+  if (status === 'pending') return 'auth_unknown';
+  if (status === 'captured' || status === 'refunded') return row.settled >= row.captured ? 'settled' : 'captured';
+  return status;
+}
+
+/**
+ * The answer to a money request. A decline is a refusal with the payment beside it; an open outcome is 202.
+ * @throws Problem `payment_declined`
+ */
+export function renderMoney(answer: Answered, refundShown = false): Reply {
+  const { payment: row, operation_id: id } = answer.body as { payment: PaymentRow; operation_id: string };
+  const payment = renderPayment(row);
+  if (answer.status === 402) {
+    const decline = row.decline ?? { class: 'hard_decline', code: 'declined', retryable: false };
+    throw new Problem('payment_declined', `The processor declined: ${decline.code}.`, {
+      members: { decline, payment },
+    });
+  }
+  const operation = row.operations[id];
+  const refund =
+    refundShown && operation
+      ? {
+          refund: {
+            refund_id: toTypeId('op', id),
+            status: operation.status,
+            amount: toMajor(operation.amount_minor, row.currency),
+            amount_minor: operation.amount_minor,
+          },
+        }
+      : {};
+  return {
+    status: answer.status,
+    body: { ...payment, ...refund },
+    headers: answer.replayed ? { 'Idempotency-Replayed': 'true' } : undefined,
+  };
+}
+
+function utc(text: string): string {
+  return new Date(text).toISOString();
+}

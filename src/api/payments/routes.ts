@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import { Problem } from '../../domain/errors.ts';
+import { findPayment, listPayments } from '../../store/payments/read.ts';
+import { newId } from '../../trust/new-id.ts';
+import { encodeCursor, decodeCursor } from '../cursor.ts';
+import type { ApiDeps } from '../deps.ts';
+import { requestRef, timersOf } from '../executions/authorize.ts';
+import { minorAt } from '../money.ts';
+import { found } from '../not-found.ts';
+import { route, type AnyRoute, type RouteContext } from '../route.ts';
+import { idOf, listOf, pageQuery } from '../schemas.ts';
+import { notificationRoutes } from './notification-routes.ts';
+import { routeRoutes } from './plan-routes.ts';
+import { renderMoney, renderPayment } from './render.ts';
+import { AuthorizePaymentBody, CaptureBody, PaymentOutput, RefundBody, VoidBody } from './schemas.ts';
+
+/** The payment family: route, authorize, capture, void, refund, and read. */
+export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
+  const { config, lifecycle, sealer } = deps;
+  const answers = { 200: PaymentOutput, 202: PaymentOutput };
+  const write = { tags: ['Payments'], idempotency: 'required', replay: 'own', method: 'post' } as const;
+  return [
+    route({
+      ...write,
+      path: '/v1/payments/authorize',
+      summary: 'Spend an approval: authorize the payment at a processor',
+      scope: 'payments:write',
+      body: AuthorizePaymentBody,
+      responses: { 201: PaymentOutput, 202: PaymentOutput },
+      handler: async (ctx) => {
+        const { body, tenant } = ctx;
+        const executionId = deps.tokens.read(body.execution_token);
+        if (!executionId) {
+          throw new Problem('execution_token_expired', 'This execution token was not issued here, or not whole.', {
+            fields: [{ path: 'execution_token', message: 'is not a token of this system' }],
+          });
+        }
+        const { amount, currency } = body;
+        const answer = await lifecycle.pay(tenant, executionId, {
+          request: requestRef(ctx, lifecycle.processId),
+          operationId: newId(),
+          amountMinor: amount === undefined ? undefined : minorAt('amount', amount, currency!),
+          currency,
+          sealedMethod: sealer.seal(JSON.stringify(body.payment_method)),
+          routePlanId: body.route_plan_id,
+          capture: body.capture,
+          merchantReference: body.merchant_reference,
+        });
+        return renderMoney(answer);
+      },
+    }),
+    route({
+      ...write,
+      path: '/v1/payments/capture',
+      summary: 'Capture held funds, wholly or in part',
+      scope: 'payments:write',
+      body: CaptureBody,
+      responses: answers,
+      handler: async (ctx) => {
+        const { payment_id, amount, final } = ctx.body;
+        const amountMinor = await amountOf(ctx, payment_id, amount);
+        return renderMoney(
+          await lifecycle.capture(ctx.tenant, payment_id, {
+            request: requestRef(ctx, lifecycle.processId),
+            operationId: newId(),
+            amountMinor,
+            final,
+          }),
+        );
+      },
+    }),
+    route({
+      ...write,
+      path: '/v1/payments/void',
+      summary: 'Void what was not captured',
+      scope: 'payments:write',
+      body: VoidBody,
+      responses: answers,
+      handler: async (ctx) =>
+        renderMoney(
+          await lifecycle.void(ctx.tenant, ctx.body.payment_id, {
+            request: requestRef(ctx, lifecycle.processId),
+            operationId: newId(),
+            reason: ctx.body.reason,
+          }),
+        ),
+    }),
+    route({
+      ...write,
+      path: '/v1/payments/refund',
+      summary: 'Refund captured money, under policy',
+      scope: ['payments:refund', 'payments:write'],
+      body: RefundBody,
+      responses: answers,
+      handler: async (ctx) => {
+        const { payment_id, amount, reason } = ctx.body;
+        const amountMinor = await amountOf(ctx, payment_id, amount);
+        const answer = await lifecycle.refund({
+          tenant: ctx.tenant,
+          request: requestRef(ctx, lifecycle.processId),
+          paymentId: payment_id,
+          operationId: newId(),
+          amountMinor,
+          reason,
+          timers: timersOf(config),
+        });
+        return renderMoney(answer, true);
+      },
+    }),
+    ...routeRoutes(deps),
+    ...notificationRoutes(deps),
+    route({
+      method: 'get',
+      path: '/v1/payments',
+      summary: 'List payments, newest first',
+      tags: ['Payments'],
+      scope: 'payments:read',
+      query: z.strictObject({ ...pageQuery, needs_attention: z.enum(['true', 'false']).optional() }),
+      idempotency: 'none',
+      replay: 'none',
+      responses: { 200: listOf(PaymentOutput) },
+      handler: async ({ tenant, query, db }) => {
+        const rows = await listPayments(db, tenant, {
+          before: query.cursor === undefined ? undefined : (decodeCursor(query.cursor, ['uuid'])[0] as string),
+          limit: query.limit + 1,
+          needsAttention: query.needs_attention === undefined ? undefined : query.needs_attention === 'true',
+        });
+        const page = rows.slice(0, query.limit);
+        const next = rows.length > query.limit ? encodeCursor([page.at(-1)!.id]) : null;
+        return { status: 200, body: { data: page.map(renderPayment), next_cursor: next } };
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/payments/:id',
+      summary: 'A payment: counters, attempts, operations, reconciliation',
+      tags: ['Payments'],
+      scope: 'payments:read',
+      params: z.object({ id: idOf('pay') }),
+      idempotency: 'none',
+      replay: 'none',
+      responses: { 200: PaymentOutput },
+      handler: async ({ tenant, params, db }) => ({
+        status: 200,
+        body: renderPayment(found(await findPayment(db, tenant, params.id), 'payment', 'id')),
+      }),
+    }),
+  ];
+}
+
+/**
+ * Minor units of an amount in the payment's own currency: the one case in which a capture must read the payment first,
+ * since the body names no currency. Without an amount nothing is read.
+ */
+async function amountOf(
+  { db, tenant }: Pick<RouteContext, 'db' | 'tenant'>,
+  paymentId: string,
+  amount: number | string | undefined,
+): Promise<number | undefined> {
+  if (amount === undefined) return undefined;
+  const payment = found(await findPayment(db, tenant, paymentId), 'payment', 'payment_id');
+  return minorAt('amount', amount, payment.currency);
+}

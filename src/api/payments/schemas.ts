@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { currencyCode, idOf, majorAmount, timeOut, typeId } from '../schemas.ts';
+
+/** Only tokens of a processor's vault are taken; a card number in their place is refused before it goes anywhere. */
+const Token = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((text) => !looksLikeCard(text), { error: 'must be a processor token; card numbers are not accepted' });
+
+export const PaymentMethod = z
+  .strictObject({ type: z.literal('token'), token: Token, processor: z.string().max(64).optional() })
+  .meta({ id: 'PaymentMethod' });
+
+/** ISO/IEC 7812: 12 to 19 digits, with separators or without, whose Luhn check digit holds. */
+export function looksLikeCard(text: string): boolean {
+  const digits = text.replaceAll(/[\s-]/g, '');
+  if (!/^\d{12,19}$/.test(digits)) return false;
+  let sum = 0;
+  for (let i = 0; i < digits.length; i++) {
+    const digit = Number(digits[digits.length - 1 - i]);
+    const doubled = i % 2 === 1 ? digit * 2 : digit;
+    sum += doubled > 9 ? doubled - 9 : doubled;
+  }
+  return sum % 10 === 0;
+}
+
+export const RouteBody = z
+  .strictObject({
+    execution_token: z.string().max(255).optional(),
+    execution_ref: idOf('exec').optional(),
+    payment_method: PaymentMethod.optional(),
+    strategy: z.enum(['priority']).optional(),
+    dry_run: z.boolean().optional(),
+  })
+  .refine((body) => (body.execution_token === undefined) !== (body.execution_ref === undefined), {
+    error: 'exactly one of execution_token and execution_ref is required',
+    path: ['execution_token'],
+  })
+  .meta({ id: 'RouteRequest' });
+
+export const AuthorizePaymentBody = z
+  .strictObject({
+    execution_token: z.string().min(1).max(255),
+    payment_method: PaymentMethod,
+    route_plan_id: idOf('rtp').optional(),
+    capture: z.enum(['manual', 'automatic']).default('manual'),
+    merchant_reference: z.string().min(1).max(255).optional(),
+    amount: majorAmount.optional(),
+    currency: currencyCode.optional(),
+  })
+  .refine((body) => body.amount === undefined || body.currency !== undefined, {
+    error: 'is required when an amount is given',
+    path: ['currency'],
+  })
+  .meta({ id: 'AuthorizePaymentRequest' });
+
+export const CaptureBody = z
+  .strictObject({ payment_id: idOf('pay'), amount: majorAmount.optional(), final: z.boolean().default(false) })
+  .meta({ id: 'CaptureRequest' });
+
+export const VoidBody = z
+  .strictObject({ payment_id: idOf('pay'), reason: z.string().max(500).optional() })
+  .meta({ id: 'VoidRequest' });
+
+export const RefundBody = z
+  .strictObject({ payment_id: idOf('pay'), amount: majorAmount.optional(), reason: z.string().max(500).optional() })
+  .meta({ id: 'RefundRequest' });
+
+const minor = z.int();
+
+export const PaymentOutput = z
+  .object({
+    payment_id: typeId('pay'),
+    execution_ref: typeId('exec'),
+    status: z.string(),
+    amount: z.number(),
+    amount_minor: minor,
+    currency: z.string(),
+    counters: z.object({
+      authorized: minor,
+      captured: minor,
+      capture_pending: minor,
+      released: minor,
+      refunded: minor,
+      refund_pending: minor,
+      dispute_held: minor,
+      dispute_lost: minor,
+      settled: minor,
+    }),
+    processor: z.string().nullable(),
+    mid: z.string().nullable(),
+    processor_reference: z.string().nullable(),
+    route_plan_id: typeId('rtp').optional(),
+    merchant_reference: z.string().optional(),
+    attempts: z.array(
+      z.object({
+        attempt: z.int(),
+        processor: z.string(),
+        mid: z.string(),
+        outcome: z.string(),
+        class: z.string().optional(),
+        code: z.string().optional(),
+        at: timeOut,
+        latency_ms: z.number(),
+      }),
+    ),
+    operations: z.array(
+      z.object({ operation_id: typeId('op'), type: z.string(), status: z.string(), amount_minor: minor, at: timeOut }),
+    ),
+    authorization_expires_at: timeOut.optional(),
+    reconciliation: z.object({
+      status: z.string(),
+      settlement_id: z.string().optional(),
+      settled_at: timeOut.optional(),
+      references: z.array(z.unknown()),
+    }),
+    decline: z.object({ class: z.string(), code: z.string(), retryable: z.boolean() }).optional(),
+    needs_attention: z.string().optional(),
+    refund: z
+      .object({ refund_id: typeId('op'), status: z.string(), amount: z.number(), amount_minor: minor })
+      .optional(),
+    created_at: timeOut,
+    updated_at: timeOut,
+  })
+  .meta({ id: 'Payment' });
+
+export const RoutePlanOutput = z
+  .object({
+    route_plan_id: typeId('rtp').optional(),
+    candidates: z.array(
+      z.object({ processor: z.string(), mid: z.string(), position: z.int(), reason: z.string(), message: z.string() }),
+    ),
+    dropped: z.array(z.object({ processor: z.string(), mid: z.string(), reason: z.string(), message: z.string() })),
+    expires_at: timeOut,
+  })
+  .meta({ id: 'RoutePlan' });

@@ -1,0 +1,37 @@
+import type { PolicyRules } from './policy.ts';
+import type { MidCandidate } from './routing.ts';
+import type { Scope } from './types.ts';
+
+/** A delegation as the decision sees it. Times are milliseconds. */
+export interface GatheredDelegation {
+  id: string;
+  parentId: string | null;
+  principalId: string | null;
+  agentId: string;
+  scope: Scope;
+  status: 'active' | 'revoked';
+  notBeforeMs: number | null;
+  expiresAtMs: number;
+  createdAtMs: number;
+  budgetWindow: number;
+  budgetSpent: number;
+}
+
+/** Everything a decision is made of, gathered in one round trip. `null` stands for "there is none". */
+export interface DecisionContext {
+  nowMs: number;
+  agent: { id: string; status: string; createdAtMs: number } | null;
+  /** A registered principal, or the organization itself. */
+  principal: { id: string; kind: 'principal' | 'organization'; status: string; canStepUp: boolean } | null;
+  /** Delegations of this pair (or the one asked for) and all their ancestors. */
+  delegations: GatheredDelegation[];
+  policy: { id: string; name: string; version: number; rules: PolicyRules } | null;
+  mids: MidCandidate[];
+  /** Actions in the window of the policy's velocity rule, without this one. */
+  velocityCount: number;
+  executionsLastHour: number;
+  declinesLastHour: number;
+  /** Amounts in this currency that were approved for this agent, newest first, at most 50. */
+  recentAmountsMinor: number[];
+  merchantSeen: boolean;
+}

@@ -1,0 +1,87 @@
+import { budgetCharges, establishAuthority, type Authority, type BudgetCharge } from './authority.ts';
+import { decide, type Verdict } from './decide.ts';
+import type { DecisionContext } from './decision-context.ts';
+import { evaluateRules, type Explanation, type PolicyRules } from './policy.ts';
+import { scoreRisk } from './risk.ts';
+import { planRoute, type RoutePlan } from './routing.ts';
+import type { Intent, IntentContext, Reason, Risk } from './types.ts';
+
+/** An intent with the circumstances it is judged in. */
+export interface Question {
+  intent: Intent;
+  context: IntentContext;
+  agentId: string;
+  principalId: string;
+  delegationId?: string;
+  /** A mandate was presented: see `judgeMandate`. */
+  mandatePresent?: boolean;
+}
+
+/** What the pipeline found out, step by step; the commit stores it, a simulation prints it. */
+export interface Judgement extends Verdict {
+  authority: Authority;
+  explanations: Explanation[];
+  risk: Risk;
+  charges: BudgetCharge[];
+  plan: RoutePlan;
+}
+
+/**
+ * The one decision pipeline: who → what → may it → how risky → verdict. Live, simulated and repeated decisions all
+ * come through here; only what is done with the judgement differs. Pure: the time is `context.nowMs`.
+ */
+export function judge(
+  question: Question,
+  context: DecisionContext,
+  options: { proof?: 'challenge' | 'review'; risk?: Risk } = {},
+): Judgement {
+  const { intent } = question;
+  const authority = establishAuthority(intent, question, context);
+  const explanations = explain(context.policy?.rules, question, context.velocityCount);
+  const risk = options.risk ?? assess(question, context);
+  const verdict = decide({
+    who: authority.who,
+    scopeFailures: authority.scopeFailures,
+    stepUp: authority.stepUp,
+    mandate: judgeMandate(question),
+    explanations,
+    risk,
+    challengePossible: context.principal?.canStepUp ?? false,
+    proof: options.proof,
+  });
+  return {
+    ...verdict,
+    authority,
+    explanations,
+    risk,
+    charges: budgetCharges(authority.chain, intent, context.nowMs),
+    plan: planRoute(context.mids, { currency: intent.currency, amountMinor: intent.amountMinor, method: 'token' }),
+  };
+}
+
+/** Step 4 alone: the score of an intent in its circumstances. */
+export function assess({ intent, context: said }: Question, context: DecisionContext): Risk {
+  return scoreRisk({
+    intent,
+    context: said,
+    agentKnown: context.agent !== null,
+    agentAgeMs: context.agent ? context.nowMs - context.agent.createdAtMs : undefined,
+    executionsLastHour: context.executionsLastHour,
+    recentAmountsMinor: context.recentAmountsMinor,
+    merchantSeen: context.merchantSeen,
+    declinesLastHour: context.declinesLastHour,
+  });
+}
+
+/** Step 3 alone. Without an active policy nothing is forbidden by policy: scope and risk still are. */
+export function explain(rules: PolicyRules | undefined, question: Question, velocityCount: number): Explanation[] {
+  if (!rules) return [];
+  const { intent, context } = question;
+  return evaluateRules(rules, { intent, country: context.country ?? intent.country, velocityCount });
+}
+
+/** Mandates are not verified by this version; what cannot be verified is never relied upon. */
+function judgeMandate({ mandatePresent }: Question): Reason[] | undefined {
+  if (!mandatePresent) return undefined;
+  return [{ code: 'invalid_mandate', category: 'mandate', message: 'Mandates cannot be verified by this version' }];
+}

@@ -1,0 +1,137 @@
+import type { BudgetCharge } from '../../domain/authority.ts';
+import type { Explanation } from '../../domain/policy.ts';
+import type { RoutePlan } from '../../domain/routing.ts';
+import type { Decision, Intent, IntentContext, Reason, Risk, Tenant } from '../../domain/types.ts';
+import { factArguments, type Fact } from '../facts.ts';
+import type { Db } from '../pool.ts';
+
+export interface DecisionRecord {
+  tenant: Tenant;
+  executionId: string;
+  workflowId: string;
+  runId: string;
+  key: string;
+  fingerprint: string;
+  stage: string;
+  decision: Decision;
+  agentId: string;
+  principalId: string;
+  delegationId: string | null;
+  intent: Intent;
+  context: IntentContext;
+  policyId: string | null;
+  risk: Risk;
+  reasons: Reason[];
+  explanations: Explanation[];
+  plan: RoutePlan & { id: string };
+  riskPayloadJws: string;
+  auditId: string;
+  tokenExpiresAt: Date | null;
+  challengeExpiresAt: Date | null;
+  challengeAttempts: number | null;
+  reviewExpiresAt: Date | null;
+  charges: BudgetCharge[];
+  answer: object;
+  at: Date;
+  fact: Fact;
+}
+
+/** Another decision spent the budget first, or the key was taken meanwhile: gather again and decide again. */
+export class DecisionRaced extends Error {
+  override readonly name = 'DecisionRaced';
+}
+
+/**
+ * Commits a decision: idempotency key, running totals of the whole chain, execution, audit entry, events — one
+ * statement, one round trip, one commit. Totals are charged by conditional updates; when one of them does not fit any
+ * more, nothing of the statement remains.
+ * @throws DecisionRaced when the facts that were judged no longer hold
+ */
+export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ sequence: number }> {
+  const { tenant } = record;
+  const own = record.charges.find((charge) => charge.delegationId === record.delegationId);
+  const fact = factArguments({ ...record.fact, auditId: record.auditId });
+  try {
+    const { rows } = await db.query<{ sequence: number }>({
+      name: 'commit-decision',
+      text: SQL,
+      values: [
+        ...fact.values,
+        record.key,
+        record.fingerprint,
+        record.executionId,
+        record.workflowId,
+        record.runId,
+        record.stage,
+        record.decision,
+        record.agentId,
+        record.principalId,
+        record.delegationId,
+        JSON.stringify(record.intent),
+        JSON.stringify(record.context),
+        record.intent.amountMinor,
+        record.intent.currency,
+        record.intent.merchantRef,
+        record.policyId,
+        JSON.stringify(record.risk),
+        JSON.stringify(record.reasons),
+        JSON.stringify(record.explanations),
+        JSON.stringify(record.plan),
+        record.riskPayloadJws,
+        record.tokenExpiresAt,
+        record.challengeExpiresAt === null ? null : 'open',
+        record.challengeAttempts,
+        record.challengeExpiresAt,
+        record.reviewExpiresAt,
+        record.charges.length > 0 ? record.intent.amountMinor : 0,
+        own?.window ?? null,
+        JSON.stringify(record.answer),
+        JSON.stringify(record.charges),
+      ],
+    });
+    if (!rows[0]) throw new Error(`no audit head for organization ${tenant.orgId}`);
+    return rows[0];
+  } catch (error) {
+    if (isRaced(error)) throw new DecisionRaced('the decision was overtaken', { cause: error });
+    throw error;
+  }
+}
+
+const UNIQUE_VIOLATION = '23505';
+const REFUSED = 'PK001';
+
+function isRaced(error: unknown): boolean {
+  const code = (error as { code?: string }).code;
+  return code === UNIQUE_VIOLATION || code === REFUSED;
+}
+
+const SQL = `
+WITH charge AS (
+  SELECT * FROM jsonb_to_recordset($41::jsonb)
+    AS c("delegationId" uuid, "window" bigint, "amountMinor" bigint, "limitMinor" bigint)
+), charged AS (
+  UPDATE delegations d
+     SET budget_spent = CASE WHEN d.budget_window = c."window" THEN d.budget_spent ELSE 0 END + c."amountMinor",
+         budget_window = c."window"
+    FROM charge c
+   WHERE d.id = c."delegationId" AND d.status = 'active'
+     AND CASE WHEN d.budget_window = c."window" THEN d.budget_spent ELSE 0 END + c."amountMinor" <= c."limitMinor"
+  RETURNING d.id
+), fits AS (
+  SELECT CASE WHEN (SELECT count(*) FROM charged) = (SELECT count(*) FROM charge) THEN true
+              ELSE refuse('budget') END AS ok
+), key AS (
+  INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, status, execution_id, created_at)
+  SELECT $1, $2, $12, $13, 200, $14, $4 FROM fits WHERE ok
+  RETURNING key
+), execution AS (
+  INSERT INTO executions (id, org_id, mode, workflow_id, run_id, stage, decision, agent_id, principal_id, delegation_id,
+    intent, context, amount_minor, currency, merchant_ref, policy_id, risk, reasons, explanations, route_plan,
+    risk_payload_jws, audit_id, token_expires_at, challenge_status, challenge_attempts_left, challenge_expires_at,
+    review_expires_at, budget_minor, budget_window, answer, created_at, updated_at)
+  SELECT $14, $1, $2, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $3,
+         $33, $34, $35, $36, $37, $38, $39, $40, $4, $4
+    FROM key
+  RETURNING id
+)
+SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM execution`;

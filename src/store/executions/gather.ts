@@ -1,0 +1,111 @@
+import type { DecisionContext } from '../../domain/decision-context.ts';
+import type { Tenant } from '../../domain/types.ts';
+import type { Db } from '../pool.ts';
+
+export interface GatherQuestion {
+  tenant: Tenant;
+  agentId: string | null;
+  /** A principal's id, or the organization's own. */
+  principalId: string | null;
+  delegationId?: string;
+  merchantRef: string;
+  currency: string;
+  now: Date;
+  /** The Idempotency-Key, when a decision under it may exist already. */
+  key?: string;
+  /** Judge by this policy instead of the active one. */
+  policyId?: string;
+}
+
+export interface Gathered extends DecisionContext {
+  /** The execution decided under `key` before. */
+  prior: { id: string; decision: string; stage: string; reason_code: string | null } | null;
+  /** What holds the key, when something does. */
+  claimed: boolean;
+}
+
+/**
+ * Reads everything a decision needs in one round trip. Counts are bounded (LIMIT), so that a busy agent does not make
+ * its own decisions slow: a velocity rule needs to know "at least its limit", not how far beyond.
+ */
+export async function gatherContext(db: Db, question: GatherQuestion): Promise<Gathered> {
+  const { tenant, now } = question;
+  const { rows } = await db.query<{ gathered: Omit<Gathered, 'nowMs'> }>({
+    name: 'gather-context',
+    text: SQL,
+    values: [
+      tenant.orgId,
+      tenant.mode,
+      question.agentId,
+      question.principalId,
+      question.delegationId ?? null,
+      question.merchantRef,
+      question.currency,
+      now,
+      question.key ?? null,
+      question.policyId ?? null,
+    ],
+  });
+  return { ...rows[0]!.gathered, nowMs: now.getTime() };
+}
+
+const SQL = `
+WITH RECURSIVE chain AS (
+  SELECT d.* FROM delegations d
+   WHERE d.org_id = $1 AND d.mode = $2 AND d.agent_id = $3
+     AND d.principal_id IS NOT DISTINCT FROM (CASE WHEN $4 = $1 THEN NULL ELSE $4 END)::uuid
+     AND ($5::uuid IS NULL AND d.status = 'active' AND d.expires_at > $8 OR d.id = $5)
+  UNION
+  SELECT p.* FROM delegations p JOIN chain c ON p.id = c.parent_id
+), policy AS (
+  SELECT id, name, version, rules FROM policies
+   WHERE org_id = $1 AND mode = $2 AND CASE WHEN $10::uuid IS NULL THEN status = 'active' ELSE id = $10 END
+), velocity AS (
+  SELECT rules->'velocity'->>'by' AS by, (rules->'velocity'->>'max')::int AS max,
+         $8 - (rules->'velocity'->>'window')::interval AS since
+    FROM policy WHERE rules ? 'velocity'
+)
+SELECT jsonb_build_object(
+  'prior', (SELECT jsonb_build_object('id', e.id, 'decision', e.decision, 'stage', e.stage,
+                                      'reason_code', e.reasons->0->>'code')
+              FROM executions e JOIN idempotency_keys k ON k.execution_id = e.id
+             WHERE k.org_id = $1 AND k.mode = $2 AND k.key = $9),
+  'claimed', EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.org_id = $1 AND k.mode = $2 AND k.key = $9),
+  'agent', (SELECT jsonb_build_object('id', a.id, 'status', a.status,
+                                      'createdAtMs', floor(extract(epoch FROM a.created_at) * 1000))
+              FROM agents a WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3),
+  'principal', CASE WHEN $4 = $1
+    THEN (SELECT jsonb_build_object('id', o.id, 'kind', 'organization', 'status', o.status, 'canStepUp', false)
+            FROM organizations o WHERE o.id = $1)
+    ELSE (SELECT jsonb_build_object('id', p.id, 'kind', 'principal', 'status', p.status,
+                                    'canStepUp', p.totp_secret_sealed IS NOT NULL)
+            FROM principals p WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $4) END,
+  'delegations', COALESCE((SELECT jsonb_agg(jsonb_build_object(
+      'id', c.id, 'parentId', c.parent_id, 'principalId', c.principal_id, 'agentId', c.agent_id, 'scope', c.scope,
+      'status', c.status, 'notBeforeMs', floor(extract(epoch FROM c.not_before) * 1000),
+      'expiresAtMs', floor(extract(epoch FROM c.expires_at) * 1000),
+      'createdAtMs', floor(extract(epoch FROM c.created_at) * 1000),
+      'budgetWindow', c.budget_window, 'budgetSpent', c.budget_spent) ORDER BY c.id) FROM chain c), '[]'),
+  'policy', (SELECT to_jsonb(policy) FROM policy),
+  'mids', COALESCE((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+      'midId', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind, 'priority', m.priority,
+      'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor, 'enabled', m.enabled)))
+      FROM mids m WHERE m.org_id = $1 AND m.mode = $2), '[]'),
+  'velocityCount', COALESCE((SELECT CASE COALESCE(v.by, 'agent')
+      WHEN 'agent' THEN (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
+             AND e.agent_id = $3 AND e.created_at > v.since LIMIT v.max) x)
+      WHEN 'principal' THEN (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
+             AND e.principal_id = $4 AND e.created_at > v.since LIMIT v.max) x)
+      ELSE (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
+             AND e.merchant_ref = $6 AND e.created_at > v.since LIMIT v.max) x) END FROM velocity v), 0),
+  'executionsLastHour', (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
+      AND e.agent_id = $3 AND e.created_at > $8 - interval '1 hour' LIMIT 200) x),
+  'declinesLastHour', (SELECT count(*) FROM (SELECT e.decision FROM executions e WHERE e.org_id = $1 AND e.mode = $2
+      AND e.agent_id = $3 AND e.created_at > $8 - interval '1 hour' ORDER BY e.created_at DESC LIMIT 50) x
+      WHERE x.decision = 'deny'),
+  'recentAmountsMinor', COALESCE((SELECT jsonb_agg(x.amount_minor) FROM (SELECT e.amount_minor FROM (
+      SELECT amount_minor, currency, decision FROM executions WHERE org_id = $1 AND mode = $2 AND agent_id = $3
+       ORDER BY created_at DESC LIMIT 100) e WHERE e.currency = $7 AND e.decision = 'approved' LIMIT 50) x), '[]'),
+  'merchantSeen', EXISTS (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND e.agent_id = $3
+      AND e.merchant_ref = $6 AND e.decision = 'approved')
+) AS gathered`;

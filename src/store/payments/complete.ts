@@ -1,0 +1,119 @@
+import type { LedgerLine } from '../../domain/ledger.ts';
+import type { ClosedBy, PaymentPhase } from '../../domain/payment.ts';
+import { newId } from '../../trust/new-id.ts';
+import { factArguments, type Fact } from '../facts.ts';
+import type { Db } from '../pool.ts';
+import type { AttemptRow, PaymentRow } from './row.ts';
+
+export type OperationStatus = 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
+
+/** What one outcome does to operation, counters, ledger and answer; computed from the outcome, applied as it is. */
+export interface Completion {
+  operationId: string;
+  status: OperationStatus;
+  failure?: { class: string; code: string; reason: string };
+  /** First "not found" since the operation was sent. */
+  absentSince?: Date | null;
+  /** Added to the counters. */
+  delta: Partial<Record<'authorized' | 'captured' | 'capture_pending' | 'refunded' | 'refund_pending', number>>;
+  /** Releases whatever is neither captured nor about to be (void, or the rest after a final capture). */
+  release: boolean;
+  phase?: PaymentPhase;
+  closedBy?: ClosedBy;
+  /** The void is over, one way or the other. */
+  endVoid?: boolean;
+  processorReference?: string;
+  authorizationExpiresAt?: string;
+  attempt?: AttemptRow;
+  decline?: PaymentRow['decline'];
+  needsAttention?: string | null;
+  /** Ledger entries. Lines of a `released` entry are per minor unit: the amount is known only under the lock. */
+  entries: { kind: string; lines: LedgerLine[] }[];
+  /** The request whose answer this is, and its HTTP status. */
+  answer?: { key: string; status: number };
+  fact: Fact;
+}
+
+/**
+ * Records an outcome: operation, counters, ledger, audit entry, events and the stored answer, in one statement.
+ * @returns the payment as it stands now, or undefined when the operation was completed before
+ */
+export async function completeOperation(db: Db, c: Completion): Promise<PaymentRow | undefined> {
+  const fact = factArguments(c.fact);
+  const { rows } = await db.query<{ payment: PaymentRow }>({
+    name: 'complete-operation',
+    text: SQL,
+    values: [
+      ...fact.values,
+      c.operationId,
+      c.status,
+      c.failure?.class ?? null,
+      c.failure?.code ?? null,
+      c.failure?.reason ?? null,
+      c.absentSince ?? null,
+      c.delta.authorized ?? 0,
+      c.delta.captured ?? 0,
+      c.delta.capture_pending ?? 0,
+      c.delta.refunded ?? 0,
+      c.delta.refund_pending ?? 0,
+      c.release,
+      c.phase ?? null,
+      c.closedBy ?? null,
+      c.endVoid ?? false,
+      c.processorReference ?? null,
+      c.authorizationExpiresAt ?? null,
+      JSON.stringify(c.attempt ? [c.attempt] : []),
+      c.decline ? JSON.stringify(c.decline) : null,
+      c.needsAttention ?? null,
+      JSON.stringify(c.entries.map((entry) => ({ id: newId(), ...entry }))),
+      c.answer?.key ?? null,
+      c.answer?.status ?? null,
+    ],
+  });
+  return rows[0]?.payment;
+}
+
+const SQL = `
+WITH op AS (
+  UPDATE operations SET status = $13, failure_class = $14, failure_code = $15, reason = $16, absent_since = $17,
+         completed_at = CASE WHEN $13 IN ('succeeded', 'declined', 'not_sent') THEN $4::timestamptz END
+   WHERE id = $12 AND org_id = $1 AND mode = $2 AND status IN ('sent', 'pending', 'unknown', 'needs_review')
+  RETURNING *
+), old AS (
+  SELECT p.* FROM payments p JOIN op ON op.payment_id = p.id FOR UPDATE OF p
+), changed AS (
+  UPDATE payments p
+     SET authorized = p.authorized + $18, captured = p.captured + $19, capture_pending = p.capture_pending + $20,
+         refunded = p.refunded + $21, refund_pending = p.refund_pending + $22,
+         released = p.released + CASE WHEN $23
+           THEN p.authorized - p.captured - $19 - (p.capture_pending + $20) - p.released ELSE 0 END,
+         phase = COALESCE($24, p.phase), closed_by = COALESCE($25, p.closed_by),
+         void_pending = p.void_pending AND NOT $26,
+         processor_reference = COALESCE($27, p.processor_reference),
+         authorization_expires_at = COALESCE($28, p.authorization_expires_at),
+         attempts = p.attempts || $29::jsonb, decline = COALESCE($30, p.decline), needs_attention = $31,
+         operations = p.operations || jsonb_build_object(op.id::text,
+           (p.operations->op.id::text) || jsonb_build_object('status', $13::text)),
+         updated_at = $4
+    FROM op, old WHERE p.id = op.payment_id AND old.id = p.id
+  RETURNING p.*, p.released - old.released AS released_now
+), payment AS (
+  SELECT changed.id, to_jsonb(changed) - 'released_now' AS row, released_now, execution_id FROM changed
+), entries AS (
+  SELECT count(post_entry(e.id, $1, $2, e.kind, p.id, $12, $4,
+           CASE WHEN e.kind = 'released'
+             THEN (SELECT jsonb_agg(l || jsonb_build_object('amountMinor', (l->>'amountMinor')::bigint * p.released_now))
+                     FROM jsonb_array_elements(e.lines) l)
+             ELSE e.lines END)) AS posted
+    FROM payment p, jsonb_to_recordset($32::jsonb) AS e(id uuid, kind text, lines jsonb)
+   WHERE e.kind <> 'released' OR p.released_now > 0
+), answer AS (
+  UPDATE idempotency_keys k SET status = $34, response = jsonb_build_object('payment', p.row, 'operation_id', ($12::uuid)::text)::json
+    FROM payment p
+   WHERE $33::uuid IS NOT NULL AND k.org_id = $1 AND k.mode = $2 AND k.key = $33 AND (k.status IS NULL OR k.status = 202)
+  RETURNING k.key
+), fact AS (
+  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM payment
+)
+SELECT p.row AS payment, (SELECT sequence FROM fact), (SELECT posted FROM entries), (SELECT count(*) FROM answer)
+  FROM payment p`;

@@ -1,0 +1,61 @@
+import type { Tenant } from '../../domain/types.ts';
+import type { Db } from '../pool.ts';
+import type { AccountRow, PaymentRow } from './row.ts';
+
+export async function findPayment(db: Db, tenant: Tenant, id: string): Promise<PaymentRow | undefined> {
+  const { rows } = await db.query<{ row: PaymentRow }>({
+    name: 'find-payment',
+    text: `SELECT to_jsonb(p) AS row FROM payments p WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3`,
+    values: [tenant.orgId, tenant.mode, id],
+  });
+  return rows[0]?.row;
+}
+
+export async function listPayments(
+  db: Db,
+  tenant: Tenant,
+  filter: { before?: string; limit: number; needsAttention?: boolean },
+): Promise<PaymentRow[]> {
+  const { rows } = await db.query<{ row: PaymentRow }>({
+    name: 'list-payments',
+    text: `SELECT to_jsonb(p) AS row FROM payments p
+            WHERE p.org_id = $1 AND p.mode = $2 AND ($3::uuid IS NULL OR p.id < $3)
+              AND ($4::boolean IS NULL OR (p.needs_attention IS NOT NULL) = $4)
+            ORDER BY p.id DESC LIMIT $5`,
+    values: [tenant.orgId, tenant.mode, filter.before ?? null, filter.needsAttention ?? null, filter.limit],
+  });
+  return rows.map((entry) => entry.row);
+}
+
+export interface OperationRow {
+  id: string;
+  type: 'authorize' | 'capture' | 'void' | 'refund';
+  status: 'sent' | 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
+  amount_minor: number;
+  final: boolean;
+  attempt: number;
+  absent_since: string | null;
+  sent_at: string;
+  failure_class: string | null;
+  failure_code: string | null;
+}
+
+export interface OperationView {
+  operation: OperationRow;
+  payment: PaymentRow;
+  account: AccountRow;
+}
+
+/** An operation with its payment and the account it went to. */
+export async function findOperation(db: Db, tenant: Tenant, id: string): Promise<OperationView | undefined> {
+  const { rows } = await db.query<OperationView>({
+    name: 'find-operation',
+    text: `SELECT to_jsonb(o) AS operation, to_jsonb(p) AS payment,
+                  jsonb_build_object('mid_id', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind,
+                    'base_url', m.base_url, 'api_key_sealed', m.api_key_sealed) AS account
+             FROM operations o JOIN payments p ON p.id = o.payment_id JOIN mids m ON m.id = o.mid_id
+            WHERE o.org_id = $1 AND o.mode = $2 AND o.id = $3`,
+    values: [tenant.orgId, tenant.mode, id],
+  });
+  return rows[0];
+}

@@ -1,0 +1,66 @@
+import type { Counters, PaymentPhase, ClosedBy } from '../../domain/payment.ts';
+
+/** One attempt at a processor, as it is printed. */
+export interface AttemptRow {
+  attempt: number;
+  processor: string;
+  mid: string;
+  outcome: string;
+  class?: string;
+  code?: string;
+  at: string;
+  latency_ms: number;
+}
+
+/** Summary of one operation, kept on the payment's row so that a payment is read in one go. */
+export interface OperationSummary {
+  type: 'authorize' | 'capture' | 'void' | 'refund';
+  status: string;
+  amount_minor: number;
+  at: string;
+}
+
+/** A row of `payments`, as `to_jsonb` gives it. */
+export interface PaymentRow extends Counters {
+  id: string;
+  org_id: string;
+  mode: 'test' | 'live';
+  execution_id: string;
+  workflow_id: string;
+  agent_id: string | null;
+  merchant_ref: string;
+  merchant_reference: string | null;
+  phase: PaymentPhase;
+  closed_by: ClosedBy | null;
+  capture_mode: 'manual' | 'automatic';
+  amount_minor: number;
+  currency: string;
+  mid_id: string | null;
+  processor: string | null;
+  mid: string | null;
+  processor_reference: string | null;
+  route_plan_id: string | null;
+  candidates: { midId: string; processor: string; mid: string; position: number }[];
+  method_sealed: string;
+  attempts: AttemptRow[];
+  operations: Record<string, OperationSummary>;
+  authorization_expires_at: string | null;
+  needs_attention: string | null;
+  reconciliation_status: string;
+  reconciliation_refs: unknown[];
+  settlement_id: string | null;
+  settled_at: string | null;
+  decline: { class: string; code: string; retryable: boolean } | null;
+  created_at: string;
+  updated_at: string;
+}
+
+/** The account an operation goes to, as stored. */
+export interface AccountRow {
+  mid_id: string;
+  processor: string;
+  mid: string;
+  kind: string;
+  base_url: string;
+  api_key_sealed: string;
+}

@@ -1,0 +1,81 @@
+import { EventEmitter } from 'node:events';
+import pg from 'pg';
+import type { Tenant } from '../domain/types.ts';
+import type { CommittedAnswer } from '../domain/messages.ts';
+import type { Db } from './pool.ts';
+
+const CHANNEL = 'prokura_reply';
+
+/** How the process that committed an answer tells the one that waits for it. */
+export interface Replies {
+  /** Names this process in requests, so that a commit elsewhere knows to speak up. */
+  readonly processId: string;
+  /** Called after a commit. In this process the waiter gets the answer itself; elsewhere, word that there is one. */
+  announce(db: Db, tenant: Tenant, request: { key: string; replyTo: string }, answer: CommittedAnswer): Promise<void>;
+  /** Resolves when something was committed under the key, or after `ms`; without an answer, the caller reads it. */
+  next(tenant: Tenant, key: string, ms: number): Waiting;
+}
+
+export interface Waiting {
+  committed: Promise<CommittedAnswer | undefined>;
+  cancel(): void;
+}
+
+/** Replies within a process, and over LISTEN/NOTIFY once `listen` has connected. */
+export class ReplyBus implements Replies {
+  readonly processId: string;
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
+  #client: pg.Client | undefined;
+  #closed = false;
+
+  constructor(processId: string) {
+    this.processId = processId;
+  }
+
+  async announce(
+    db: Db,
+    tenant: Tenant,
+    { key, replyTo }: { key: string; replyTo: string },
+    answer: CommittedAnswer,
+  ): Promise<void> {
+    if (replyTo === this.processId) this.#emitter.emit(topic(tenant, key), answer);
+    else await db.query({ name: 'announce', text: `SELECT pg_notify('${CHANNEL}', $1)`, values: [topic(tenant, key)] });
+  }
+
+  next(tenant: Tenant, key: string, ms: number): Waiting {
+    const name = topic(tenant, key);
+    let finish: (answer?: CommittedAnswer) => void = () => undefined;
+    const committed = new Promise<CommittedAnswer | undefined>((resolve) => {
+      const timer = setTimeout(() => finish(), ms);
+      finish = (answer) => {
+        clearTimeout(timer);
+        this.#emitter.off(name, finish);
+        resolve(answer);
+      };
+      this.#emitter.on(name, finish);
+    });
+    return { committed, cancel: () => finish() };
+  }
+
+  /** Hears of commits in other processes. A lost connection is made again; meanwhile waiters poll. */
+  async listen(databaseUrl: string): Promise<void> {
+    const client = new pg.Client({ connectionString: databaseUrl, application_name: 'prokura-replies' });
+    client.on('notification', ({ payload }) => payload && this.#emitter.emit(payload));
+    client.on('error', () => {
+      this.#client = undefined;
+      if (!this.#closed) setTimeout(() => void this.listen(databaseUrl).catch(() => undefined), 1_000).unref();
+    });
+    await client.connect();
+    await client.query(`LISTEN ${CHANNEL}`);
+    this.#client = client;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#client?.end();
+  }
+}
+
+function topic({ orgId, mode }: Tenant, key: string): string {
+  return `${orgId}:${mode}:${key}`;
+}

@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { Client } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
+import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import { pino } from 'pino';
+import type { ActivityDeps } from '../src/activities/deps.ts';
+import { createApp } from '../src/api/app.ts';
+import { codecRouter } from '../src/api/codec/router.ts';
+import { AesPayloadCodec } from '../src/api/codec/payload-codec.ts';
+import { LifecycleClient } from '../src/api/lifecycle/client.ts';
+import { createApiServer } from '../src/api/server.ts';
+import { ConfigError, type Config } from '../src/config.ts';
+import { createProcessors } from '../src/processors/registry.ts';
+import { createPool } from '../src/store/pool.ts';
+import { ReplyBus } from '../src/store/replies.ts';
+import { createExecutionTokens } from '../src/trust/execution-token.ts';
+import { createSealer } from '../src/trust/seal.ts';
+import { createSigner } from '../src/trust/signing.ts';
+import { startDispatcher } from './dispatcher.ts';
+import { enableFastSandbox } from './fast-sandbox.ts';
+import { createWorker } from './worker.ts';
+
+export interface RunningService {
+  /** Where the API listens; absent in a process that only works. */
+  url?: string;
+  /** Drains: no new requests, running ones are answered, running tasks end, then connections close. */
+  stop(): Promise<void>;
+}
+
+let runtimeInstalled = false;
+
+/**
+ * One process of the service: API, worker, or both. Together they share one connection to Temporal, so that the first
+ * task of a lifecycle is handed over within the process (eager start).
+ */
+export async function startService(config: Config, role: 'all' | 'api' | 'worker'): Promise<RunningService> {
+  const { PROKURA_SIGNING_KEY: signingKey, PROKURA_DATA_KEY: dataKey } = config;
+  if (!signingKey || !dataKey) throw new ConfigError('PROKURA_SIGNING_KEY and PROKURA_DATA_KEY must be set.');
+  if (config.PROKURA_FAST_SANDBOX) enableFastSandbox();
+  installRuntime();
+  const log = pino({ level: config.LOG_LEVEL, base: { role } });
+  const signer = await createSigner(signingKey);
+  const sealer = createSealer(dataKey);
+  const codec = config.PROKURA_PAYLOAD_KEY ? new AesPayloadCodec(config.PROKURA_PAYLOAD_KEY) : undefined;
+  const dataConverter: DataConverter | undefined = codec && { payloadCodecs: [codec] };
+  const pool = createPool(config.DATABASE_URL, config.DATABASE_POOL_SIZE);
+  const replies = new ReplyBus(randomUUID());
+  const connection = await NativeConnection.connect({
+    address: config.TEMPORAL_ADDRESS,
+    grpcCompression: { codec: 'none' },
+  });
+
+  const worker = role === 'api' ? undefined : await startWorker();
+  const api = role === 'worker' ? undefined : await startApi();
+  log.info({ url: api?.url, role }, 'ready');
+  return {
+    url: api?.url,
+    async stop() {
+      await api?.stop();
+      await worker?.stop();
+      await replies.close();
+      await connection.close();
+      await pool.end();
+    },
+  };
+
+  async function startWorker() {
+    const deps: ActivityDeps = {
+      pool,
+      signer,
+      sealer,
+      replies,
+      processors: createProcessors(),
+      processorTimeoutMs: config.PROCESSOR_TIMEOUT_MS,
+      publicUrl: config.publicUrl,
+      now: () => new Date(),
+      handover: new Map(),
+    };
+    const temporalWorker: Worker = await createWorker(config, connection, deps, dataConverter);
+    const running = temporalWorker.run();
+    running.catch((error: unknown) => {
+      // A worker that cannot go on takes its process with it: whoever supervises starts a fresh one.
+      log.fatal({ err: error }, 'the worker failed');
+      process.exitCode = 1;
+      process.kill(process.pid, 'SIGTERM');
+    });
+    const allowPrivate = config.WEBHOOK_ALLOW_PRIVATE || config.PROKURA_ENV === 'development';
+    const dispatcher = startDispatcher({ pool, sealer, log, allowPrivate });
+    return {
+      async stop() {
+        await dispatcher.stop();
+        if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
+        await running.catch(() => undefined);
+      },
+    };
+  }
+
+  async function startApi() {
+    const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
+    await replies.listen(config.DATABASE_URL);
+    const lifecycle = new LifecycleClient({
+      client,
+      pool,
+      replies,
+      log,
+      taskQueue: config.TEMPORAL_TASK_QUEUE,
+      namespace: config.TEMPORAL_NAMESPACE,
+      eager: role === 'all',
+      answerWaitMs: config.ANSWER_WAIT_MS,
+    });
+    const app = createApp({
+      config,
+      pool,
+      signer,
+      sealer,
+      log,
+      lifecycle,
+      tokens: createExecutionTokens(dataKey!),
+      extraRouters: codec ? [codecRouter(codec, new URL(config.TEMPORAL_UI_URL).origin)] : [],
+    });
+    const server = createApiServer(app);
+    server.listen(config.PORT, config.HOST);
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address ? address.port : config.PORT;
+    return {
+      url: `http://${config.HOST}:${port}`,
+      async stop() {
+        server.close();
+        server.closeIdleConnections();
+        const closed = once(server, 'close');
+        const timer = setTimeout(() => server.closeAllConnections(), 10_000);
+        await closed;
+        clearTimeout(timer);
+      },
+    };
+  }
+}
+
+/** The SDK's own messages: warnings and worse, since a request's story is told by our log and Temporal's history. */
+function installRuntime(): void {
+  if (runtimeInstalled) return;
+  runtimeInstalled = true;
+  Runtime.install({
+    logger: new DefaultLogger('WARN'),
+    // The service decides when to stop; signals are handled by whoever started it.
+    shutdownSignals: [],
+  });
+}

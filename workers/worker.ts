@@ -1,0 +1,35 @@
+import { type NativeConnection, Worker } from '@temporalio/worker';
+import type { DataConverter } from '@temporalio/common';
+import type { Config } from '../src/config.ts';
+import { createActivities } from '../src/activities/index.ts';
+import type { ActivityDeps } from '../src/activities/deps.ts';
+import { bundleWorkflows } from './bundle.ts';
+
+/** Workflows kept in memory between tasks; each takes about 60 KB. */
+const CACHED_WORKFLOWS = 2_000;
+
+/** A worker on the service's task queue: workflows and activities, local and normal. */
+export async function createWorker(
+  config: Config,
+  connection: NativeConnection,
+  deps: ActivityDeps,
+  dataConverter: DataConverter | undefined,
+): Promise<Worker> {
+  return Worker.create({
+    connection,
+    namespace: config.TEMPORAL_NAMESPACE,
+    taskQueue: config.TEMPORAL_TASK_QUEUE,
+    workflowBundle: config.PROKURA_WORKFLOW_BUNDLE
+      ? { codePath: config.PROKURA_WORKFLOW_BUNDLE }
+      : await bundleWorkflows(),
+    activities: createActivities(deps) as unknown as object,
+    dataConverter,
+    maxCachedWorkflows: CACHED_WORKFLOWS,
+    workflowTaskPollerBehavior: { type: 'autoscaling' },
+    activityTaskPollerBehavior: { type: 'autoscaling' },
+    // A killed worker's cached workflows are given to others after this, instead of ten seconds.
+    stickyQueueScheduleToStartTimeout: 2_000,
+    shutdownGraceTime: 10_000,
+    shutdownForceTime: 15_000,
+  });
+}
