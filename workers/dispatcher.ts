@@ -18,7 +18,7 @@ export interface DispatcherOptions {
 
 /** Delivers what is due, at least once: rows are taken under a lease and marked after the answer. */
 export function startDispatcher({ pool, sealer, log, allowPrivate }: DispatcherOptions): { stop(): Promise<void> } {
-  let stopping = false;
+  const state = { stopping: false };
   let wake = () => {};
   const underWay = new Set<Promise<void>>();
 
@@ -37,7 +37,7 @@ export function startDispatcher({ pool, sealer, log, allowPrivate }: DispatcherO
   }
 
   async function run(): Promise<void> {
-    while (!stopping) {
+    while (!state.stopping) {
       let taken: DueDelivery[] = [];
       try {
         taken = await takeDue(pool, BATCH, LEASE_SECONDS);
@@ -63,7 +63,7 @@ export function startDispatcher({ pool, sealer, log, allowPrivate }: DispatcherO
   const running = run();
   return {
     async stop() {
-      stopping = true;
+      state.stopping = true;
       wake();
       await running;
     },

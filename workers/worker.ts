@@ -22,7 +22,7 @@ export async function createWorker(
     workflowBundle: config.PROKURA_WORKFLOW_BUNDLE
       ? { codePath: config.PROKURA_WORKFLOW_BUNDLE }
       : await bundleWorkflows(),
-    activities: createActivities(deps) as unknown as object,
+    activities: createActivities(deps),
     dataConverter,
     maxCachedWorkflows: CACHED_WORKFLOWS,
     workflowTaskPollerBehavior: { type: 'autoscaling' },

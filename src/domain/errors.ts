@@ -53,23 +53,26 @@ export interface FieldError {
 
 /**
  * A refusal with a stable code. `detail` is for the client; `cause` stays in the log.
- * `members` are further public members of the answer (`attempts_left`, `decline`).
+ * `members` are further public members of the answer (`attempts_left`, `decline`); `replayed` marks the refusal as the
+ * first answer of its Idempotency-Key, given again.
  */
 export class Problem extends Error {
   readonly code: ProblemCode;
   readonly fields: FieldError[];
   readonly members: Record<string, unknown>;
+  readonly replayed: boolean;
 
   constructor(
     code: ProblemCode,
     detail: string,
-    options: { fields?: FieldError[]; members?: Record<string, unknown>; cause?: unknown } = {},
+    options: { fields?: FieldError[]; members?: Record<string, unknown>; replayed?: boolean; cause?: unknown } = {},
   ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'Problem';
     this.code = code;
     this.fields = options.fields ?? [];
     this.members = options.members ?? {};
+    this.replayed = options.replayed ?? false;
   }
 
   get status(): number {

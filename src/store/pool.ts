@@ -1,7 +1,7 @@
-import pg from 'pg';
+import { Pool, TypeOverrides, type ClientBase } from 'pg';
 
 /** Anything that answers queries: the pool, or the client of a transaction. */
-export type Db = Pick<pg.ClientBase, 'query'>;
+export type Db = Pick<ClientBase, 'query'>;
 
 const INT8 = 20;
 
@@ -16,10 +16,10 @@ function parseInt8(text: string): number {
  * Connection pool of a process. Statements are bounded in time, so that a commit whose answer was lost is decided
  * (done or not) before the same step is tried again.
  */
-export function createPool(url: string, size: number): pg.Pool {
-  const types = new pg.TypeOverrides();
+export function createPool(url: string, size: number): Pool {
+  const types = new TypeOverrides();
   types.setTypeParser(INT8, parseInt8);
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: url,
     max: size,
     types,
@@ -34,7 +34,7 @@ export function createPool(url: string, size: number): pg.Pool {
 }
 
 /** Runs `work` in one transaction; any throw rolls back. */
-export async function inTransaction<T>(pool: pg.Pool, work: (db: Db) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(pool: Pool, work: (db: Db) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken = false;
   try {

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import pg from 'pg';
+import { Client } from 'pg';
 import type { Tenant } from '../domain/types.ts';
 import type { CommittedAnswer } from '../domain/messages.ts';
 import type { Db } from './pool.ts';
@@ -25,7 +25,7 @@ export interface Waiting {
 export class ReplyBus implements Replies {
   readonly processId: string;
   readonly #emitter = new EventEmitter().setMaxListeners(0);
-  #client: pg.Client | undefined;
+  #client: Client | undefined;
   #closed = false;
 
   constructor(processId: string) {
@@ -59,7 +59,7 @@ export class ReplyBus implements Replies {
 
   /** Hears of commits in other processes. A lost connection is made again; meanwhile waiters poll. */
   async listen(databaseUrl: string): Promise<void> {
-    const client = new pg.Client({ connectionString: databaseUrl, application_name: 'prokura-replies' });
+    const client = new Client({ connectionString: databaseUrl, application_name: 'prokura-replies' });
     client.on('notification', ({ payload }) => payload && this.#emitter.emit(payload));
     client.on('error', () => {
       this.#client = undefined;

@@ -151,7 +151,8 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
    */
   async function pay(request: PayRequest): Promise<OperationStep> {
     const before = { stage: state.stage, waitUntil };
-    enter('authorizing');
+    // No upsert: it would be sent together with the outcome, when this task completes.
+    state.stage = 'authorizing';
     let first: OperationStep | undefined;
     const drive = async () => {
       for (let attempt = 1; ; attempt++) {

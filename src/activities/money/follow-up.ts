@@ -94,7 +94,11 @@ function whyNot(
       }
       return left === 0
         ? { code: 'amount_exceeds_capturable', detail: 'Nothing is left to capture.' }
-        : { code: 'invalid_payment_state', detail: 'The hold is expiring, or a void is under way.' };
+        : {
+            code: 'invalid_payment_state',
+            detail:
+              'The hold is expiring, or a void, a final capture, or a capture before this final one is under way.',
+          };
     }
     case 'void':
       return {

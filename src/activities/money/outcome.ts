@@ -3,7 +3,7 @@ import { toTypeId } from '../../domain/ids.ts';
 import { postings, type LedgerEvent } from '../../domain/ledger.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
-import type { Completion } from '../../store/payments/complete.ts';
+import type { Completion, OperationStatus } from '../../store/payments/complete.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 import type { FactEvent } from '../../store/facts.ts';
 
@@ -87,6 +87,7 @@ function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 's
         status: 'succeeded',
         delta: { captured: moved, capture_pending: -operation.amountMinor },
         release: operation.final,
+        endVoid: operation.final,
         entries: [entry(known, 'captured', moved), ...(operation.final ? [released(known)] : [])],
         answer: answer(known, 200),
         fact: fact(known, 'payment.captured', { amount_minor: moved, final: operation.final }, ['payment.captured']),
@@ -115,10 +116,11 @@ function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 's
 function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'failed' }>, failover: boolean): Rest {
   const { operation } = known;
   const rule = FAILURES[outcome.class];
-  const status = outcome.class === 'not_sent' || outcome.class === 'throttled' ? 'not_sent' : 'declined';
+  const status: OperationStatus =
+    outcome.class === 'not_sent' || outcome.class === 'throttled' ? 'not_sent' : 'declined';
   const body = { class: outcome.class, code: outcome.code };
   const common = {
-    status: status as 'not_sent' | 'declined',
+    status: status,
     failure: { class: outcome.class, code: outcome.code, reason: outcome.message },
   };
   switch (operation.type) {
@@ -137,6 +139,7 @@ function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'fail
       return {
         ...common,
         delta: { capture_pending: -operation.amountMinor },
+        endVoid: operation.final,
         answer: answer(known, 402),
         fact: fact(known, 'payment.capture_failed', body, []),
       };
@@ -166,7 +169,7 @@ function open(known: Known, outcome: Extract<ProcessorOutcome, { status: 'pendin
     status: outcome.status,
     absentSince: known.absentSince,
     processorReference: pending && operation.type === 'authorize' ? outcome.processorReference : undefined,
-    ...(operation.type === 'authorize' ? { phase: phase as 'pending' | 'auth_unknown' } : {}),
+    ...(operation.type === 'authorize' ? { phase: phase } : {}),
     failure: pending ? undefined : { class: 'unknown', code: 'unknown', reason: outcome.reason },
     answer: answer(known, 202),
     fact: fact(known, `payment.${operation.type}_${outcome.status}`, { reason: pending ? null : outcome.reason }, []),

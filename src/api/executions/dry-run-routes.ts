@@ -1,7 +1,6 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { toTypeId } from '../../domain/ids.ts';
 import { assess, explain, judge, type Question } from '../../domain/pipeline.ts';
-import type { PolicyRules } from '../../domain/policy.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { recordFact } from '../../store/facts.ts';
@@ -68,9 +67,9 @@ export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
         if (body.policy_ref) found(await findPolicy(db, tenant, body.policy_ref), 'policy', 'policy_ref');
         const context = await gather(db, tenant, body, question, body.policy_ref);
         const policy = body.rules ? null : context.policy;
-        const rules = (body.rules as PolicyRules | undefined) ?? context.policy?.rules;
+        const rules = (body.rules) ?? context.policy?.rules;
         const asked = body.rules
-          ? { ...context, policy: { id: NOBODY, name: 'inline', version: 0, rules: body.rules as PolicyRules } }
+          ? { ...context, policy: { id: NOBODY, name: 'inline', version: 0, rules: body.rules } }
           : context;
         // Without an agent and a principal only policy and risk can be asked.
         const whole = body.agent_id !== undefined && body.principal_id !== undefined;

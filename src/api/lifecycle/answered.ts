@@ -69,10 +69,11 @@ export async function answered(asking: Asking, begin: () => Promise<unknown>): P
         ...(unsettled ? [unsettled.then((how) => ({ how }))] : []),
         elapsed(Math.min(pause, Math.max(1, limit - Date.now()))),
       ]);
-      if ('answer' in first && first.answer) {
+      // Word of another request under the same key is no answer to this one: the row says then whose key it is.
+      if ('answer' in first && first.answer && isFor(request, first.answer)) {
         // Whatever was begun may still fail or time out; the commit is what counts.
         unsettled?.catch(() => undefined);
-        const committed = matching(first.answer, request);
+        const committed = unlessRefused(first.answer);
         if (committed.status !== 202) return { ...committed, replayed: false };
         open = { ...committed, replayed: false };
         waiting = replies.next(tenant, request.key, Math.max(1, deadline - Date.now()));
@@ -119,13 +120,17 @@ async function read(asking: Asking, receivedAt: number): Promise<Answered | unde
   return { fingerprint: row.fingerprint, status: row.status, body, replayed: !ours };
 }
 
-function matching(answer: CommittedAnswer, request: RequestRef): CommittedAnswer {
+function isFor(request: RequestRef, { fingerprint }: CommittedAnswer): boolean {
+  return fingerprint === '' || fingerprint === request.fingerprint;
+}
+
+/** @throws Problem when the answer is a refusal */
+function unlessRefused(answer: CommittedAnswer): CommittedAnswer {
   const { code, detail, members } = answer.body as {
     code?: unknown;
     detail?: string;
     members?: Record<string, unknown>;
   };
-  if (answer.fingerprint !== '' && answer.fingerprint !== request.fingerprint) throw conflict();
   if (isProblemCode(code)) throw new Problem(code, detail ?? '', { members });
   return answer;
 }

@@ -59,7 +59,7 @@ export function notificationRoutes(deps: ApiDeps): AnyRoute[] {
 function verified(ctx: RouteContext, secret: string | undefined): ProcessorNotification {
   if (!secret) throw new Problem('not_found', 'No notifications are expected here.');
   try {
-    return parseNotification(ctx.rawBody, ctx.headers as Record<string, string>, secret, new Date());
+    return parseNotification(ctx.rawBody, ctx.headers, secret, new Date());
   } catch (error) {
     if (error instanceof NotificationSignatureError) throw new Problem('invalid_signature', error.message);
     if (error instanceof NotificationFormatError) throw new Problem('invalid_request', error.message);

@@ -20,6 +20,7 @@ export function renderErrors(log: Logger): ErrorRequestHandler {
     if (res.headersSent) return next(error);
     if (problem.status === 503 && !res.hasHeader('Retry-After')) res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
     if (problem.status === 413 || problem.status === 431) res.setHeader('Connection', 'close');
+    if (problem.replayed) res.setHeader('Idempotency-Replayed', 'true');
     res.status(problem.status);
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('Content-Type', `application/${envelope === 'kakunin' ? 'json' : 'problem+json'}; charset=utf-8`);

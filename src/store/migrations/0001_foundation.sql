@@ -271,7 +271,7 @@ CREATE TABLE payments (
   dispute_held bigint NOT NULL DEFAULT 0 CHECK (dispute_held >= 0),
   dispute_lost bigint NOT NULL DEFAULT 0 CHECK (dispute_lost >= 0),
   settled bigint NOT NULL DEFAULT 0 CHECK (settled >= 0),
-  -- A void in flight blocks captures: what it will release is not known yet.
+  -- A void or a final capture in flight blocks captures: what it will release is not known yet.
   void_pending boolean NOT NULL DEFAULT false,
   mid_id uuid REFERENCES mids,
   processor text,

@@ -159,8 +159,10 @@ const REFUNDABLE = '(p.captured - p.refunded - p.refund_pending - p.dispute_held
 const FOLLOW_UPS = {
   capture: {
     amount: `COALESCE($7::bigint, ${CAPTURABLE})`,
-    set: `capture_pending = p.capture_pending + COALESCE($7::bigint, ${CAPTURABLE})`,
-    allowed: `NOT p.void_pending AND COALESCE($7::bigint, ${CAPTURABLE}) BETWEEN 1 AND ${CAPTURABLE}
+    // A final one releases what it leaves, like a void: what that is must be known, and nobody may take from it.
+    set: `capture_pending = p.capture_pending + COALESCE($7::bigint, ${CAPTURABLE}),
+          void_pending = $9::boolean`,
+    allowed: `NOT p.void_pending AND (NOT $9::boolean OR p.capture_pending = 0) AND COALESCE($7::bigint, ${CAPTURABLE}) BETWEEN 1 AND ${CAPTURABLE}
               AND (p.authorization_expires_at IS NULL OR p.authorization_expires_at > $5)`,
   },
   void: {
