@@ -11,6 +11,7 @@ interface CpuProfile {
   timeDeltas: number[];
 }
 
+const isOurs = (url: string) => /\/(src|workers|bench)\//.test(url) && !url.includes('node_modules');
 const IDLE = new Set(['(idle)', '(root)']);
 
 const command = new Command('bench/profile')
@@ -39,6 +40,23 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith('.cpuprofi
     grouped(profile, self, (frame) => `${frame.functionName || '(anonymous)'}  ${place(frame)}`),
     busy,
   );
+  print('under each function of this project, with what it calls', inclusive(profile, self), busy);
+}
+
+/** Time under each function of ours, counted once where it calls itself. What it awaits is not under it. */
+function inclusive({ nodes }: CpuProfile, self: Map<number, number>): [string, number][] {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const groups = new Map<string, number>();
+  const visit = (id: number, above: ReadonlySet<string>): number => {
+    const { callFrame, children = [] } = byId.get(id)!;
+    const name = isOurs(callFrame.url) ? `${callFrame.functionName || '(anonymous)'}  ${place(callFrame)}` : '';
+    const inside = name === '' || above.has(name) ? above : new Set([...above, name]);
+    const time = children.reduce((total, child) => total + visit(child, inside), self.get(id) ?? 0);
+    if (inside !== above) groups.set(name, (groups.get(name) ?? 0) + time);
+    return time;
+  };
+  visit(nodes[0]!.id, new Set());
+  return [...groups].sort(([, a], [, b]) => b - a);
 }
 
 function selfTimes({ samples, timeDeltas }: CpuProfile): Map<number, number> {

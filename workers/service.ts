@@ -6,6 +6,7 @@ import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporal
 import { pino } from 'pino';
 import type { ActivityDeps } from '../src/activities/deps.ts';
 import { createApp } from '../src/api/app.ts';
+import { approvalRouter } from '../src/api/approval/router.ts';
 import { codecRouter } from '../src/api/codec/router.ts';
 import { AesPayloadCodec } from '../src/api/codec/payload-codec.ts';
 import { LifecycleClient } from '../src/api/lifecycle/client.ts';
@@ -117,7 +118,10 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       log,
       lifecycle,
       tokens: createExecutionTokens(dataKey!),
-      extraRouters: codec ? [codecRouter(codec, new URL(config.TEMPORAL_UI_URL).origin)] : [],
+      extraRouters: [
+        approvalRouter({ pool, sealer, lifecycle }),
+        ...(codec ? [codecRouter(codec, new URL(config.TEMPORAL_UI_URL).origin)] : []),
+      ],
     });
     const server = createApiServer(app);
     server.listen(config.PORT, config.HOST);
