@@ -26,6 +26,8 @@ export const Settings = z.object({
   PROKURA_DATA_KEY: z.string().optional(),
   /** 32 bytes, base64: encrypts Temporal payloads. Unset = payloads readable in the Temporal UI. */
   PROKURA_PAYLOAD_KEY: z.string().optional(),
+  /** Serves the codec endpoint that lets the Temporal UI decrypt payloads; in development it is served anyway. */
+  PROKURA_CODEC_ENDPOINT: flag,
   /** Prebuilt workflow bundle; unset = bundled at start. */
   PROKURA_WORKFLOW_BUNDLE: z.string().optional(),
   /** Opt-in: switches off two costs of the workflow sandbox (docs/performance.md). */

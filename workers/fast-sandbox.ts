@@ -8,7 +8,9 @@ import type { Worker as WorkerThread, WorkerOptions } from 'node:worker_threads'
  * - every call into the sandbox carries a `timeout`, for which Node starts and joins a thread each time. Without it, a
  *   workflow that never returns from a computation is no longer stopped after five seconds;
  * - a hook records the stack of every promise, for the query `__stack_trace` alone. The SDK takes a hook that cannot
- *   be made for an old Node: the query then answers that stack traces are not enabled.
+ *   be made for an old Node: the query then answers that stack traces are not enabled. Node makes the hooks of
+ *   AsyncLocalStorage through the very same function and names `before` among them; they must stay, since the SDK's
+ *   cancellation scopes rest on them.
  */
 const PRELOAD = `
 import v8 from 'node:v8';
@@ -19,7 +21,9 @@ vm.Script.prototype.runInContext = function (context, options) {
   const { timeout, ...untimed } = options;
   return runInContext.call(this, context, untimed);
 };
-v8.promiseHooks.createHook = () => {
+const { createHook } = v8.promiseHooks;
+v8.promiseHooks.createHook = (hooks) => {
+  if ('before' in hooks) return createHook(hooks);
   throw new Error('switched off by PROKURA_FAST_SANDBOX');
 };
 `;

@@ -120,7 +120,9 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       tokens: createExecutionTokens(dataKey!),
       extraRouters: [
         approvalRouter({ pool, sealer, lifecycle }),
-        ...(codec ? [codecRouter(codec, new URL(config.TEMPORAL_UI_URL).origin)] : []),
+        ...(codec && (config.PROKURA_CODEC_ENDPOINT || config.PROKURA_ENV === 'development')
+          ? [codecRouter(codec, new URL(config.TEMPORAL_UI_URL).origin)]
+          : []),
       ],
     });
     const server = createApiServer(app);

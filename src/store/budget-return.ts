@@ -1,7 +1,8 @@
 import { budgetWindow } from '../domain/budget.ts';
 import type { Tenant } from '../domain/types.ts';
 import { findChain } from './delegations.ts';
-import type { Db } from './pool.ts';
+import type { Pool } from 'pg';
+import { inTransaction, type Db } from './pool.ts';
 
 /** What an execution holds of its delegation's running total. */
 export interface HeldBudget {
@@ -30,4 +31,19 @@ export async function returnBudget(db: Db, tenant: Tenant, held: HeldBudget): Pr
       [row.id, held.budgetMinor, window],
     );
   }
+}
+
+/** Gives back what an execution still holds, once: it holds nothing afterwards. */
+export async function giveBackBudget(pool: Pool, tenant: Tenant, executionId: string): Promise<void> {
+  await inTransaction(pool, async (db) => {
+    const { rows } = await db.query<HeldBudget>(
+      `SELECT delegation_id AS "delegationId", budget_minor AS "budgetMinor", budget_window AS "budgetWindow",
+              created_at AS "chargedAt"
+         FROM executions WHERE org_id = $1 AND mode = $2 AND id = $3 AND budget_minor > 0 FOR UPDATE`,
+      [tenant.orgId, tenant.mode, executionId],
+    );
+    if (!rows[0]) return;
+    await db.query('UPDATE executions SET budget_minor = 0 WHERE id = $1', [executionId]);
+    await returnBudget(db, tenant, rows[0]);
+  });
 }

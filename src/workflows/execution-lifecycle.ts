@@ -241,7 +241,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
       condition(() => fullySettled),
       sleep(timers.settlementMs, { summary: 'settlement is expected' }),
     ]);
-    if (fullySettled) state.stage = 'settled';
+    if (fullySettled) enter('settled');
     else await evidence.flagOverdueSettlement(ref);
   }
 

@@ -2,6 +2,7 @@ import { toTypeId } from '../../domain/ids.ts';
 import { postings } from '../../domain/ledger.ts';
 import type { PaymentStage } from '../../domain/messages.ts';
 import { capturable } from '../../domain/payment.ts';
+import { giveBackBudget } from '../../store/budget-return.ts';
 import { recordFact } from '../../store/facts.ts';
 import { closeHold, holdPayment, noteAttention, postEntry } from '../../store/payments/hold.ts';
 import { findPayment } from '../../store/payments/read.ts';
@@ -17,12 +18,12 @@ const ACTOR = 'system:timer';
  * A capture or void that is still under way keeps the hold open; the caller tries again.
  */
 export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise<{ stage: PaymentStage }> {
-  return inTransaction(deps.pool, async (db) => {
+  const { over, stage } = await inTransaction(deps.pool, async (db) => {
     const payment = await holdPayment(db, ref.tenant, ref.executionId);
     if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
     const amountMinor = capturable(payment);
     if (amountMinor === 0 || payment.capture_pending > 0 || payment.void_pending) {
-      return { stage: stageOfPayment(payment) };
+      return { over: false, stage: stageOfPayment(payment) };
     }
     const at = deps.now();
     const closed = await closeHold(db, payment.id, at);
@@ -57,8 +58,10 @@ export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise
         },
       ],
     });
-    return { stage: stageOfPayment(closed) };
+    return { over: closed.captured === 0, stage: stageOfPayment(closed) };
   });
+  if (over) await giveBackBudget(deps.pool, ref.tenant, ref.executionId);
+  return { stage };
 }
 
 /** Settlement is overdue: the payment is marked missing, for an operator to find; lines that come later still count. */

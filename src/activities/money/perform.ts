@@ -2,6 +2,7 @@ import type { OperationStep, PaymentStage, RequestRef } from '../../domain/messa
 import { paymentStatus } from '../../domain/payment.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
+import { giveBackBudget } from '../../store/budget-return.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
 import { findOperation } from '../../store/payments/read.ts';
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
@@ -27,7 +28,10 @@ export interface Operation {
 /** Sends a reserved operation, asks at once when the answer was lost, and records what is known. */
 export async function perform(deps: ActivityDeps, operation: Operation): Promise<OperationStep> {
   const sending = sendingOf(operation);
-  const outcome = await send(deps, sending);
+  const sent = await send(deps, sending);
+  // "Duplicate" says that the processor has this operation already, not how it ended: fetch the original.
+  const outcome: ProcessorOutcome =
+    sent.status === 'failed' && sent.class === 'duplicate' ? { status: 'unknown', reason: sent.message } : sent;
   if (outcome.status !== 'unknown') return record(deps, operation, outcome);
   const found = await ask(deps, sending);
   if (found.status === 'found') return record(deps, operation, found.outcome);
@@ -100,10 +104,16 @@ export async function record(
       body: { payment: row, operation_id: operation.id },
     });
   }
+  if (isOver(row)) await giveBackBudget(deps.pool, tenant, row.execution_id);
   if (outcome.status === 'failed') {
     return { kind: 'failed', class: outcome.class, code: outcome.code, failover };
   }
   return stepOf(completion.status, row);
+}
+
+/** Nothing was captured and nothing can be any more: the budget that the execution held is free again. */
+function isOver(row: PaymentRow): boolean {
+  return row.captured === 0 && (row.phase === 'failed' || (row.phase === 'open' && row.released >= row.authorized));
 }
 
 /** The stage that a payment's counters put the lifecycle in. */

@@ -67,7 +67,7 @@ export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
         if (body.policy_ref) found(await findPolicy(db, tenant, body.policy_ref), 'policy', 'policy_ref');
         const context = await gather(db, tenant, body, question, body.policy_ref);
         const policy = body.rules ? null : context.policy;
-        const rules = (body.rules) ?? context.policy?.rules;
+        const rules = body.rules ?? context.policy?.rules;
         const asked = body.rules
           ? { ...context, policy: { id: NOBODY, name: 'inline', version: 0, rules: body.rules } }
           : context;

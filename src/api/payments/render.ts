@@ -2,7 +2,8 @@ import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { toMajor } from '../../domain/money.ts';
 import { paymentStatus } from '../../domain/payment.ts';
-import type { PaymentRow } from '../../store/payments/row.ts';
+import { FAILURES, type FailureClass } from '../../domain/failures.ts';
+import type { OperationSummary, PaymentRow } from '../../store/payments/row.ts';
 import type { Answered } from '../lifecycle/client.ts';
 import type { Reply } from '../route.ts';
 
@@ -66,13 +67,13 @@ export function paymentStage(row: PaymentRow): string {
 export function renderMoney(answer: Answered, refundShown = false): Reply {
   const { payment: row, operation_id: id } = answer.body as { payment: PaymentRow; operation_id: string };
   const payment = renderPayment(row);
+  const operation = row.operations[id];
   if (answer.status === 402) {
-    const decline = row.decline ?? { class: 'hard_decline', code: 'declined', retryable: false };
+    const decline = row.decline ?? declineOf(operation);
     throw new Problem('payment_declined', `The processor declined: ${decline.code}.`, {
       members: { decline, payment },
     });
   }
-  const operation = row.operations[id];
   const refund =
     refundShown && operation
       ? {
@@ -89,6 +90,11 @@ export function renderMoney(answer: Answered, refundShown = false): Reply {
     body: { ...payment, ...refund },
     headers: answer.replayed ? { 'Idempotency-Replayed': 'true' } : undefined,
   };
+}
+
+function declineOf(operation: OperationSummary | undefined): NonNullable<PaymentRow['decline']> {
+  const cls = (operation?.class ?? 'hard_decline') as FailureClass;
+  return { class: cls, code: operation?.code ?? 'declined', retryable: FAILURES[cls].retryable };
 }
 
 function utc(text: string): string {

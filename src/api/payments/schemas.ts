@@ -106,7 +106,15 @@ export const PaymentOutput = z
       }),
     ),
     operations: z.array(
-      z.object({ operation_id: typeId('op'), type: z.string(), status: z.string(), amount_minor: minor, at: timeOut }),
+      z.object({
+        operation_id: typeId('op'),
+        type: z.string(),
+        status: z.string(),
+        amount_minor: minor,
+        at: timeOut,
+        class: z.string().optional(),
+        code: z.string().optional(),
+      }),
     ),
     authorization_expires_at: timeOut.optional(),
     reconciliation: z.object({

@@ -93,7 +93,7 @@ WITH op AS (
          authorization_expires_at = COALESCE($28, p.authorization_expires_at),
          attempts = p.attempts || $29::jsonb, decline = COALESCE($30, p.decline), needs_attention = $31,
          operations = p.operations || jsonb_build_object(op.id::text,
-           (p.operations->op.id::text) || jsonb_build_object('status', $13::text)),
+           (p.operations->op.id::text) || jsonb_strip_nulls(jsonb_build_object('status', $13::text, 'class', $14::text, 'code', $15::text))),
          updated_at = $4
     FROM op, old WHERE p.id = op.payment_id AND old.id = p.id
   RETURNING p.*, p.released - old.released AS released_now

@@ -18,6 +18,9 @@ export interface OperationSummary {
   status: string;
   amount_minor: number;
   at: string;
+  /** Why it did not succeed, when it did not. */
+  class?: string;
+  code?: string;
 }
 
 /** A row of `payments`, as `to_jsonb` gives it. */
