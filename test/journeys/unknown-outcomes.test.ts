@@ -237,6 +237,14 @@ describe('a settlement', () => {
     expect(flagged.reconciliation.status).toBe(status);
   });
 
+  it('matches what was granted, when that was less than asked', async () => {
+    const payment = await t.paid({}, 'tok_partial', { capture: 'automatic' });
+    expect(payment.counters).toMatchObject({ authorized: 60_00, captured: 60_00 });
+    await t.simulator('POST', '/control/settle', { reference: payment.payment_id });
+    const settled = await t.becomes(payment, ({ reconciliation }) => reconciliation.status !== 'expected');
+    expect([settled.reconciliation.status, settled.counters.settled]).toEqual(['matched', 60_00]);
+  });
+
   it('settles captures and refunds in their own batches', async () => {
     const payment = await t.paid();
     await t.operate('capture', payment, { amount: 70 });

@@ -3,6 +3,7 @@ import type { ProblemCode } from '../../domain/errors.ts';
 import type { CaptureRequest, OperationStep, RequestRef, VoidRequest } from '../../domain/messages.ts';
 import { capturable, refundable } from '../../domain/payment.ts';
 import type { Tenant } from '../../domain/types.ts';
+import { findKey } from '../../store/executions/read.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { reserveFollowUp } from '../../store/payments/reserve.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
@@ -54,7 +55,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
     const before = await takeUp(deps, tenant, operationId, who);
-    return before ?? refuse(deps, tenant, request, 'idempotency_conflict', 'The key was used for another request.');
+    return before ?? outcomeUnderKey(deps, tenant, request);
   }
   if (!reserved) {
     const before = await takeUp(deps, tenant, operationId, who);
@@ -74,6 +75,17 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     sentAt: at,
     ...who,
   });
+}
+
+/**
+ * The key was spent before this operation. By the same request: that one's outcome stands, the API reads its answer off
+ * the row, and nothing is announced. By another one: a conflict.
+ */
+async function outcomeUnderKey(deps: ActivityDeps, tenant: Tenant, request: RequestRef): Promise<OperationStep> {
+  const first = await findKey(deps.pool, tenant, request.key);
+  const detail = 'The key was used for another request.';
+  if (first?.fingerprint === request.fingerprint) return { kind: 'refused', code: 'idempotency_conflict', detail };
+  return refuse(deps, tenant, request, 'idempotency_conflict', detail);
 }
 
 /** Which of the conditions of the reservation did not hold. */

@@ -72,6 +72,7 @@ export function renderMoney(answer: Answered, refundShown = false): Reply {
     const decline = row.decline ?? declineOf(operation);
     throw new Problem('payment_declined', `The processor declined: ${decline.code}.`, {
       members: { decline, payment },
+      replayed: answer.replayed,
     });
   }
   const refund =

@@ -63,7 +63,9 @@ export async function applySettlementLine(
   });
   if (inserted.rowCount === 0) return undefined;
   const counts = status === 'matched' || status === 'over' || status === 'under';
-  const settledNow = counts && line.type === 'capture' ? line.amountMinor : 0;
+  // Never more than was captured: what is beyond it stays an exception, and a difference in the receivable.
+  const settledNow =
+    counts && line.type === 'capture' ? Math.min(line.amountMinor, payment.captured - payment.settled) : 0;
   if (counts) {
     await postEntry(db, tenant, {
       kind: 'settled',
@@ -168,6 +170,8 @@ async function reconcile(
   const fits = operation.type === line.type || (operation.type === 'authorize' && payment.capture_mode === 'automatic');
   if (!fits) return 'data_mismatch';
   if (operation.settled_before) return 'duplicate';
-  if (line.amountMinor === operation.amount_minor) return 'matched';
-  return line.amountMinor > operation.amount_minor ? 'over' : 'under';
+  // An authorization may have been granted for less than was asked.
+  const moved = operation.type === 'authorize' ? payment.authorized : operation.amount_minor;
+  if (line.amountMinor === moved) return 'matched';
+  return line.amountMinor > moved ? 'over' : 'under';
 }

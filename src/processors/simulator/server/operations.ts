@@ -55,16 +55,11 @@ export async function runOperation(pool: Pool, input: OperationInput): Promise<R
   return rows[0]!.result;
 }
 
-/** `true` for the first call with these arguments, ever. */
-export async function claimFirstAttempt(
-  pool: Pool,
-  processor: string,
-  reference: string,
-  fault: string,
-): Promise<boolean> {
+/** `true` for the first call with these arguments, ever, at whichever processor. */
+export async function claimFirstAttempt(pool: Pool, reference: string, fault: string): Promise<boolean> {
   const claimed = await pool.query(
-    `INSERT INTO simulator.first_attempts (processor, reference, fault) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-    [processor, reference, fault],
+    `INSERT INTO simulator.first_attempts (reference, fault) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+    [reference, fault],
   );
   return claimed.rowCount === 1;
 }

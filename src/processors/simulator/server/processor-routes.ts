@@ -99,7 +99,7 @@ async function moveMoney(
   const scripted = await controls.takeScript(processor, type, references);
   let fault = scripted ?? behaviour.fault;
   if (!scripted && behaviour.firstAttemptOnly && behaviour.fault) {
-    const first = await claimFirstAttempt(pool, processor, body.reference ?? operationId, behaviour.fault);
+    const first = await claimFirstAttempt(pool, body.reference ?? operationId, behaviour.fault);
     if (!first) fault = undefined;
   }
   if (strikeBefore(fault, res)) return;

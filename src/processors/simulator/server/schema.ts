@@ -92,8 +92,8 @@ CREATE OR REPLACE TRIGGER effects_append_only BEFORE UPDATE OR DELETE ON simulat
 
 -- Faults that strike the first attempt only.
 CREATE TABLE IF NOT EXISTS simulator.first_attempts (
-  processor text NOT NULL, reference text NOT NULL, fault text NOT NULL,
-  PRIMARY KEY (processor, reference, fault)
+  reference text NOT NULL, fault text NOT NULL,
+  PRIMARY KEY (reference, fault)
 );
 
 CREATE TABLE IF NOT EXISTS simulator.settlements (

@@ -4,7 +4,7 @@ import type { Fault } from './faults.ts';
 export interface TokenBehaviour {
   declineCode?: string;
   fault?: Fault;
-  /** The fault strikes the first attempt for a payment at a processor, and no later one. */
+  /** The fault strikes the first attempt for a payment, and no later one at any processor. */
   firstAttemptOnly?: boolean;
   /** Approve half of the amount, rounded down, at least one minor unit. */
   partial?: boolean;
