@@ -63,7 +63,7 @@ try {
   ] as const;
   log(`  ${result.lifecycles} lifecycles in ${result.seconds.toFixed(0)} s`);
   for (const [what, value, good] of verdicts) log(`${good ? '✓' : '✗'} ${what}: ${value}`);
-  if (result.errors.length > 0) log(`  the first error: ${result.errors[0]}`);
+  for (const error of result.errors) log(`  failed: ${error}`);
   if (verdicts.some(([, , good]) => !good)) process.exitCode = 1;
 } finally {
   await stage.stop();

@@ -72,7 +72,7 @@ export interface LifecycleActivities {
   resolveOperation(ref: OperationRef): Promise<OperationStep>;
   /** The deadline of an unknown outcome passed: a person decides; the reservation stays. */
   escalateOperation(ref: OperationRef): Promise<void>;
-  /** The hold's date has passed: releases what was not captured. */
+  /** The hold's date has passed: releases what was not captured; nothing is sent. */
   expireHold(ref: ExecutionRef): Promise<{ stage: PaymentStage }>;
   /** Settlement is overdue: raises an exception on the payment. */
   flagOverdueSettlement(ref: ExecutionRef): Promise<void>;

@@ -24,4 +24,3 @@ export const EVENT_TYPES = [
   'risk.alert',
 ] as const;
 
-export type EventType = (typeof EVENT_TYPES)[number];

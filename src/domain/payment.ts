@@ -1,8 +1,8 @@
 /** Payments: counters are the truth, transitions change them, status is derived. */
 export { assertCounters, capturable, CounterError, NO_COUNTERS, refundable } from './payment/counters.ts';
-export type { CounterErrorCode, Counters } from './payment/counters.ts';
+export type { Counters } from './payment/counters.ts';
 export { paymentStatus } from './payment/status.ts';
-export type { ClosedBy, PaymentPhase, PaymentStatus } from './payment/status.ts';
+export type { ClosedBy, PaymentPhase } from './payment/status.ts';
 export {
   failCapture,
   failRefund,

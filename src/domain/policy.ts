@@ -2,8 +2,8 @@ import { POLICY_CHECKS } from './policy/checks.ts';
 import type { PolicyCheck } from './policy/checks.ts';
 import type { Explanation, PolicyFacts, PolicyRules } from './policy/types.ts';
 
-export type { Effect, Explanation, PolicyFacts, PolicyRules, VelocitySubject } from './policy/types.ts';
-export { COUNTRY_GROUPS, COUNTRY_GROUPS_DATE, countryIn, isCountryCode } from './policy/country-groups.ts';
+export type { Explanation, PolicyFacts, PolicyRules } from './policy/types.ts';
+export { COUNTRY_GROUPS, countryIn, isCountryCode } from './policy/country-groups.ts';
 export { windowMs } from './policy/window.ts';
 
 const CHECKS: ReadonlyMap<string, PolicyCheck> = new Map(POLICY_CHECKS.map((check) => [check.code, check]));

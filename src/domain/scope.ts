@@ -2,7 +2,7 @@ import { actionWithin } from './scope/actions.ts';
 import type { ScopeFailure, ScopeMember } from './scope/failure.ts';
 import type { Intent, Scope } from './types.ts';
 
-export type { ScopeFailure, ScopeMember } from './scope/failure.ts';
+export type { ScopeFailure } from './scope/failure.ts';
 export { intersect } from './scope/intersect.ts';
 export { narrowest } from './scope/narrowest.ts';
 export { outside } from './scope/outside.ts';

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { SCOPES } from '../domain/access-scopes.ts';
 import { toTypeId } from '../domain/ids.ts';
 import type { Tenant } from '../domain/types.ts';
 import { createSealer } from '../trust/seal.ts';
-import { insertApiKey, newApiKeySecret } from './api-keys.ts';
 import { recordFact } from './facts.ts';
+import { issueFullAccess } from './full-access.ts';
 import { insertMid } from './mids.ts';
-import { insertOauthClient, newClientSecret } from './oauth-clients.ts';
 import { createOrganization } from './organizations.ts';
 import { activatePolicy, insertPolicy } from './policies.ts';
 import { createPool, inTransaction } from './pool.ts';
@@ -41,16 +39,7 @@ export async function seedDemo(
     return await inTransaction(pool, async (db) => {
       const orgId = await createOrganization(db, { name: 'Demo' });
       const tenant: Tenant = { orgId, mode: 'test' };
-      const api_key = newApiKeySecret('test');
-      await insertApiKey(db, { tenant, name: 'demo', scopes: [...SCOPES], secret: api_key });
-      const client_secret = newClientSecret();
-      const client_id = await insertOauthClient(db, {
-        tenant,
-        name: 'demo',
-        scopes: [...SCOPES],
-        secret: client_secret,
-        signingSecretSealed: sealer.seal(client_secret),
-      });
+      const access = await issueFullAccess(db, sealer, { tenant, name: 'demo' });
       for (const [processor, priority] of [
         ['alpha', 10],
         ['beta', 20],
@@ -76,7 +65,12 @@ export async function seedDemo(
         body: { policy: toTypeId('pol', policy.id), processors: ['alpha', 'beta'] },
         events: [],
       });
-      return { org_id: toTypeId('org', orgId), api_key, client_id, client_secret };
+      return {
+        org_id: toTypeId('org', orgId),
+        api_key: access.apiKey,
+        client_id: access.clientId,
+        client_secret: access.clientSecret,
+      };
     });
   } finally {
     await pool.end();

@@ -5,7 +5,8 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../src/cli/paths.ts';
 
-const COMMANDS = 'start demo serve api worker simulator migrate keys doctor demo-production bench'.split(' ');
+const COMMANDS =
+  'start demo serve api worker simulator migrate keys organization account doctor demo-production bench'.split(' ');
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'prokura-command-'));

@@ -39,7 +39,9 @@ export async function expectInvariants(service: TestService): Promise<void> {
   // A file whose payments all failed, or that made none yet, has an empty ledger, and is right to.
   const moved = evidence.payments.some(({ effects }) => effects.length > 0);
   const broken = checkInvariants(evidence).flatMap(({ ok, name, faults }) =>
-    ok || (!moved && evidence.ledger.length === 0 && name.startsWith('every ledger entry')) ? [] : [{ name, faults }],
+    ok || (!moved && evidence.ledger.length === 0 && name.startsWith('every ledger entry'))
+      ? []
+      : faults.map((fault) => `${name}: ${fault}`),
   );
   expect(broken, 'invariants').toEqual([]);
   expect(await strangers(service), 'effects that belong to no payment').toEqual([]);

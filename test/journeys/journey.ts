@@ -55,7 +55,7 @@ export interface Journey extends TestService {
 }
 
 /** Short enough that a test of an unknown outcome takes a second or two. */
-const SETTINGS = { LOG_LEVEL: 'warn', PROCESSOR_VISIBILITY_LAG_MS: '200', PROCESSOR_TIMEOUT_MS: '1500' };
+const SETTINGS = { PROCESSOR_VISIBILITY_LAG_MS: '200', PROCESSOR_TIMEOUT_MS: '1500' };
 
 /** The whole service with the acts that a journey is made of. @param settings environment variables on top */
 export async function startJourney(settings: Record<string, string> = {}): Promise<Journey> {

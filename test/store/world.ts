@@ -230,12 +230,12 @@ export async function paymentOf(w: World, id: string): Promise<PaymentRow> {
   return (await findPayment(w.pool, w.tenant, id))!;
 }
 
-/** Sums of the ledger per entry kind of one payment, and whatever does not sum to zero. */
+/** The ledger entries of one payment, by kind and size: what each moved, and its sum, which must be zero. */
 export async function ledgerOf(w: World, paymentId: string): Promise<{ kind: string; moved: number; sum: number }[]> {
   const { rows } = await w.pool.query<{ kind: string; moved: number; sum: number }>(
     `SELECT e.kind, sum(GREATEST(l.amount_minor, 0))::bigint AS moved, sum(l.amount_minor)::bigint AS sum
        FROM ledger_entries e JOIN ledger_lines l ON l.entry_id = e.id
-      WHERE e.payment_id = $1 GROUP BY e.id, e.kind ORDER BY e.id`,
+      WHERE e.payment_id = $1 GROUP BY e.id, e.kind ORDER BY e.kind, moved`,
     [paymentId],
   );
   return rows;

@@ -53,6 +53,8 @@ export interface RunOptions {
   fakes: Fakes;
   timers?: Partial<LifecycleTimers>;
   workflowId?: string;
+  /** Do not wait until the engine has recorded the first decision: it does not come, or is watched. */
+  undecided?: boolean;
 }
 
 /**
@@ -109,9 +111,12 @@ export function createRig({
 
   return {
     activities,
-    lifecycle(options) {
+    async lifecycle(options) {
       const input = authorizeInput({ ...TIMERS, ...options.timers });
-      return start<typeof executionLifecycle>('executionLifecycle', input.executionId, input, options);
+      const run = await start<typeof executionLifecycle>('executionLifecycle', input.executionId, input, options);
+      // A query is answered after the task that is under way.
+      if (!options.undecided) await shownStage(run);
+      return run;
     },
     refund(options) {
       const input: RefundInput = {
@@ -260,6 +265,12 @@ export function oneAfterAnother(...steps: OperationStep[]): () => Promise<Operat
   return async () => steps[Math.min(next++, steps.length - 1)]!;
 }
 
+/** The stage as the Temporal UI shows it. */
+export async function shownStage({ handle }: Run): Promise<string | undefined> {
+  const { currentDetails } = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
+  return /^### (\w+)/.exec(currentDetails ?? '')?.[1];
+}
+
 /** Something that a test lets happen when it wants. */
 export function gate(): { opened: Promise<void>; open(): void } {
   let open = () => {};
@@ -269,7 +280,7 @@ export function gate(): { opened: Promise<void>; open(): void } {
 
 /** Asks until it holds, for at most ten seconds. */
 export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !(await holds()); ) {
+  for (const deadline = Date.now() + 10_000; !(await holds());) {
     if (Date.now() > deadline) throw new Error('it did not come true within ten seconds');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -7,7 +7,6 @@ import type {
   AuthorizeInput,
   CaptureRequest,
   ChallengeResponse,
-  CommittedAnswer,
   PayRequest,
   RefundInput,
   RequestRef,
@@ -229,4 +228,4 @@ export class LifecycleClient {
   }
 }
 
-export type { Answered, CommittedAnswer };
+export type { Answered };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
+import { findExecution } from '../../store/executions/read.ts';
 import { findPayment, listPayments } from '../../store/payments/read.ts';
 import { newId } from '../../trust/new-id.ts';
 import { encodeCursor, decodeCursor } from '../cursor.ts';
@@ -39,7 +40,10 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
         const answer = await lifecycle.pay(tenant, executionId, {
           request: requestRef(ctx, lifecycle.processId),
           operationId: newId(),
-          amountMinor: amount === undefined ? undefined : minorAt('amount', amount, currency!),
+          amountMinor:
+            amount === undefined
+              ? undefined
+              : minorAt('amount', amount, currency ?? (await approvedCurrency(ctx, executionId))),
           currency,
           sealedMethod: sealer.seal(JSON.stringify(body.payment_method)),
           routePlanId: body.route_plan_id,
@@ -146,6 +150,14 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       }),
     }),
   ];
+}
+
+/** The currency that was approved, for an amount that names none. */
+async function approvedCurrency(
+  { db, tenant }: Pick<RouteContext, 'db' | 'tenant'>,
+  executionId: string,
+): Promise<string> {
+  return found(await findExecution(db, tenant, executionId), 'execution', 'execution_token').intent.currency;
 }
 
 /**

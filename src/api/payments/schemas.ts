@@ -49,10 +49,6 @@ export const AuthorizePaymentBody = z
     amount: majorAmount.optional(),
     currency: currencyCode.optional(),
   })
-  .refine((body) => body.amount === undefined || body.currency !== undefined, {
-    error: 'is required when an amount is given',
-    path: ['currency'],
-  })
   .meta({ id: 'AuthorizePaymentRequest' });
 
 export const CaptureBody = z

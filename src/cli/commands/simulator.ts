@@ -20,6 +20,7 @@ export function simulatorCommand(program: Command): void {
     .addOption(new Option('--port <port>', 'port to listen on').env('PORT').default(8090).argParser(portNumber))
     .addOption(new Option('--notify-url <url>', 'where notifications go').env('SIMULATOR_NOTIFY_URL'))
     .addOption(new Option('--notify-secret <secret>', 'signs notifications').env('SIMULATOR_NOTIFY_SECRET'))
+    .addHelpText('after', '\nGive what is secret by its variable: other users of the machine can read arguments.')
     .action(async (options: Options) => {
       const { startSimulator } = await import('../../processors/simulator/server/main.ts');
       const simulator = await startSimulator(options);

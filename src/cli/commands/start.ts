@@ -25,11 +25,11 @@ export function startCommand(program: Command): void {
     .alias('dev')
     .description('start everything for development: PostgreSQL, Temporal, processor simulator, API and workers')
     .option('--port <port|auto>', 'port of the API; the other parts go right above it', portOrAuto)
-    .option('--reset', 'start empty: forget databases, keys and the demo organization', false)
-    .option('--demo', 'drive one whole lifecycle when everything is up', false)
-    .option('--exit', 'stop when the demo is done, with its exit code (with --demo)', false)
-    .option('--json', 'print the start-up file as one line of JSON on stdout; progress goes to stderr', false)
-    .option('--verbose', 'print every line that the programs log', false)
+    .option('--reset', 'start empty: forget databases, keys and the demo organization')
+    .option('--demo', 'drive one whole lifecycle when everything is up')
+    .option('--exit', 'stop when the demo is done, with its exit code (with --demo)')
+    .option('--json', 'print the start-up file as one line of JSON on stdout; progress goes to stderr')
+    .option('--verbose', 'print every line that the programs log')
     .addHelpText(
       'after',
       [
@@ -39,7 +39,9 @@ export function startCommand(program: Command): void {
         'PROKURA_STATE_DIR where state, keys and logs are kept (default: .prokura)',
       ].join('\n'),
     )
-    .action(start);
+    .action((given: Partial<StartOptions>) =>
+      start({ reset: false, demo: false, exit: false, json: false, verbose: false, ...given }),
+    );
 }
 
 /**

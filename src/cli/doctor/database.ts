@@ -41,7 +41,8 @@ async function schema(client: Client): Promise<string> {
   const below = projectRoot + (import.meta.url.endsWith('.ts') ? '' : '/dist');
   const wanted = readdirSync(path.join(below, 'src', 'store', 'migrations'))
     .filter((file) => file.endsWith('.sql'))
-    .map((file) => path.basename(file, '.sql'));
+    .map((file) => path.basename(file, '.sql'))
+    .toSorted();
   const { rows } = await client.query<{ exists: boolean }>(
     "SELECT to_regclass('schema_migrations') IS NOT NULL AS exists",
   );
@@ -50,7 +51,7 @@ async function schema(client: Client): Promise<string> {
   const names = new Set(applied.rows.map((row) => row.name));
   const pending = wanted.filter((name) => !names.has(name));
   if (pending.length > 0) throw new Error(`not applied: ${pending.join(', ')}`);
-  return `${wanted.length} migrations applied`;
+  return `up to date (${wanted.at(-1)})`;
 }
 
 async function clock(client: Client): Promise<string> {

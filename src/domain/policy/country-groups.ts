@@ -1,9 +1,7 @@
 /**
- * State of the group memberships below. EU and EEA are the member states under their own codes: territories with a code
+ * Group memberships as of 2025-10-06. EU and EEA are the member states under their own codes: territories with a code
  * of their own (GP, RE, AX…) are listed by a policy where they are meant.
  */
-export const COUNTRY_GROUPS_DATE = '2025-10-06';
-
 const EU = 'AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK'.split(' ');
 const EEA = [...EU, 'IS', 'LI', 'NO'];
 /** Geographical scope of the SEPA schemes (EPC409-09): 41 countries, and the territories that have their own code. */

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newId } from '../../src/trust/new-id.ts';
+import { approve, ledgerOf, paymentOf } from '../store/world.ts';
+import { createActivityWorld, dead, type ActivityWorld } from './setup.ts';
+
+let w: ActivityWorld;
+beforeAll(async () => {
+  w = await createActivityWorld();
+});
+afterAll(() => w.close());
+beforeEach(() => void w.calls());
+
+const statusOf = async (id: string) =>
+  (await w.pool.query<{ status: string }>('SELECT status FROM operations WHERE id = $1', [id])).rows[0]?.status;
+
+/** A step of a payment: how it is run, and what it has done in the end. */
+async function stepOf(kind: 'authorize' | 'capture' | 'void' | 'refund') {
+  const executionId = await approve(w);
+  const pay = w.payRequest();
+  const ref = w.ref(executionId);
+  const operationId = kind === 'authorize' ? pay.operationId : newId();
+  const request = w.request();
+  if (kind !== 'authorize') await w.run('authorizePayment', 1, ref, pay, 1);
+  if (kind === 'refund')
+    await w.run('capturePayment', 1, ref, { request: w.request(), operationId: newId(), final: false });
+  const run = (attempt: number) => {
+    switch (kind) {
+      case 'authorize':
+        return w.run('authorizePayment', attempt, ref, pay, 1);
+      case 'capture':
+        return w.run('capturePayment', attempt, ref, { request, operationId, final: false });
+      case 'void':
+        return w.run('voidPayment', attempt, ref, { request, operationId });
+      case 'refund':
+        return w.run('refundPayment', attempt, {
+          tenant: w.tenant,
+          request,
+          paymentId: executionId,
+          operationId,
+          timers: ref.timers,
+        });
+    }
+  };
+  w.calls();
+  return { executionId, operationId, run };
+}
+
+const KINDS = ['authorize', 'capture', 'void', 'refund'] as const;
+const DONE = {
+  authorize: { authorized: 100_00, captured: 0 },
+  capture: { captured: 100_00, capture_pending: 0 },
+  void: { released: 100_00, void_pending: false },
+  refund: { refunded: 100_00, refund_pending: 0 },
+};
+
+describe.each(KINDS)('a run of %s after one that died in the call', (kind) => {
+  it.each([1, 2])('records what the processor did, and does not send it again (attempt %d)', async (attempt) => {
+    const { executionId, operationId, run } = await stepOf(kind);
+    await dead(w.dieIn(kind, 'after'), run(1));
+    expect(await statusOf(operationId)).toBe('sent');
+    w.calls();
+    // A worker that takes over begins at attempt 1: what stands in the database tells it, not the number.
+    expect(await run(attempt)).toMatchObject({ kind: 'succeeded' });
+    expect(w.calls()).toEqual({ query: 1 });
+    expect(await paymentOf(w, executionId)).toMatchObject(DONE[kind]);
+    const effects = (await w.effects(executionId)).filter(({ type }) => type === kind);
+    expect(effects).toMatchObject([{ operation_id: operationId }]);
+  });
+
+  it('sends what the processor never saw, under the same key', async () => {
+    const { executionId, operationId, run } = await stepOf(kind);
+    await dead(w.dieIn(kind, 'before'), run(1));
+    w.calls();
+    expect(await run(2)).toMatchObject({ kind: 'succeeded' });
+    expect(w.calls()).toEqual({ query: 1, [kind]: 1 });
+    expect(await paymentOf(w, executionId)).toMatchObject(DONE[kind]);
+    const effects = (await w.effects(executionId)).filter(({ type }) => type === kind);
+    expect(effects).toMatchObject([{ operation_id: operationId }]);
+    expect(await statusOf(operationId)).toBe('succeeded');
+  });
+
+  it('leaves it open when the processor cannot be asked, and finds it later', async () => {
+    const { executionId, operationId, run } = await stepOf(kind);
+    await dead(w.dieIn(kind, 'after'), run(1));
+    await w.control('script', { operation: 'query', fault: 'unavailable', times: 1 });
+    expect(await run(2)).toMatchObject({ kind: 'unknown' });
+    expect(await statusOf(operationId)).toBe('unknown');
+    const evidence = { tenant: w.tenant, paymentId: executionId, operationId, visibilityLagMs: 50 };
+    expect(await w.run('resolveOperation', 1, evidence)).toMatchObject({ kind: 'succeeded' });
+    expect(await paymentOf(w, executionId)).toMatchObject(DONE[kind]);
+    expect((await w.effects(executionId)).filter(({ type }) => type === kind)).toHaveLength(1);
+  });
+
+  it('says again what was recorded, and asks nobody', async () => {
+    const { executionId, run } = await stepOf(kind);
+    const first = await run(1);
+    w.calls();
+    const entries = await ledgerOf(w, executionId);
+    expect(await run(2)).toEqual(first);
+    expect(await run(1)).toEqual(first);
+    expect(w.calls()).toEqual({});
+    expect(await ledgerOf(w, executionId)).toEqual(entries);
+  });
+
+  it('control: an operation that nobody made has no effect', async () => {
+    const { executionId } = await stepOf(kind);
+    expect((await w.effects(executionId)).filter(({ type }) => type === kind)).toEqual([]);
+  });
+});
+
+describe('the loser of two runs at the same time', () => {
+  it('finds what the other made of it: one effect', async () => {
+    const { executionId, run } = await stepOf('authorize');
+    const steps = await Promise.all([run(1), run(1), run(2)]);
+    expect(steps.map((step) => step.kind)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    expect(await paymentOf(w, executionId)).toMatchObject(DONE.authorize);
+    expect(await w.effects(executionId)).toMatchObject([{ type: 'authorize' }]);
+  });
+});
+
+describe('absence', () => {
+  it('is believed only when seen twice, the visibility lag apart; then it is sent again under the same key', async () => {
+    const executionId = await approve(w);
+    const pay = w.payRequest('tok_lost_request');
+    expect(await w.run('authorizePayment', 1, w.ref(executionId), pay, 1)).toMatchObject({ kind: 'unknown' });
+    const ask = (visibilityLagMs: number) =>
+      w.run('resolveOperation', 1, {
+        tenant: w.tenant,
+        paymentId: executionId,
+        operationId: pay.operationId,
+        visibilityLagMs,
+      });
+    w.calls();
+    expect(await ask(60_000)).toMatchObject({ kind: 'unknown' });
+    expect(w.calls()).toEqual({ query: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await ask(1)).toMatchObject({ kind: 'succeeded' });
+    expect(await w.effects(executionId)).toHaveLength(1);
+  });
+});

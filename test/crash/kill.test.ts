@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Decided, Execution, Payment } from '../../src/cli/demo/bodies.ts';
+import { assembleCast, type Cast } from '../../src/cli/demo/cast.ts';
+import { gatherEvidence, type Effect } from '../../src/cli/demo/evidence.ts';
+import { checkInvariants } from '../../src/cli/demo/invariants.ts';
+import { eventually } from '../journeys/journey.ts';
+import { install, type Installation, type ServiceProcess } from './processes.ts';
+
+let t: Installation;
+let cast: Cast;
+let workers: ServiceProcess[];
+
+beforeAll(async () => {
+  t = await install();
+  workers = await Promise.all([t.startWorker(), t.startWorker()]);
+  cast = await assembleCast(t.client);
+  await t.simulator.post('/control/timing', { slow_ms: 6_000 });
+}, 60_000);
+afterAll(() => t.close());
+
+const propose = async (more: object = {}) =>
+  t.post<Decided>('/v1/execution/authorize', {
+    agent_id: cast.agent_id,
+    principal_id: cast.principal_id,
+    delegation_id: cast.everyday,
+    intent: { amount: 120, currency: 'EUR', merchant_ref: 'mrc_hotel', channel: 'chatpay' },
+    ...more,
+  });
+const execution = (ref: string) => t.client.get<Execution>(`/v1/executions/${ref}`);
+const effectsOf = async (paymentId: string, type: Effect['type']) =>
+  (await t.simulator.get<{ data: Effect[] }>(`/control/effects?reference=${paymentId}`)).data.filter(
+    (effect) => effect.type === type,
+  );
+
+/** Repeats a request under its key while the answer is 503, as a client would. */
+async function insist<Body>(path: string, body: unknown): Promise<{ status: number; body: Body; tries: number }> {
+  const key = randomUUID();
+  for (let tries = 1; ; tries++) {
+    const answer = await t.post<Body>(path, body, key);
+    if (answer.status !== 503 || tries === 5) return { ...answer, tries };
+  }
+}
+
+/** Kills the worker that holds the lifecycle, once its call is at the processor. @returns the one that was killed */
+async function killHolder(ref: string, isSent: () => Promise<boolean>): Promise<ServiceProcess> {
+  const { workflow } = await execution(ref);
+  // The answer to authorize is out before the engine has recorded the step.
+  const pids = await eventually(
+    () => t.pidsOf(workflow.id),
+    ({ length }) => length > 0,
+  );
+  const pid = pids.at(-1);
+  const holder = workers.find((worker) => worker.pid === pid);
+  expect(holder, `the worker ${pid} among ${workers.map((worker) => worker.pid).join()}`).toBeDefined();
+  await eventually(isSent, Boolean);
+  await holder!.kill();
+  workers = workers.filter((worker) => worker !== holder);
+  return holder!;
+}
+
+async function expectInvariants(...paymentIds: string[]): Promise<void> {
+  const evidence = await gatherEvidence(
+    { api: t.client, simulator: t.simulator, db: t.database.pool, orgId: t.credentials.org_id },
+    paymentIds,
+  );
+  expect(checkInvariants(evidence).filter(({ ok }) => !ok)).toEqual([]);
+}
+
+describe('a worker killed in its call to the processor', () => {
+  it.each(['authorize', 'capture'] as const)(
+    '%s: another takes over, and the money moves once',
+    async (kind) => {
+      if (workers.length < 2) workers.push(await t.startWorker());
+      const { body: decided } = await propose();
+      const authorize = {
+        execution_token: decided.execution_token,
+        payment_method: { type: 'token', token: 'tok_approve' },
+      };
+      const paid = kind === 'capture' ? (await t.post<Payment>('/v1/payments/authorize', authorize)).body : undefined;
+      const paymentId = decided.execution_ref.replace('exec_', 'pay_');
+      await t.simulator.post('/control/script', { fault: 'slow', operation: kind, reference: paymentId });
+      const asking =
+        kind === 'authorize'
+          ? insist<Payment>('/v1/payments/authorize', authorize)
+          : insist<Payment>('/v1/payments/capture', { payment_id: paid!.payment_id });
+      const dead = await killHolder(decided.execution_ref, async () => (await effectsOf(paymentId, kind)).length === 1);
+      const { status, body } = await asking;
+      expect(status).toBe(kind === 'authorize' ? 201 : 200);
+      expect(body).toMatchObject({
+        payment_id: paymentId,
+        status: kind === 'authorize' ? 'authorized' : 'captured',
+        counters: kind === 'authorize' ? { authorized: 120_00 } : { captured: 120_00, capture_pending: 0 },
+      });
+      expect(await effectsOf(paymentId, kind)).toHaveLength(1);
+      await expectInvariants(paymentId);
+      // The control: it was really another process that finished it.
+      const { workflow } = await execution(decided.execution_ref);
+      const pids = await t.pidsOf(workflow.id);
+      expect(pids).toContain(dead.pid);
+      expect(pids.at(-1)).toBe(workers[0]!.pid);
+    },
+    60_000,
+  );
+});
+
+describe('every worker killed', () => {
+  it('open lifecycles go on with the next: a challenge is still answered, another still expires', async () => {
+    const delegation = { delegation_id: cast.cautious };
+    const [answered, expiring, approved] = await Promise.all([
+      propose(delegation),
+      propose({ ...delegation, challenge_ttl_seconds: 6 }),
+      propose(),
+    ]);
+    expect([answered, expiring, approved].map(({ body }) => body.decision)).toEqual([
+      'challenge',
+      'challenge',
+      'approved',
+    ]);
+    await Promise.all(workers.map((worker) => worker.kill()));
+    workers = [await t.startWorker()];
+    const response = {
+      challenge_id: answered.body.challenge!.challenge_id,
+      method: 'totp',
+      response: { code: cast.code() },
+    };
+    const confirmed = await insist<Decided>('/v1/execution/challenge/respond', response);
+    expect(confirmed).toMatchObject({ status: 200, body: { decision: 'approved' } });
+    const lapsed = await eventually(
+      () => execution(expiring.body.execution_ref),
+      ({ stage }) => stage !== 'challenged',
+      20_000,
+    );
+    expect(lapsed.stage).toBe('denied');
+    const payments = [];
+    for (const { execution_token } of [confirmed.body, approved.body]) {
+      const method = { type: 'token', token: 'tok_approve' };
+      const paid = await insist<Payment>('/v1/payments/authorize', { execution_token, payment_method: method });
+      expect(paid, JSON.stringify(paid.body)).toMatchObject({ status: 201, body: { status: 'authorized' } });
+      payments.push(paid.body.payment_id);
+    }
+    await expectInvariants(...payments);
+  }, 60_000);
+
+  it('nothing is approved while none works; the first request is answered when one does', async () => {
+    await Promise.all(workers.map((worker) => worker.kill()));
+    const body = {
+      agent_id: cast.agent_id,
+      principal_id: cast.principal_id,
+      delegation_id: cast.everyday,
+      intent: { amount: 5, currency: 'EUR', merchant_ref: 'mrc_hotel', channel: 'chatpay' },
+    };
+    const asking = insist<Decided>('/v1/execution/authorize', body);
+    workers = [await t.startWorker()];
+    expect(await asking).toMatchObject({ status: 200, body: { decision: 'approved' } });
+  }, 60_000);
+});
