@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, type Log, logTo, step } from '../src/cli/output.ts';
 import { onStopSignal } from '../src/cli/until-stopped.ts';
 import { figuresOf, isNoisy, ratiosOf } from './figures.ts';
@@ -57,10 +58,14 @@ async function measure(stage: Stage, options: BenchOptions, log: Log): Promise<W
         // Each round begins with another target, so that none is always the one after the quiet moment.
         for (const [index] of targets.entries()) {
           const target = targets[(index + round - 1) % targets.length]!;
-          const window = await measureWindow({ stage, target, pool, inFlight, round, seconds: options.seconds });
-          windows.push(window);
-          log(windowLine(window, isNoisy(window, options.noise)));
-          await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+          for (let attempt = 0; attempt <= options.patience; attempt++) {
+            const window = await measureWindow({ stage, target, pool, inFlight, round, seconds: options.seconds });
+            windows.push(window);
+            const noisy = isNoisy(window, options.noise);
+            log(windowLine(window, noisy));
+            await sleep(PAUSE_MS);
+            if (!noisy) break;
+          }
         }
       }
     }

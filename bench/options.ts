@@ -14,6 +14,8 @@ export interface BenchOptions {
   warmUp: number;
   /** Percent of the machine that may be stolen or used by others before a window is left out. */
   noise: number;
+  /** How often a noisy window is measured again. */
+  patience: number;
   fast: boolean;
   /** Where the figures go as JSON; `-` is standard output, and the tables then go to standard error. */
   json?: string;
@@ -31,6 +33,7 @@ export function readOptions(argv: string[]): BenchOptions {
     .option('--rounds <n>', 'windows per target and concurrency', positive, 3)
     .option('--warm-up <seconds>', 'per target, before the first round', positive, 6)
     .option('--noise <percent>', 'leave out windows with more of the machine stolen or used by others', positive, 10)
+    .option('--patience <n>', 'measure such a window again, at most so often', positive, 2)
     .option('--fast', 'switch two costs of the workflow sandbox off, for service and bare engine alike', false)
     .option('--json <file>', 'write the figures as JSON (`-`: to standard output)')
     .option('--profile <folder>', 'write CPU profiles of the targets there', (folder) => path.resolve(folder));

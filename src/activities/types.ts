@@ -7,6 +7,7 @@ import type {
   PaymentStage,
   PayRequest,
   RefundInput,
+  Refusal,
   RequestRef,
   ReviewVerdict,
   VoidRequest,
@@ -32,6 +33,8 @@ export interface DecidedExecution {
   reasonCode?: string;
   /** Milliseconds until the wait of this stage ends, counted from the commit. */
   waitMs?: number;
+  /** The request that asked for it was refused; the stage is as it was. */
+  refused?: Refusal;
 }
 
 export interface ExecutionRef {

@@ -23,4 +23,3 @@ export const EVENT_TYPES = [
   'certificate.revoked',
   'risk.alert',
 ] as const;
-

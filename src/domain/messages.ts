@@ -128,3 +128,10 @@ export interface CommittedAnswer {
   /** `{…authorize answer}` for decisions, `{payment, operation_id}` for money, `{code, detail, members}` for refusals. */
   body: Record<string, unknown>;
 }
+
+/** Why a request was not carried out; nothing of it was kept. */
+export interface Refusal {
+  code: string;
+  detail: string;
+  members?: Record<string, unknown>;
+}

@@ -5,6 +5,8 @@ import type { CommittedAnswer } from '../domain/messages.ts';
 import type { Db } from './pool.ts';
 
 const CHANNEL = 'prokura_reply';
+/** PostgreSQL takes notifications below 8,000 bytes. */
+const LARGEST_PAYLOAD = 7_900;
 
 /** How the process that committed an answer tells the one that waits for it. */
 export interface Replies {
@@ -39,7 +41,13 @@ export class ReplyBus implements Replies {
     answer: CommittedAnswer,
   ): Promise<void> {
     if (replyTo === this.processId) this.#emitter.emit(topic(tenant, key), answer);
-    else await db.query({ name: 'announce', text: `SELECT pg_notify('${CHANNEL}', $1)`, values: [topic(tenant, key)] });
+    else {
+      const whole = JSON.stringify({ topic: topic(tenant, key), answer });
+      // What does not fit a notification is read by whoever waits; refusals, which are not stored, always fit.
+      const payload =
+        Buffer.byteLength(whole) < LARGEST_PAYLOAD ? whole : JSON.stringify({ topic: topic(tenant, key) });
+      await db.query({ name: 'announce', text: `SELECT pg_notify('${CHANNEL}', $1)`, values: [payload] });
+    }
   }
 
   next(tenant: Tenant, key: string, ms: number): Waiting {
@@ -60,7 +68,11 @@ export class ReplyBus implements Replies {
   /** Hears of commits in other processes. A lost connection is made again; meanwhile waiters poll. */
   async listen(databaseUrl: string): Promise<void> {
     const client = new Client({ connectionString: databaseUrl, application_name: 'prokura-replies' });
-    client.on('notification', ({ payload }) => payload && this.#emitter.emit(payload));
+    client.on('notification', ({ payload }) => {
+      if (!payload) return;
+      const { topic, answer } = JSON.parse(payload) as { topic: string; answer?: CommittedAnswer };
+      this.#emitter.emit(topic, answer);
+    });
     client.on('error', () => {
       this.#client = undefined;
       if (!this.#closed) setTimeout(() => void this.listen(databaseUrl).catch(() => undefined), 1_000).unref();

@@ -9,7 +9,9 @@ const deciding = (summary: string) =>
     summary,
     startToCloseTimeout: 6_000,
     scheduleToCloseTimeout: DECISION_DEADLINE_MS,
-    retry: { initialInterval: 50, backoffCoefficient: 2, maximumInterval: 1_000 },
+    // Attempts that fail at once fill the deadline (50 + 100 + … + 800, then seconds). The count is needed: the SDK
+    // minds `scheduleToCloseTimeout` while a local activity runs, not between its retries.
+    retry: { initialInterval: 50, backoffCoefficient: 2, maximumInterval: 1_000, maximumAttempts: 12 },
   });
 
 /**

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation, TemporalFailure } from '@temporalio/workflow';
 import type { DecidedExecution } from '../activities/types.ts';
 import type { AuthorizeInput } from '../domain/messages.ts';
 import { decision } from './activities.ts';
@@ -13,7 +13,8 @@ export async function decideFirst(input: AuthorizeInput): Promise<DecidedExecuti
     const assessment = await decision.assessRisk(input);
     return await decision.evaluatePolicy(input, assessment);
   } catch (error) {
-    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+    // What a local activity failed with comes as it is, not wrapped in an ActivityFailure.
+    if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
     const committed = await decision.findDecision(input);
     if (committed) return committed;
     throw ApplicationFailure.create({

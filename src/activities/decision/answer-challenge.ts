@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ChallengeResponse, CommittedAnswer } from '../../domain/messages.ts';
+import type { ChallengeResponse, CommittedAnswer, Refusal } from '../../domain/messages.ts';
 import type { Reason } from '../../domain/types.ts';
 import { holdExecution, spendAttempt } from '../../store/executions/redecide.ts';
 import { recordFact } from '../../store/facts.ts';
@@ -30,7 +30,7 @@ export async function answerChallenge(
     const now = deps.now();
     if (row.stage !== 'challenged' || now >= new Date(row.challenge_expires_at!)) {
       return {
-        outcome: standing(row),
+        outcome: standing(row, now),
         answer: refusal(request.fingerprint, 'challenge_expired', 'The challenge is over.'),
       };
     }
@@ -54,14 +54,14 @@ export async function answerChallenge(
         body: { method: response.method, attempts_left: left },
         events: [],
       });
-      return { outcome: standing(row), answer: wrong };
+      return { outcome: standing(row, now), answer: wrong };
     }
     const failed = { ...about, challengeStatus: 'failed' as const };
     const stored = await storeVerdict(deps, db, failed, denial(row, ATTEMPTS_USED));
     return { outcome: stored.decided, answer: wrong };
   });
   await deps.replies.announce(deps.pool, ref.tenant, request, answer);
-  return outcome;
+  return answer.status === 409 ? { ...outcome, refused: answer.body as unknown as Refusal } : outcome;
 }
 
 const ATTEMPTS_USED: Reason = {

@@ -1,4 +1,4 @@
-import type { ReviewVerdict } from '../../domain/messages.ts';
+import type { Refusal, ReviewVerdict } from '../../domain/messages.ts';
 import type { Reason } from '../../domain/types.ts';
 import { holdExecution } from '../../store/executions/redecide.ts';
 import { inTransaction } from '../../store/pool.ts';
@@ -21,7 +21,7 @@ export async function answerReview(
     if (!row) throw new Error(`execution ${ref.executionId} is missing`);
     if (row.stage !== 'in_review') {
       const closed = refusal(request.fingerprint, 'review_closed', `The execution is ${row.stage}.`);
-      return { outcome: standing(row), answer: closed };
+      return { outcome: standing(row, deps.now()), answer: closed };
     }
     const about: Rejudged = { ref, row, actor: request.actor, challengeStatus: row.challenge_status };
     const context = await gatherAgain(db, about, deps.now());
@@ -32,5 +32,5 @@ export async function answerReview(
     return { outcome: stored.decided, answer: committed };
   });
   await deps.replies.announce(deps.pool, ref.tenant, request, answer);
-  return outcome;
+  return answer.status === 409 ? { ...outcome, refused: answer.body as unknown as Refusal } : outcome;
 }

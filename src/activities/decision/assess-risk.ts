@@ -10,7 +10,7 @@ const HANDOVER_LIMIT = 1_000;
 /** First step of a decision: everything it needs in one round trip, and the risk score over it. */
 export async function assessRisk(deps: ActivityDeps, input: AuthorizeInput): Promise<Assessment> {
   const gathered = await gatherFor(deps, input);
-  if (gathered.prior) return { prior: decidedBefore(gathered.prior) };
+  if (gathered.prior) return { prior: decidedBefore(gathered.prior, deps.now()) };
   if (deps.handover.size >= HANDOVER_LIMIT) deps.handover.clear();
   deps.handover.set(input.executionId, gathered);
   return { risk: assess(input, gathered) };
@@ -29,11 +29,13 @@ export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Prom
   });
 }
 
-export function decidedBefore(prior: NonNullable<Gathered['prior']>): DecidedExecution {
+/** A decision that stands already: its wait goes on from when it was made, not from now. */
+export function decidedBefore(prior: NonNullable<Gathered['prior']>, now: Date): DecidedExecution {
   return {
     executionId: prior.id,
     decision: prior.decision as DecidedExecution['decision'],
     stage: prior.stage as DecidedExecution['stage'],
     reasonCode: prior.reason_code ?? undefined,
+    waitMs: prior.wait_until === null ? undefined : Date.parse(prior.wait_until) - now.getTime(),
   };
 }

@@ -27,7 +27,7 @@ export async function evaluatePolicy(
   for (let context = handed, risk = assessment.risk; ; context = undefined, risk = undefined) {
     if (!context) {
       const gathered = await gatherFor(deps, input);
-      if (gathered.prior) return decidedBefore(gathered.prior);
+      if (gathered.prior) return decidedBefore(gathered.prior, deps.now());
       if (gathered.claimed) return keyTaken(deps, input);
       context = gathered;
     }

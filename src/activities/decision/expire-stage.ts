@@ -20,7 +20,7 @@ export async function expireStage(
   return inTransaction(deps.pool, async (db) => {
     const row = await holdExecution(db, ref.tenant, ref.executionId);
     if (!row) throw new Error(`execution ${ref.executionId} is missing`);
-    if (row.stage !== stage) return standing(row);
+    if (row.stage !== stage) return standing(row, deps.now());
     const about: Rejudged = {
       ref,
       row,

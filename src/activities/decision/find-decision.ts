@@ -6,5 +6,5 @@ import { decidedBefore, gatherFor } from './assess-risk.ts';
 /** Whether a first step whose own answer was lost did commit after all. */
 export async function findDecision(deps: ActivityDeps, input: AuthorizeInput): Promise<DecidedExecution | undefined> {
   const { prior } = await gatherFor(deps, input);
-  return prior ? decidedBefore(prior) : undefined;
+  return prior ? decidedBefore(prior, deps.now()) : undefined;
 }

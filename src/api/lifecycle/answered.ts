@@ -7,7 +7,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { isProblemCode, Problem, type ProblemCode } from '../../domain/errors.ts';
-import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
+import type { CommittedAnswer, Refusal, RequestRef } from '../../domain/messages.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { findKey } from '../../store/executions/read.ts';
 import type { Replies } from '../../store/replies.ts';
@@ -37,7 +37,9 @@ export class LifecycleEnded extends Error {
 
 /** How the engine took the request. */
 type Begun =
-  { taken: 'accepted' | 'repeated' | 'gone' } | { refused: ProblemCode; detail: string } | { broken: unknown };
+  | { taken: 'accepted' | 'repeated' | 'gone' }
+  | { refused: ProblemCode; detail: string; members?: Record<string, unknown> }
+  | { broken: unknown };
 
 /** Commits are announced; the row is polled only in case an announcement was lost. */
 const POLL_MS = 1_000;
@@ -57,7 +59,7 @@ export async function answered(asking: Asking, begin: () => Promise<unknown>): P
   const receivedAt = Date.now();
   const deadline = receivedAt + answerWaitMs;
   let waiting = replies.next(tenant, request.key, answerWaitMs);
-  const begun = begin().then((): Begun => ({ taken: 'accepted' }), classify);
+  const begun = begin().then(refusedIn, classify);
   let unsettled: Promise<Begun> | undefined = begun;
   let open: Answered | undefined;
   let pause = POLL_MS;
@@ -91,7 +93,7 @@ export async function answered(asking: Asking, begin: () => Promise<unknown>): P
       const stored = await read(asking, receivedAt);
       if (stored && stored.status !== 202) return stored;
       if (stored) open = stored;
-      if (how && 'refused' in how && !stored) throw new Problem(how.refused, how.detail);
+      if (how && 'refused' in how && !stored) throw new Problem(how.refused, how.detail, { members: how.members });
       if (how && 'taken' in how && how.taken === 'gone' && !stored) throw new LifecycleEnded('the workflow has ended');
       if (Date.now() >= limit) {
         if (open) return open;
@@ -133,6 +135,14 @@ function unlessRefused(answer: CommittedAnswer): CommittedAnswer {
   };
   if (isProblemCode(code)) throw new Problem(code, detail ?? '', { members });
   return answer;
+}
+
+/** An update may end by refusing; its result says so, also to a repeat of it that nothing is announced to. */
+function refusedIn(result: unknown): Begun {
+  const step = (result ?? {}) as { kind?: string; code?: unknown; detail?: string; refused?: Refusal };
+  const refused = step.kind === 'refused' ? step : step.refused;
+  if (!refused || !isProblemCode(refused.code)) return { taken: 'accepted' };
+  return { refused: refused.code, detail: refused.detail ?? '', members: (refused as Refusal).members };
 }
 
 function classify(error: unknown): Begun {

@@ -19,7 +19,14 @@ export interface GatherQuestion {
 
 export interface Gathered extends DecisionContext {
   /** The execution decided under `key` before. */
-  prior: { id: string; decision: string; stage: string; reason_code: string | null } | null;
+  prior: {
+    id: string;
+    decision: string;
+    stage: string;
+    reason_code: string | null;
+    /** End of the wait that its stage has; null for stages without one. */
+    wait_until: string | null;
+  } | null;
   /** What holds the key, when something does. */
   claimed: boolean;
 }
@@ -67,7 +74,10 @@ WITH RECURSIVE chain AS (
 )
 SELECT jsonb_build_object(
   'prior', (SELECT jsonb_build_object('id', e.id, 'decision', e.decision, 'stage', e.stage,
-                                      'reason_code', e.reasons->0->>'code')
+                                      'reason_code', e.reasons->0->>'code',
+                                      'wait_until', CASE e.stage WHEN 'approved' THEN e.token_expires_at
+                                        WHEN 'challenged' THEN e.challenge_expires_at
+                                        WHEN 'in_review' THEN e.review_expires_at END)
               FROM executions e JOIN idempotency_keys k ON k.execution_id = e.id
              WHERE k.org_id = $1 AND k.mode = $2 AND k.key = $9),
   'claimed', EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.org_id = $1 AND k.mode = $2 AND k.key = $9),

@@ -1,0 +1,91 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { assembleCast } from '../../src/cli/demo/cast.ts';
+import { createClient } from '../../src/cli/demo/client.ts';
+import { parseId } from '../../src/domain/ids.ts';
+import { tell } from '../../src/cli/demo/tell.ts';
+import { startHarness } from '../setup/harness/server.ts';
+import { shared } from '../setup/harness/client.ts';
+import { startTestService, type TestService } from '../setup/service.ts';
+import { neutral } from './neutral.ts';
+import { PATHS, type Path } from './paths.ts';
+
+const PATIENCE_MS = 20_000;
+const FOLDER = new URL('./', import.meta.url);
+
+/**
+ * Plays every path against the real service and stores the histories that Temporal recorded, one file each, in place of
+ * those that are there: `node --import tsx test/histories/record.ts`. Nothing is stored unless every path went as told.
+ */
+async function record(): Promise<void> {
+  const harness = await startHarness();
+  process.env['TEST_HARNESS_URL'] = harness.url;
+  try {
+    const service = await startTestService({ PROCESSOR_VISIBILITY_LAG_MS: '200', PROCESSOR_TIMEOUT_MS: '1500' });
+    try {
+      const { address, namespace } = await shared('temporal');
+      const connection = await Connection.connect({ address });
+      const client = new Client({ connection, namespace });
+      const recorded = new Map<string, string>();
+      for (const path of PATHS) recorded.set(path.name, await recordPath(path, service, client));
+      await connection.close();
+      await store(recorded);
+    } finally {
+      await service.close();
+    }
+  } finally {
+    await harness.stop();
+  }
+}
+
+async function recordPath(path: Path, service: TestService, client: Client): Promise<string> {
+  const api = createClient(service.url, service.credentials.api_key);
+  const simulator = createClient(service.simulatorUrl);
+  const cast = await assembleCast(api);
+  const story = { title: path.name, play: path.play };
+  const report = await tell(story, { api, simulator, cast, log: () => undefined });
+  if (!report.ok) throw new Error(`${path.name} did not go as told: ${JSON.stringify(report.steps, null, 2)}`);
+  const handle = await handleOf(path, report, service, client);
+  await ended(path, handle);
+  const history = neutral(historyToJSON(await handle.fetchHistory()));
+  const { events } = history as { events: unknown[] };
+  console.log(`${path.name}: ${events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
+async function handleOf(
+  { workflow }: Path,
+  { execution_ref, payment_id }: { execution_ref?: string; payment_id?: string },
+  { database }: TestService,
+  client: Client,
+): Promise<WorkflowHandle> {
+  if (workflow === 'executionLifecycle') {
+    const { rows } = await database.pool.query<{ workflow_id: string }>(
+      'SELECT workflow_id FROM executions WHERE id = $1',
+      [parseId(execution_ref!, 'exec')],
+    );
+    return client.workflow.getHandle(rows[0]!.workflow_id);
+  }
+  // Visibility lags behind by a moment.
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(100)) {
+    const query = `WorkflowType = '${workflow}' AND Payment = '${payment_id}'`;
+    for await (const { workflowId } of client.workflow.list({ query })) return client.workflow.getHandle(workflowId);
+  }
+  throw new Error(`no ${workflow} of ${payment_id} is to be found`);
+}
+
+async function ended({ name }: Path, handle: WorkflowHandle): Promise<void> {
+  const end = await Promise.race([handle.result().then(() => 'ended'), sleep(PATIENCE_MS, 'running', { ref: false })]);
+  if (end !== 'ended') throw new Error(`the workflow of ${name} did not end`);
+}
+
+async function store(recorded: Map<string, string>): Promise<void> {
+  for (const file of await readdir(FOLDER)) if (file.endsWith('.json')) await rm(new URL(file, FOLDER));
+  for (const [name, text] of recorded) await writeFile(new URL(`${name}.json`, FOLDER), text);
+}
+
+await record();
+// The simulator and the servers have ended; what the SDK's native runtime keeps open has nothing left to do.
+process.exit(0);
