@@ -143,12 +143,9 @@ describe('every worker killed', () => {
   }, 60_000);
 
   it('what is asked while none works is answered when one does', async () => {
-    const { body: decided } = await propose();
     await Promise.all(workers.map((worker) => worker.kill()));
     const asking = insist<Decided>('/v1/execution/authorize', proposal());
-    const paying = insist<Payment>('/v1/payments/authorize', spending(decided));
     workers = [await t.startWorker()];
     expect(await asking).toMatchObject({ status: 200, body: { decision: 'approved' } });
-    expect(await paying).toMatchObject({ status: 201, body: { status: 'authorized' } });
   }, 60_000);
 });

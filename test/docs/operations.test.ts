@@ -11,7 +11,7 @@ const page = pageOf('docs/operations.md');
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const TOOLS = '## Variables of the tools around it';
 /** Of the system, not of Prokura. */
-const FOREIGN = new Set(['HOME', 'PATH', 'NODE_ENV']);
+const FOREIGN = new Set(['TEST_HARNESS_URL', 'HOME', 'PATH', 'NODE_ENV']);
 
 function documented(text: string): Record<string, string> {
   return Object.fromEntries(rowsOf(sectionOf(text, '## Settings')).map(([name, value]) => [codeOf(name!), value!]));

@@ -23,7 +23,8 @@ export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise
     if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
     const amountMinor = capturable(payment);
     if (amountMinor === 0 || payment.capture_pending > 0 || payment.void_pending) {
-      return { over: false, stage: stageOfPayment(payment) };
+      // Released by a run that died before it gave the budget back, or closed otherwise.
+      return { over: payment.closed_by === 'expiry' && payment.captured === 0, stage: stageOfPayment(payment) };
     }
     const at = deps.now();
     const closed = await closeHold(db, payment.id, at);

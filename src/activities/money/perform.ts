@@ -64,7 +64,11 @@ export async function takeUp(
     sentAt: new Date(view.operation.sent_at),
     ...request,
   };
-  if (view.operation.status !== 'sent') return stepOf(view.operation.status, view.payment, view.operation);
+  if (view.operation.status !== 'sent') {
+    // The run before may have died between its commit and this.
+    if (isOver(view.payment)) await giveBackBudget(deps.pool, tenant, view.payment.execution_id);
+    return stepOf(view.operation.status, view.payment, view.operation);
+  }
   const found = await ask(deps, sendingOf(operation));
   if (found.status === 'found') return record(deps, operation, found.outcome);
   if (found.status === 'absent') return perform(deps, operation);

@@ -8,7 +8,7 @@ import { route, type AnyRoute } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { authorizeInput, requestRef } from './authorize.ts';
 import { assessmentRoutes } from './dry-run-routes.ts';
-import { renderDecision, renderExecution } from './render.ts';
+import { renderDecision, renderExecution, utc } from './render.ts';
 import { AuthorizeBody, DecisionOutput, ExecutionOutput, RespondBody, ReviewBody } from './schemas.ts';
 
 const ExecutionParams = z.object({ id: idOf('exec') });
@@ -103,10 +103,20 @@ export function executionRoutes(deps: ApiDeps): AnyRoute[] {
       idempotency: 'none',
       replay: 'none',
       responses: { 200: ExecutionOutput },
-      handler: async ({ tenant, params, db }) => {
+      handler: async ({ tenant, params, db, credential }) => {
         const view = await viewExecution(db, tenant, params.id);
         if (!view) throw new Problem('not_found', 'There is no such execution.');
-        return { status: 200, body: renderExecution(links, tenant.orgId, view, view.events) };
+        const { execution } = view;
+        // Approved on the page or by an operator: whoever may execute picks the token up here.
+        const mayExecute = credential.scopes.some((scope) => scope === 'execution:write' || scope === 'admin');
+        const token =
+          execution.stage === 'approved' && mayExecute
+            ? {
+                execution_token: tokens.issue(execution.id),
+                execution_token_expires_at: execution.token_expires_at ? utc(execution.token_expires_at) : undefined,
+              }
+            : {};
+        return { status: 200, body: { ...renderExecution(links, tenant.orgId, view, view.events), ...token } };
       },
     }),
     route({

@@ -148,6 +148,11 @@ export const ExecutionOutput = z
     delegation_id: z.string().optional(),
     intent: z.record(z.string(), z.unknown()),
     reasons: z.array(Reason),
+    execution_token: z
+      .string()
+      .optional()
+      .meta({ description: 'While the execution is approved, for credentials that may execute' }),
+    execution_token_expires_at: timeOut.optional(),
     payment_id: z.string().optional(),
     challenge: z
       .object({ challenge_id: z.string(), status: z.string(), attempts_left: z.int(), expires_at: timeOut })

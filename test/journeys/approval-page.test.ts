@@ -1,0 +1,90 @@
+import { TOTP, Secret } from 'otpauth';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestService, type TestService } from '../setup/service.ts';
+
+let service: TestService;
+let totp: TOTP;
+let authorize: () => Promise<{ execution_ref: string; challenge: { approval_url: string } }>;
+
+beforeAll(async () => {
+  service = await startTestService();
+  const { api } = service;
+  const { body: principal } = await api('POST', '/v1/identities/principals', {
+    external_ref: 'ada',
+    type: 'person',
+    name: 'Ada',
+  });
+  const principalId = principal['principal_id'] as string;
+  const { body: enrolled } = await api<{ secret: string }>('POST', `/v1/identities/principals/${principalId}/totp`, {});
+  totp = new TOTP({ secret: Secret.fromBase32(enrolled.secret) });
+  const { body: agent } = await api<{ data: { id: string } }>('POST', '/v1/agents', {
+    name: '<script>alert(1)</script>',
+    principal_id: principalId,
+  });
+  await api('POST', '/v1/identities/delegations', {
+    principal_id: principalId,
+    agent_id: agent.data.id,
+    scope: { actions: ['payment.authorize'], currencies: ['EUR'], step_up_above: 10 },
+    ttl_seconds: 600,
+  });
+  authorize = async () => {
+    const { body } = await api<Awaited<ReturnType<typeof authorize>>>('POST', '/v1/execution/authorize', {
+      agent_id: agent.data.id,
+      principal_id: principalId,
+      intent: { amount: 25, currency: 'EUR', merchant_ref: 'mrc_1', channel: 'web' },
+      context: { device_trust: 'verified' },
+    });
+    return body;
+  };
+}, 60_000);
+
+afterAll(() => service.close());
+
+const post = (url: string, code: string) =>
+  fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ code }).toString(),
+  });
+
+describe('the page behind approval_url', () => {
+  it('shows what is asked, with everything from outside escaped', async () => {
+    const { challenge } = await authorize();
+    const page = await (await fetch(challenge.approval_url)).text();
+    expect(page).toContain('25.00 EUR');
+    expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+    expect(page).not.toContain('<script>');
+  });
+
+  it('takes the principal’s code; the token is then picked up with the execution, and pays', async () => {
+    const { challenge, execution_ref } = await authorize();
+    const before = await service.api('GET', `/v1/executions/${execution_ref}`);
+    expect(before.body).toMatchObject({ stage: 'challenged' });
+    expect(before.body).not.toHaveProperty('execution_token');
+
+    const page = await (await post(challenge.approval_url, totp.generate())).text();
+    expect(page).toContain('You have confirmed this request.');
+
+    const { body } = await service.api('GET', `/v1/executions/${execution_ref}`);
+    expect(body).toMatchObject({ stage: 'approved' });
+    const paid = await service.api('POST', '/v1/payments/authorize', {
+      execution_token: body['execution_token'],
+      payment_method: { type: 'token', token: 'tok_approve' },
+    });
+    expect(paid.status).toBe(201);
+  });
+
+  it('says so when the code is wrong, and leaves the challenge open', async () => {
+    const { challenge, execution_ref } = await authorize();
+    const page = await (await post(challenge.approval_url, '000000')).text();
+    expect(page).toContain('That code is not right');
+    const { body } = await service.api('GET', `/v1/executions/${execution_ref}`);
+    expect(body).toMatchObject({ stage: 'challenged', challenge: { attempts_left: 2 } });
+  });
+
+  it('knows no challenge under another id', async () => {
+    const { challenge } = await authorize();
+    const other = challenge.approval_url.replace(/.$/, (c) => (c === '0' ? '1' : '0'));
+    expect((await fetch(other)).status).toBe(404);
+  });
+});
