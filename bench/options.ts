@@ -33,7 +33,7 @@ export function readOptions(argv: string[]): BenchOptions {
     .option('--rounds <n>', 'windows per target and concurrency', positive, 3)
     .option('--warm-up <seconds>', 'per target, before the first round', positive, 6)
     .option('--noise <percent>', 'leave out windows with more of the machine stolen or used by others', positive, 10)
-    .option('--patience <n>', 'measure such a window again, at most so often', positive, 2)
+    .option('--patience <n>', 'measure such a window again, at most so often', count, 2)
     .option('--fast', 'switch two costs of the workflow sandbox off, for service and bare engine alike', false)
     .option('--json <file>', 'write the figures as JSON (`-`: to standard output)')
     .option('--profile <folder>', 'write CPU profiles of the targets there', (folder) => path.resolve(folder));
@@ -43,6 +43,12 @@ export function readOptions(argv: string[]): BenchOptions {
 export function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('must be a number above zero');
+  return value;
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('must be 0 or a whole number above');
   return value;
 }
 

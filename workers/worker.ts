@@ -8,6 +8,9 @@ import { bundleWorkflows } from './bundle.ts';
 /** Workflows kept in memory between tasks; each takes about 60 KB. */
 const CACHED_WORKFLOWS = 2_000;
 
+/** A workflow task holds its slot while its local activities wait for the database: 40, the default, are soon held. */
+const TASK_SLOTS = 200;
+
 /** A worker on the service's task queue: workflows and activities, local and normal. */
 export async function createWorker(
   config: Config,
@@ -25,6 +28,8 @@ export async function createWorker(
     activities: createActivities(deps),
     dataConverter,
     maxCachedWorkflows: CACHED_WORKFLOWS,
+    maxConcurrentWorkflowTaskExecutions: TASK_SLOTS,
+    maxConcurrentLocalActivityExecutions: TASK_SLOTS,
     workflowTaskPollerBehavior: { type: 'autoscaling' },
     activityTaskPollerBehavior: { type: 'autoscaling' },
     // A killed worker's cached workflows are given to others after this, instead of ten seconds.

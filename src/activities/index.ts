@@ -9,6 +9,7 @@ import { authorizePayment } from './money/authorize-payment.ts';
 import { capturePayment, voidPayment } from './money/follow-up.ts';
 import { expireHold, flagOverdueSettlement } from './money/hold-and-settlement.ts';
 import { refundPayment } from './money/refund-payment.ts';
+import { standingOfPayment } from './money/standing.ts';
 import { escalateOperation, resolveOperation } from './money/resolve.ts';
 import type { LifecycleActivities } from './types.ts';
 
@@ -28,6 +29,7 @@ export function createActivities(deps: ActivityDeps): LifecycleActivities {
     resolveOperation: (ref) => resolveOperation(deps, ref),
     escalateOperation: (ref) => escalateOperation(deps, ref),
     expireHold: (ref) => expireHold(deps, ref),
+    standingOfPayment: (ref) => standingOfPayment(deps, ref),
     flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),
   };
 }

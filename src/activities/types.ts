@@ -37,6 +37,16 @@ export interface DecidedExecution {
   refused?: Refusal;
 }
 
+/** How a payment stands, and which of its operations have no outcome yet. */
+export interface PaymentStanding {
+  stage: PaymentStage;
+  authorizationExpiresAt?: string;
+  /** Operation ids. */
+  open: string[];
+  /** All that was captured is settled. */
+  settled: boolean;
+}
+
 export interface ExecutionRef {
   tenant: Tenant;
   executionId: string;
@@ -77,6 +87,8 @@ export interface LifecycleActivities {
   escalateOperation(ref: OperationRef): Promise<void>;
   /** The hold's date has passed: releases what was not captured; nothing is sent. */
   expireHold(ref: ExecutionRef): Promise<{ stage: PaymentStage }>;
+  /** The payment as the database has it, for a lifecycle that lost a step to a dying worker. */
+  standingOfPayment(ref: ExecutionRef): Promise<PaymentStanding>;
   /** Settlement is overdue: raises an exception on the payment. */
   flagOverdueSettlement(ref: ExecutionRef): Promise<void>;
 }

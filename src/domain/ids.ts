@@ -47,9 +47,23 @@ export function random74Of(uuid: string): bigint {
   return (((value >> 64n) & 0xfffn) << 62n) | (value & 0x3fffffffffffffffn);
 }
 
+/** The Unix milliseconds of a UUIDv7. */
+export function timeOf(uuid: string): number {
+  return Number.parseInt(uuid.replaceAll('-', '').slice(0, 12), 16);
+}
+
 /** 74 bits out of a hexadecimal text of at least 19 digits (a hash, or a UUIDv4 without dashes). */
 export function random74FromHex(hex: string): bigint {
   return BigInt('0x' + hex.slice(0, 19)) & ((1n << 74n) - 1n);
+}
+
+/**
+ * The operation id of a further attempt, from that of the first: the same however often it is computed, so that an
+ * attempt which was begun by a worker that died is found again, and not begun twice.
+ */
+export function operationIdOfAttempt(first: string, attempt: number): string {
+  if (attempt === 1) return first;
+  return uuidV7(timeOf(first), (random74Of(first) + BigInt(attempt - 1)) & ((1n << 74n) - 1n));
 }
 
 /** UUID → TypeID: `toTypeId('pay', uuid)` is `pay_01h…`. */

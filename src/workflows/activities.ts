@@ -9,8 +9,8 @@ const deciding = (summary: string) =>
     summary,
     startToCloseTimeout: 6_000,
     scheduleToCloseTimeout: DECISION_DEADLINE_MS,
-    // Attempts that fail at once fill the deadline (50 + 100 + … + 800, then seconds). The count is needed: the SDK
-    // minds `scheduleToCloseTimeout` while a local activity runs, not between its retries.
+    // The count is needed: `scheduleToCloseTimeout` alone does not end the retries of a local activity whose attempts
+    // fail quickly. Twelve of them (50 + 100 + … + 800 ms, then seconds) fill the deadline.
     retry: { initialInterval: 50, backoffCoefficient: 2, maximumInterval: 1_000, maximumAttempts: 12 },
   });
 
@@ -44,7 +44,10 @@ export const money = {
 
 /** Slow, after the answer: normal activities, so that every question and retry is seen in the history. */
 export const evidence = proxyActivities<
-  Pick<LifecycleActivities, 'resolveOperation' | 'escalateOperation' | 'expireHold' | 'flagOverdueSettlement'>
+  Pick<
+    LifecycleActivities,
+    'resolveOperation' | 'escalateOperation' | 'expireHold' | 'standingOfPayment' | 'flagOverdueSettlement'
+  >
 >({
   startToCloseTimeout: 60_000,
   retry: { initialInterval: 500, backoffCoefficient: 2, maximumInterval: 30_000 },

@@ -2,7 +2,11 @@ import { ApplicationFailure } from '@temporalio/workflow';
 import type { ProblemCode } from '../domain/errors.ts';
 import type { Stage } from '../domain/lifecycle.ts';
 
-/** What the validators look at. They run before a message is accepted: a refusal leaves no trace in the history. */
+/**
+ * What the validators look at. They run before a message is accepted: a refusal leaves no trace in the history. While
+ * the first decision is still `deciding` here, it may be committed and answered already (the answer is the committed
+ * row): such messages are admitted, wait, and are checked again.
+ */
 export interface LifecycleState {
   stage: Stage;
   /** Code of the reason the last decision gave. */
@@ -12,19 +16,21 @@ export interface LifecycleState {
 }
 
 export function respond(state: LifecycleState): void {
-  if (state.stage !== 'challenged') refuse('challenge_expired', `The execution is ${state.stage}, not challenged.`);
+  if (state.stage === 'deciding' || state.stage === 'challenged') return;
+  refuse('challenge_expired', `The execution is ${state.stage}, not challenged.`);
 }
 
 export function review(state: LifecycleState): void {
-  if (state.stage !== 'in_review') refuse('review_closed', `The execution is ${state.stage}, not in review.`);
+  if (state.stage === 'deciding' || state.stage === 'in_review') return;
+  refuse('review_closed', `The execution is ${state.stage}, not in review.`);
 }
 
 /** The published codes for acting without a live approval, one for each way of not having one. */
 export function pay(state: LifecycleState): void {
   switch (state.stage) {
+    case 'deciding':
     case 'approved':
       return;
-    case 'deciding':
     case 'challenged':
       return refuse('challenge_required', 'The principal has not answered the challenge yet.');
     case 'in_review':
@@ -47,18 +53,43 @@ export function pay(state: LifecycleState): void {
   }
 }
 
+/**
+ * Money can be captured or voided where some may be held. That includes the stages before: a worker may have died after
+ * its commit was answered and before this workflow heard of it, and the database refuses what cannot be.
+ */
 export function capture(state: LifecycleState): void {
-  if (state.stage !== 'authorized' && state.stage !== 'partially_captured') {
-    refuse(
-      state.stage === 'captured' ? 'amount_exceeds_capturable' : 'invalid_payment_state',
-      `The payment is ${state.stage}: nothing can be captured.`,
-    );
-  }
+  if (mayHold(state.stage)) return;
+  refuse(
+    state.stage === 'captured' || state.stage === 'settled' ? 'amount_exceeds_capturable' : 'invalid_payment_state',
+    `The payment is ${state.stage}: nothing can be captured.`,
+  );
 }
 
 export function release(state: LifecycleState): void {
-  if (state.stage !== 'authorized' && state.stage !== 'partially_captured') {
-    refuse('invalid_payment_state', `The payment is ${state.stage}: there is no open authorization to void.`);
+  if (mayHold(state.stage)) return;
+  refuse('invalid_payment_state', `The payment is ${state.stage}: there is no open authorization to void.`);
+}
+
+function mayHold(stage: Stage): boolean {
+  switch (stage) {
+    case 'deciding':
+    case 'approved':
+    case 'authorizing':
+    case 'auth_unknown':
+    case 'needs_review':
+    case 'authorized':
+    case 'partially_captured':
+      return true;
+    case 'challenged':
+    case 'in_review':
+    case 'denied':
+    case 'lapsed':
+    case 'captured':
+    case 'voided':
+    case 'expired':
+    case 'failed':
+    case 'settled':
+      return false;
   }
 }
 

@@ -6,10 +6,9 @@ import {
   setHandler,
   sleep,
   upsertSearchAttributes,
-  uuid4,
 } from '@temporalio/workflow';
 import type { DecidedExecution, ExecutionRef, OperationRef } from '../activities/types.ts';
-import { random74FromHex, toTypeId, uuidV7 } from '../domain/ids.ts';
+import { operationIdOfAttempt, toTypeId } from '../domain/ids.ts';
 import type {
   AuthorizeInput,
   CaptureRequest,
@@ -35,8 +34,11 @@ import {
   settledSignal,
   voidUpdate,
 } from './messages.ts';
-import { resolveOperation, type Nudges } from './resolution.ts';
+import { resolveOperation, type Nudges, type ResolvedStep } from './resolution.ts';
 import { attributes } from './visibility.ts';
+
+/** Seven days: the shortest hold that networks grant to online payments with a cardholder present. */
+const USUAL_HOLD_MS = 7 * 86_400_000;
 
 /** What the finished lifecycle reports. */
 export interface LifecycleResult {
@@ -56,13 +58,15 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
   /** When the wait of the present stage ends, in workflow time. */
   let waitUntil = 0;
   let fullySettled = false;
+  /** Settlement lines came; whoever waits looks whether they tell of captures that this run has not heard of. */
+  let settlementNews = false;
 
   // Handlers first, all of them: a message may arrive before the first step is done.
-  setHandler(respondUpdate, async (response) => follow(await decision.answerChallenge(ref, response)), {
+  setHandler(respondUpdate, respond, {
     description: 'The principal answers the step-up challenge',
     validator: (_: ChallengeResponse) => admit.respond(state),
   });
-  setHandler(reviewUpdate, async (verdict) => follow(await decision.answerReview(ref, verdict)), {
+  setHandler(reviewUpdate, review, {
     description: 'An operator approves or denies',
     validator: (_: ReviewVerdict) => admit.review(state),
   });
@@ -82,7 +86,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
   setHandler(evidenceSignal, ({ operationId }) => void nudges.add(operationId), {
     description: 'A processor told something about an operation',
   });
-  setHandler(settledSignal, ({ complete }) => void (fullySettled ||= complete), {
+  setHandler(settledSignal, onSettled, {
     description: 'Settlement lines were stored',
   });
 
@@ -100,9 +104,14 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
         case 'in_review':
         case 'approved':
           if (!(await left(stage, waitUntil - Date.now()))) follow(await decision.expireStage(ref, stage));
+          else if (state.stage === stage) await hearOfSettlement();
+          break;
+        case 'authorizing':
+          // Spent, but not by a payment that this run drives: a worker died between its commit and our hearing of it.
+          if (state.openOperations === 0) await takeOverPayment();
+          else await condition(() => state.stage !== stage || state.openOperations === 0);
           break;
         case 'deciding':
-        case 'authorizing':
         case 'auth_unknown':
         case 'needs_review':
           await condition(() => state.stage !== stage);
@@ -110,6 +119,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
         case 'authorized':
         case 'partially_captured':
           if (!(await left(stage, waitUntil - Date.now()))) await expireHold();
+          else if (state.stage === stage) await hearOfSettlement();
           break;
         case 'captured':
           await settlement();
@@ -127,15 +137,55 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
 
   /** True when the stage was left in time, false when its wait is over. */
   async function left(stage: Stage, ms: number): Promise<boolean> {
-    return ms > 0 && condition(() => state.stage !== stage, ms, { summary: `${stage}: wait is limited` });
+    return (
+      ms > 0 &&
+      condition(() => state.stage !== stage || settlementNews, ms, {
+        summary: `${stage}: wait is limited`,
+      })
+    );
+  }
+
+  function onSettled({ complete }: { complete: boolean }): void {
+    fullySettled = complete;
+    settlementNews = true;
+  }
+
+  async function hearOfSettlement(): Promise<void> {
+    settlementNews = false;
+    if (fullySettled) await takeOverPayment();
+  }
+
+  /** Follows the payment as the database has it, and stays with whatever is open there. */
+  async function takeOverPayment(): Promise<void> {
+    const standing = await evidence.standingOfPayment(ref);
+    fullySettled = standing.settled;
+    holdUntil(standing.authorizationExpiresAt);
+    enter(standing.stage);
+    for (const operationId of standing.open) stayWith(resolve(operationId));
+  }
+
+  /** The hold's end as the processor dated it; undated holds get what the card networks usually grant. */
+  function holdUntil(date: string | undefined): void {
+    waitUntil = date ? Date.parse(date) : Date.now() + USUAL_HOLD_MS;
+  }
+
+  function stayWith(late: Promise<ResolvedStep>): void {
+    void track(late).then((step) => {
+      if (step.kind === 'succeeded') onAuthorized(step);
+      else if (step.kind === 'failed' && isOpen(state.stage)) enter('failed');
+    });
+  }
+
+  function isOpen(stage: Stage): boolean {
+    return stage === 'auth_unknown' || stage === 'needs_review';
   }
 
   /** Takes over what the database says was decided. */
-  function follow(decided: DecidedExecution): DecidedExecution {
-    state.reasonCode = decided.reasonCode;
-    if (decided.waitMs !== undefined) waitUntil = Date.now() + decided.waitMs;
-    enter(decided.stage, [{ key: attributes.decision, value: decided.decision }]);
-    return decided;
+  function follow(verdict: DecidedExecution): DecidedExecution {
+    state.reasonCode = verdict.reasonCode;
+    if (verdict.waitMs !== undefined) waitUntil = Date.now() + verdict.waitMs;
+    enter(verdict.stage, [{ key: attributes.decision, value: verdict.decision }]);
+    return verdict;
   }
 
   function enter(stage: Stage, more: Parameters<typeof upsertSearchAttributes>[0] = []): void {
@@ -150,13 +200,15 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
    * first thing known; an unknown outcome is resolved afterwards, in the background.
    */
   async function pay(request: PayRequest): Promise<OperationStep> {
+    if (state.stage === 'deciding') await decided();
+    admit.pay(state);
     const before = { stage: state.stage, waitUntil };
     // No upsert: it would be sent together with the outcome, when this task completes.
     state.stage = 'authorizing';
     let first: OperationStep | undefined;
     const drive = async () => {
       for (let attempt = 1; ; attempt++) {
-        const operationId = attempt === 1 ? request.operationId : newOperationId();
+        const operationId = operationIdOfAttempt(request.operationId, attempt);
         let step: OperationStep = await money.authorizePayment(ref, { ...request, operationId }, attempt);
         if (step.kind === 'unknown' || step.kind === 'pending') {
           first ??= step;
@@ -182,18 +234,43 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
   }
 
   function onAuthorized(step: Extract<OperationStep, { kind: 'succeeded' }>): void {
-    if (step.authorizationExpiresAt) waitUntil = Date.parse(step.authorizationExpiresAt);
+    holdUntil(step.authorizationExpiresAt);
     enter(step.stage, [
       { key: attributes.processor, value: step.processor ?? '' },
       { key: attributes.payment, value: toTypeId('pay', input.executionId) },
     ]);
   }
 
+  async function respond(response: ChallengeResponse): Promise<DecidedExecution> {
+    if (state.stage === 'deciding') await decided();
+    admit.respond(state);
+    return follow(await decision.answerChallenge(ref, response));
+  }
+
+  async function review(verdict: ReviewVerdict): Promise<DecidedExecution> {
+    if (state.stage === 'deciding') await decided();
+    admit.review(state);
+    return follow(await decision.answerReview(ref, verdict));
+  }
+
+  /**
+   * A message that came while the first decision was on its way waits for it. Every handler then checks again, with no
+   * await before it acts: of two messages in one task, the second sees what the first has done.
+   */
+  async function decided(): Promise<void> {
+    await condition(() => state.stage !== 'deciding');
+  }
+
   async function capture(request: CaptureRequest): Promise<OperationStep> {
+    if (state.stage === 'deciding') await decided();
+    admit.capture(state);
+    fullySettled = false;
     return operate(request.operationId, request.request, () => money.capturePayment(ref, request));
   }
 
   async function release(request: VoidRequest): Promise<OperationStep> {
+    if (state.stage === 'deciding') await decided();
+    admit.release(state);
     return operate(request.operationId, request.request, () => money.voidPayment(ref, request));
   }
 
@@ -204,14 +281,17 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
     run: () => Promise<OperationStep>,
   ): Promise<OperationStep> {
     const step = await run();
-    if (step.kind === 'succeeded') enter(step.stage);
+    if (step.kind === 'succeeded') {
+      holdUntil(step.authorizationExpiresAt);
+      enter(step.stage);
+    }
     if (step.kind === 'unknown' || step.kind === 'pending') {
       void track(resolve(operationId, request)).then((late) => late.kind === 'succeeded' && enter(late.stage));
     }
     return step;
   }
 
-  async function resolve(operationId: string, request: RequestRef) {
+  async function resolve(operationId: string, request?: RequestRef): Promise<ResolvedStep> {
     const operation: OperationRef = {
       tenant: input.tenant,
       paymentId: input.executionId,
@@ -258,9 +338,5 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
     } finally {
       state.openOperations--;
     }
-  }
-
-  function newOperationId(): string {
-    return uuidV7(Date.now(), random74FromHex(uuid4().replaceAll('-', '')));
   }
 }

@@ -22,6 +22,11 @@ export interface ServiceProcess {
   kill(): Promise<void>;
 }
 
+export interface Answered<Body> {
+  status: number;
+  body: Body;
+}
+
 /** The service in processes of its own, which can be killed: an API, and as many workers as are started. */
 export interface Installation {
   url: string;
@@ -30,7 +35,7 @@ export interface Installation {
   client: ApiClient;
   startWorker(): Promise<ServiceProcess>;
   /** A request with its own key; the answer whatever its status is. */
-  post<Body>(path: string, body: unknown, key?: string): Promise<{ status: number; body: Body }>;
+  post<Body>(path: string, body: unknown, key?: string): Promise<Answered<Body>>;
   simulator: ApiClient;
   /** Processes that completed tasks of a workflow, first to last; the last one keeps it in memory. */
   pidsOf(workflowId: string): Promise<number[]>;
@@ -87,7 +92,7 @@ export async function install(settings: Record<string, string> = {}): Promise<In
     credentials,
     client: createClient(url, credentials.api_key),
     startWorker: () => start('worker'),
-    async post<Body>(path: string, body: unknown, key: string = randomUUID()) {
+    async post<Body>(path: string, body: unknown, key: string = randomUUID()): Promise<Answered<Body>> {
       const answer = await fetch(`${url}${path}`, {
         method: 'POST',
         headers: {

@@ -16,7 +16,7 @@ export interface Path {
   name: string;
   /** Which workflow's history is kept. */
   workflow: 'executionLifecycle' | 'refund';
-  play(scene: Scene): Promise<void>;
+  play: (this: void, scene: Scene) => Promise<void>;
 }
 
 /** An authorized payment under the everyday delegation. */

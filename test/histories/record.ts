@@ -50,7 +50,7 @@ async function recordPath(path: Path, service: TestService, client: Client): Pro
   const handle = await handleOf(path, report, service, client);
   await ended(path, handle);
   const history = neutral(historyToJSON(await handle.fetchHistory()));
-  const { events } = history as { events: unknown[] };
+  const { events } = history;
   console.log(`${path.name}: ${events.length} events`);
   return `${JSON.stringify(history, null, 1)}\n`;
 }

@@ -68,7 +68,7 @@ function reserved(model: Model, type: Open['type'], amountMinor: number, final: 
 }
 
 /** Everything that is printed of a payment is the same in the database and in the domain. */
-async function compare(model: Model, { paymentId }: Real): Promise<void> {
+async function expectSame(model: Model, { paymentId }: Real): Promise<void> {
   const row = await paymentOf(w, paymentId);
   const counters = Object.fromEntries(Object.keys(NO_COUNTERS).map((name) => [name, row[name as keyof Counters]]));
   expect(counters).toEqual(model.counters);
@@ -93,12 +93,13 @@ class Reserve implements fc.AsyncCommand<Model, Real> {
     const next = reserved(model, type, amountMinor, final);
     const asked = type === 'void' ? {} : { amountMinor };
     const got = await follow(w, type, real.paymentId, { ...asked, final: final || type === 'void' });
-    expect({ reserved: got !== undefined }).toEqual({ reserved: next !== undefined });
+    if ((got === undefined) !== (next === undefined))
+      throw new Error(`${this.toString()}: only one of the two refuses it`);
     if (got && next) {
       model.counters = next;
       model.open.push({ ...got, type, final });
     }
-    await compare(model, real);
+    await expectSame(model, real);
   }
   toString = () => `reserve ${this.type} ${this.amountMinor}${this.final ? ' final' : ''}`;
 }
@@ -116,7 +117,7 @@ class Outcome implements fc.AsyncCommand<Model, Real> {
     const { type, amountMinor, final, operationId } = operation;
     if (this.what === 'unknown') {
       await complete(w, operationId, { status: 'unknown', reason: 'timeout' });
-      return compare(model, real);
+      return expectSame(model, real);
     }
     const done = this.what === 'succeeded';
     await complete(w, operationId, done ? { status: 'succeeded', processorReference: 'pr', amountMinor } : DECLINED);
@@ -130,7 +131,7 @@ class Outcome implements fc.AsyncCommand<Model, Real> {
       model.closedBy = 'void';
     }
     model.open = model.open.filter((one) => one !== operation);
-    await compare(model, real);
+    await expectSame(model, real);
   }
   toString = () => `outcome ${this.which} ${this.what}`;
 }
@@ -174,6 +175,6 @@ describe('the SQL of a payment', () => {
     const paymentId = await authorized(w, AUTHORIZED);
     await w.pool.query('UPDATE payments SET released = 1 WHERE id = $1', [paymentId]);
     const model: Model = { counters: openCounters(AUTHORIZED), open: [] };
-    await expect(compare(model, { paymentId })).rejects.toThrow('to deeply equal');
+    await expect(expectSame(model, { paymentId })).rejects.toThrow('to deeply equal');
   });
 });

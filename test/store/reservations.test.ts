@@ -75,7 +75,7 @@ describe('an approval', () => {
     ['with a route plan of something else', {}, { routePlanId: newId() }],
     ['of another mode', {}, { tenant: 'live' }],
   ])('%s reserves nothing', async (_, decided, asked) => {
-    const executionId = await approve(w, decided as object);
+    const executionId = await approve(w, decided);
     const more = 'tenant' in asked ? { tenant: { ...w.tenant, mode: 'live' as const } } : asked;
     expect(await reserve(w, executionId, more)).toBeUndefined();
     expect(await operationsOf(executionId)).toEqual([]);

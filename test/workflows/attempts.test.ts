@@ -9,6 +9,7 @@ import {
   eventually,
   gate,
   oneAfterAnother,
+  shownStage,
   SUCCEEDED,
   UNAVAILABLE,
   UNKNOWN,
@@ -71,6 +72,7 @@ describe.concurrent('paying', () => {
     const asked = run.of('resolveOperation').map((call) => (call.args[0] as { operationId: string }).operationId);
     expect(new Set(asked)).toEqual(new Set([operationIds[0]]));
     expect(operationIds[1]).not.toBe(operationIds[0]);
+    await eventually(async () => (await shownStage(run)) === 'authorized');
     expect(await verdictOn(ask.capture(run))).toBe('accepted');
     await run.handle.terminate();
   });
@@ -84,7 +86,8 @@ describe.concurrent('paying', () => {
     await run.handle.signal(evidenceSignal, { operationId: 'another' });
     expect(run.of('resolveOperation')).toEqual([]);
     await run.handle.signal(evidenceSignal, { operationId: attempts(run).operationIds[0]! });
-    await eventually(() => run.of('resolveOperation').length === 1);
+    await eventually(async () => (await shownStage(run)) === 'authorized');
+    expect(run.of('resolveOperation')).toHaveLength(1);
     expect(await verdictOn(ask.void(run))).toBe('accepted');
     expect(await run.handle.result()).toEqual({ stage: 'voided' });
   });

@@ -1,4 +1,4 @@
-import { Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SEARCH_ATTRIBUTES } from '../../src/cli/provision/namespace.ts';
 import { shared } from '../setup/harness/client.ts';
@@ -16,6 +16,8 @@ import {
   type Call,
 } from './rig.ts';
 import type { OperationStep } from '../../src/domain/messages.ts';
+
+Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;

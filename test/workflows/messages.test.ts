@@ -1,8 +1,20 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { Stage } from '../../src/domain/lifecycle.ts';
-import { revokedSignal, settledSignal } from '../../src/workflows/messages.ts';
+import { evidenceSignal, revokedSignal, settledSignal } from '../../src/workflows/messages.ts';
 import { rigOnDevServer } from './dev-server.ts';
-import { ask, decides, eventually, gate, shownStage, UNKNOWN, verdictOn, type Fakes, type Run } from './rig.ts';
+import {
+  ask,
+  decides,
+  DECLINED,
+  eventually,
+  gate,
+  shownStage,
+  SUCCEEDED,
+  UNKNOWN,
+  verdictOn,
+  type Fakes,
+  type Run,
+} from './rig.ts';
 
 const rig = rigOnDevServer();
 
@@ -19,22 +31,19 @@ interface Standing {
   fakes?: Fakes;
   timers?: { unknownDeadlineMs: number; visibilityLagMs: number };
   /** Brings it there. */
-  how?(run: Run): Promise<unknown>;
+  how?: (this: void, run: Run) => Promise<unknown>;
   refused: Verdicts;
 }
 
-const never = gate();
+/** A worker does not stop while an activity hangs. */
+const end = gate();
+afterAll(() => end.open());
 const hangs = async () => {
-  await never.opened;
+  await end.opened;
   return UNKNOWN;
 };
 
 const STANDINGS: Standing[] = [
-  {
-    stage: 'deciding',
-    fakes: { evaluatePolicy: async (input) => (await hangs(), decides.approved(input)) },
-    refused: { ...NOTHING_TO_ANSWER, ...NOTHING_HELD, pay: 'challenge_required' },
-  },
   {
     stage: 'challenged',
     fakes: { evaluatePolicy: decides.challenge },
@@ -45,7 +54,7 @@ const STANDINGS: Standing[] = [
     fakes: { evaluatePolicy: decides.review },
     refused: { respond: 'challenge_expired', pay: 'risk_elevated', ...NOTHING_HELD },
   },
-  { stage: 'approved', refused: { ...NOTHING_TO_ANSWER, ...NOTHING_HELD } },
+  { stage: 'approved', refused: NOTHING_TO_ANSWER },
   {
     stage: 'authorizing',
     fakes: { authorizePayment: hangs },
@@ -54,13 +63,13 @@ const STANDINGS: Standing[] = [
       // Recorded with the next heartbeat of the task.
       await eventually(async () => (await acceptedUpdates(run)) === 1);
     },
-    refused: { ...SPENT, ...NOTHING_HELD },
+    refused: SPENT,
   },
   {
     stage: 'auth_unknown',
     fakes: { authorizePayment: async () => UNKNOWN },
     how: (run) => ask.pay(run),
-    refused: { ...SPENT, ...NOTHING_HELD },
+    refused: SPENT,
   },
   {
     stage: 'needs_review',
@@ -70,7 +79,7 @@ const STANDINGS: Standing[] = [
       await ask.pay(run);
       await eventually(() => run.of('escalateOperation').length === 1);
     },
-    refused: { ...SPENT, ...NOTHING_HELD },
+    refused: SPENT,
   },
   { stage: 'authorized', how: (run) => ask.pay(run), refused: SPENT },
   {
@@ -93,7 +102,7 @@ async function acceptedUpdates({ handle }: Run): Promise<number> {
 
 describe.concurrent('a message at the wrong time is refused, and leaves no trace', () => {
   it.each(STANDINGS)('$stage', async ({ stage, fakes = {}, timers, how, refused }) => {
-    const run = await rig.lifecycle({ fakes, timers, undecided: stage === 'deciding' });
+    const run = await rig.lifecycle({ fakes, timers });
     await how?.(run);
     const before = await acceptedUpdates(run);
     const asked = Object.keys(refused) as Message[];
@@ -101,7 +110,7 @@ describe.concurrent('a message at the wrong time is refused, and leaves no trace
     expect(Object.fromEntries(asked.map((message, index) => [message, verdicts[index]]))).toEqual(refused);
     expect(await acceptedUpdates(run)).toBe(before);
     // A stage that ends within its task is not shown.
-    if (stage !== 'deciding' && stage !== 'authorizing') expect(await shownStage(run)).toBe(stage);
+    expect(stage === 'authorizing' ? stage : await shownStage(run)).toBe(stage);
     await run.handle.terminate();
   });
 
@@ -110,6 +119,33 @@ describe.concurrent('a message at the wrong time is refused, and leaves no trace
     expect(await verdictOn(ask.respond(run))).toBe('accepted');
     expect(await acceptedUpdates(run)).toBe(1);
     await run.handle.terminate();
+  });
+});
+
+describe.concurrent('a message that comes before the engine has recorded the decision', () => {
+  async function meanwhile<T>(decides: NonNullable<Fakes['evaluatePolicy']>, asking: (run: Run) => Promise<T>) {
+    const database = gate();
+    const evaluatePolicy: Fakes['evaluatePolicy'] = async (input, risk) => {
+      await database.opened;
+      return decides(input, risk);
+    };
+    const run = await rig.lifecycle({ fakes: { evaluatePolicy }, undecided: true });
+    await eventually(() => run.of('evaluatePolicy').length === 1);
+    const asked = asking(run);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    database.open();
+    const answer = await asked;
+    await run.handle.terminate();
+    return answer;
+  }
+
+  it('waits for it, and goes on', async () => {
+    expect(await meanwhile(decides.approved, ask.pay)).toMatchObject({ kind: 'succeeded', stage: 'authorized' });
+  });
+
+  it('waits for it, and is refused then', async () => {
+    expect(await meanwhile(decides.challenge, (run) => verdictOn(ask.pay(run)))).toBe('challenge_required');
+    expect(await meanwhile(decides.approved, (run) => verdictOn(ask.respond(run)))).toBe('challenge_expired');
   });
 });
 
@@ -169,7 +205,55 @@ describe.concurrent('a revocation', () => {
   });
 });
 
+describe.concurrent('a lifecycle that lost a step to a dying worker', () => {
+  it('takes over the payment as the database has it, and its open operation', async () => {
+    const run = await rig.lifecycle({
+      fakes: {
+        evaluatePolicy: async ({ executionId }) => ({ executionId, decision: 'approved', stage: 'authorizing' }),
+        standingOfPayment: async () => ({ stage: 'auth_unknown', open: ['operation'], settled: false }),
+        resolveOperation: async () => SUCCEEDED,
+      },
+      timers: { visibilityLagMs: 50 },
+    });
+    await eventually(async () => (await shownStage(run)) === 'authorized');
+    expect(run.of('resolveOperation').map((call) => call.args[0])).toMatchObject([{ operationId: 'operation' }]);
+    expect(run.of('authorizePayment')).toEqual([]);
+    await run.handle.terminate();
+  });
+});
+
+describe.concurrent('an operation taken over that failed', () => {
+  it('ends the lifecycle, also when a person was asked meanwhile', async () => {
+    const run: Run = await rig.lifecycle({
+      fakes: {
+        evaluatePolicy: async ({ executionId }) => ({ executionId, decision: 'approved', stage: 'authorizing' }),
+        standingOfPayment: async () => ({ stage: 'auth_unknown', open: ['operation'], settled: false }),
+        resolveOperation: async () => (run.of('escalateOperation').length > 0 ? DECLINED : UNKNOWN),
+      },
+      timers: { visibilityLagMs: 50, unknownDeadlineMs: 1 },
+    });
+    await eventually(async () => (await shownStage(run)) === 'needs_review');
+    await run.handle.signal(evidenceSignal, { operationId: 'operation' });
+    expect(await run.handle.result()).toEqual({ stage: 'failed' });
+  });
+});
+
 describe.concurrent('a settlement', () => {
+  it.each(['approved', 'authorized'] as const)(
+    'of captures that a run in stage %s never heard of is looked up',
+    async (stage) => {
+      const run = await rig.lifecycle({
+        fakes: { standingOfPayment: async () => ({ stage: 'captured', open: [], settled: true }) },
+      });
+      if (stage === 'authorized') await ask.pay(run);
+      await run.handle.signal(settledSignal, { complete: false });
+      expect(await shownStage(run)).toBe(stage);
+      await run.handle.signal(settledSignal, { complete: true });
+      expect(await run.handle.result()).toEqual({ stage: 'settled' });
+      expect(run.of('standingOfPayment')).toHaveLength(1);
+    },
+  );
+
   it('ends the lifecycle when it is complete', async () => {
     const run = await rig.lifecycle({ fakes: {} });
     await ask.pay(run);

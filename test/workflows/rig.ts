@@ -216,6 +216,7 @@ const USUAL: LifecycleActivities = {
   resolveOperation: async () => UNKNOWN,
   escalateOperation: async () => undefined,
   expireHold: async () => ({ stage: 'expired' }),
+  standingOfPayment: async () => ({ stage: 'authorized', open: [], settled: false }),
   flagOverdueSettlement: async () => undefined,
 };
 

@@ -1,15 +1,16 @@
 import { z } from 'zod';
-import type { ChallengeResponse, CommittedAnswer, Refusal } from '../../domain/messages.ts';
+import type { ChallengeResponse, Refusal } from '../../domain/messages.ts';
 import type { Reason } from '../../domain/types.ts';
 import { holdExecution, spendAttempt } from '../../store/executions/redecide.ts';
 import { recordFact } from '../../store/facts.ts';
-import { inTransaction, type Db } from '../../store/pool.ts';
+import type { Db } from '../../store/pool.ts';
 import { verifyTotp } from '../../store/totp.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
 import { gatherAgain, judgeWithProof, keepRequest, denial, storeVerdict, type Rejudged } from './rejudge.ts';
 import { standing } from './standing.ts';
+import { refusal, unlessKeyTaken } from './unless-key-taken.ts';
 
 const TotpResponse = z.strictObject({ code: z.string() });
 
@@ -24,7 +25,7 @@ export async function answerChallenge(
   response: ChallengeResponse,
 ): Promise<DecidedExecution> {
   const { request } = response;
-  const { outcome, answer } = await inTransaction(deps.pool, async (db) => {
+  const { outcome, answer } = await unlessKeyTaken(deps, ref, request, async (db) => {
     const row = await holdExecution(db, ref.tenant, ref.executionId);
     if (!row) throw new Error(`execution ${ref.executionId} is missing`);
     const now = deps.now();
@@ -84,13 +85,4 @@ async function proves(
   if (!parsed.success) return false;
   const verdict = await verifyTotp(db, deps.sealer, { tenant: ref.tenant, principalId, code: parsed.data.code, now });
   return verdict === 'ok';
-}
-
-export function refusal(
-  fingerprint: string,
-  code: string,
-  detail: string,
-  members: Record<string, unknown> = {},
-): CommittedAnswer {
-  return { fingerprint, status: 409, body: { code, detail, members } };
 }

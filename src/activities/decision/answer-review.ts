@@ -1,12 +1,11 @@
 import type { Refusal, ReviewVerdict } from '../../domain/messages.ts';
 import type { Reason } from '../../domain/types.ts';
 import { holdExecution } from '../../store/executions/redecide.ts';
-import { inTransaction } from '../../store/pool.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
-import { refusal } from './answer-challenge.ts';
 import { denial, gatherAgain, judgeWithProof, keepRequest, storeVerdict, type Rejudged } from './rejudge.ts';
 import { standing } from './standing.ts';
+import { refusal, unlessKeyTaken } from './unless-key-taken.ts';
 
 const DENIED_BY_OPERATOR: Reason = { code: 'policy_denied', category: 'policy', message: 'An operator denied it' };
 
@@ -16,7 +15,7 @@ export async function answerReview(
   ref: ExecutionRef,
   { request, verdict, note }: ReviewVerdict,
 ): Promise<DecidedExecution> {
-  const { outcome, answer } = await inTransaction(deps.pool, async (db) => {
+  const { outcome, answer } = await unlessKeyTaken(deps, ref, request, async (db) => {
     const row = await holdExecution(db, ref.tenant, ref.executionId);
     if (!row) throw new Error(`execution ${ref.executionId} is missing`);
     if (row.stage !== 'in_review') {

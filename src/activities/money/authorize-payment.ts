@@ -7,7 +7,7 @@ import { reserveAuthorization, reserveNextAttempt } from '../../store/payments/r
 import type { ActivityDeps } from '../deps.ts';
 import { gatherAgain } from '../decision/rejudge.ts';
 import type { ExecutionRef } from '../types.ts';
-import { perform, takeUp } from './perform.ts';
+import { perform, takeUpOwn } from './perform.ts';
 import { isKeyTaken, refuse } from './refuse.ts';
 import type { PaymentMethod } from './send.ts';
 
@@ -22,7 +22,7 @@ export async function authorizePayment(
   const { request, operationId } = pay;
   const who = { actor: request.actor, reply: request };
   if (activityInfo().attempt > 1) {
-    const before = await takeUp(deps, tenant, operationId, who);
+    const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
   }
   const at = deps.now();
@@ -51,11 +51,11 @@ export async function authorizePayment(
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
     // Ours, from a run that died after its commit; or another request's.
-    const before = await takeUp(deps, tenant, operationId, who);
+    const before = await takeUpOwn(deps, tenant, operationId, request);
     return before ?? refuse(deps, ref.tenant, request, 'idempotency_conflict', 'The key was used for another request.');
   }
   if (!reserved) {
-    const before = await takeUp(deps, tenant, operationId, who);
+    const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
     const { code, detail } = await whyNot(deps, ref, pay, at);
     return refuse(deps, tenant, request, code, detail);

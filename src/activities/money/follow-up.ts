@@ -9,7 +9,7 @@ import { reserveFollowUp } from '../../store/payments/reserve.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
-import { perform, takeUp } from './perform.ts';
+import { perform, takeUpOwn } from './perform.ts';
 import { isKeyTaken, refuse } from './refuse.ts';
 
 type FollowUp = 'capture' | 'void' | 'refund';
@@ -36,7 +36,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
   const { tenant, operationId, request } = f;
   const who = { actor: request.actor, reply: request };
   if (activityInfo().attempt > 1) {
-    const before = await takeUp(deps, tenant, operationId, who);
+    const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
   }
   const at = deps.now();
@@ -54,11 +54,11 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     });
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
-    const before = await takeUp(deps, tenant, operationId, who);
+    const before = await takeUpOwn(deps, tenant, operationId, request);
     return before ?? outcomeUnderKey(deps, tenant, request);
   }
   if (!reserved) {
-    const before = await takeUp(deps, tenant, operationId, who);
+    const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
     const { code, detail } = whyNot(type, f, await findPayment(deps.pool, tenant, f.paymentId));
     return refuse(deps, tenant, request, code, detail);

@@ -7,7 +7,9 @@ import { completeOperation } from '../../store/payments/complete.ts';
 import { findOperation } from '../../store/payments/read.ts';
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { findKey } from '../../store/executions/read.ts';
 import { completionOf } from './outcome.ts';
+import { refuse } from './refuse.ts';
 import { ask, send, type Sending } from './send.ts';
 
 /** A reserved operation on its way to the processor, and who waits for it. */
@@ -73,6 +75,24 @@ export async function takeUp(
   if (found.status === 'found') return record(deps, operation, found.outcome);
   if (found.status === 'absent') return perform(deps, operation);
   return record(deps, operation, { status: 'unknown', reason: found.reason });
+}
+
+/**
+ * Takes up the operation of a request that was begun before under its key: by a run of this step that died, or by an
+ * earlier sending of the same request. Another request under the key is refused; undefined when the key is free.
+ */
+export async function takeUpOwn(
+  deps: ActivityDeps,
+  tenant: Tenant,
+  operationId: string,
+  request: RequestRef,
+): Promise<OperationStep | undefined> {
+  const key = await findKey(deps.pool, tenant, request.key);
+  if (!key) return undefined;
+  if (key.fingerprint !== request.fingerprint) {
+    return refuse(deps, tenant, request, 'idempotency_conflict', 'The key was used for another request.');
+  }
+  return takeUp(deps, tenant, operationId, { actor: request.actor, reply: request });
 }
 
 /** Commits an outcome, tells the waiting request, and says how it stands. */

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { random74FromHex, uuidV7 } from '../../domain/ids.ts';
+import { random74FromHex, timeOf, uuidV7 } from '../../domain/ids.ts';
 import type { AuthorizeInput, LifecycleTimers, RequestRef } from '../../domain/messages.ts';
 import type { Intent, Tenant } from '../../domain/types.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
@@ -38,6 +38,14 @@ export function requestRef(ctx: RouteContext, replyTo: string): RequestRef {
  */
 export function executionIdFor({ orgId, mode }: Tenant, key: string, nowMs: number): string {
   return uuidV7(nowMs, random74FromHex(sha256Hex(`${orgId}|${mode}|${key}`)));
+}
+
+/**
+ * The id of the operation that a key leads to, on a payment: the same for every sending of the request, so that one
+ * which follows a crash takes up what the first began.
+ */
+export function operationIdFor({ orgId, mode }: Tenant, paymentId: string, key: string): string {
+  return uuidV7(timeOf(paymentId), random74FromHex(sha256Hex(`${orgId}|${mode}|${key}|operation`)));
 }
 
 export function authorizeInput(

@@ -23,8 +23,6 @@ interface Asking {
   log: Logger;
   tenant: Tenant;
   request: RequestRef;
-  /** Id (execution or operation) that only this very request would have committed under the key. */
-  marker: string | undefined;
   /** The request starts a workflow, as against updating one. */
   isStart: boolean;
   answerWaitMs: number;
@@ -109,16 +107,14 @@ export async function answered(asking: Asking, begin: () => Promise<unknown>): P
 }
 
 async function read(asking: Asking, receivedAt: number): Promise<Answered | undefined> {
-  const { pool, tenant, request, marker } = asking;
+  const { pool, tenant, request } = asking;
   const row = await findKey(pool, tenant, request.key);
   if (!row) return undefined;
   if (row.fingerprint !== request.fingerprint) throw conflict();
   const body = (row.response ?? row.answer) as Record<string, unknown> | null;
   if (row.status === null || body === null) return undefined;
-  const ours =
-    marker === undefined
-      ? row.created_at.getTime() >= receivedAt
-      : row.operation_id === marker || row.execution_id === marker;
+  // A row that was there before we were asked was caused by an earlier sending.
+  const ours = row.created_at.getTime() >= receivedAt;
   return { fingerprint: row.fingerprint, status: row.status, body, replayed: !ours };
 }
 

@@ -75,7 +75,7 @@ export class LifecycleClient {
   async authorize(input: AuthorizeInput): Promise<Answered> {
     const { tenant, executionId, request } = input;
     const workflowId = executionWorkflowId(tenant, executionId);
-    return this.#answer(tenant, request, { marker: executionId, isStart: true }, () =>
+    return this.#answer(tenant, request, true, () =>
       this.#start<typeof executionLifecycle>('executionLifecycle', workflowId, input, searchAttributes(input), {
         summary: `${input.intent.action} ${input.intent.amountMinor} ${input.intent.currency} → ${input.intent.merchantRef}`,
         // A first step that could not be committed ends as failed, and only then may the key start anew (ADR 0003).
@@ -87,7 +87,7 @@ export class LifecycleClient {
   async refund(input: RefundInput): Promise<Answered> {
     const { tenant, request } = input;
     const workflowId = refundWorkflowId(tenant, sha256Hex(`${request.key}|${request.fingerprint}`));
-    return this.#answer(tenant, request, { marker: input.operationId, isStart: true }, () =>
+    return this.#answer(tenant, request, true, () =>
       this.#start<typeof refund>('refund', workflowId, input, refundAttributes(input), {
         summary: `refund of ${toTypeId('pay', input.paymentId)}`,
         reuse: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
@@ -104,15 +104,15 @@ export class LifecycleClient {
   }
 
   async pay(tenant: Tenant, executionId: string, request: PayRequest): Promise<Answered> {
-    return this.#update(tenant, executionId, { name: payUpdate.name, request }, request.operationId);
+    return this.#update(tenant, executionId, { name: payUpdate.name, request });
   }
 
   async capture(tenant: Tenant, executionId: string, request: CaptureRequest): Promise<Answered> {
-    return this.#update(tenant, executionId, { name: captureUpdate.name, request }, request.operationId);
+    return this.#update(tenant, executionId, { name: captureUpdate.name, request });
   }
 
   async void(tenant: Tenant, executionId: string, request: VoidRequest): Promise<Answered> {
-    return this.#update(tenant, executionId, { name: voidUpdate.name, request }, request.operationId);
+    return this.#update(tenant, executionId, { name: voidUpdate.name, request });
   }
 
   /** Tells open workflows that their authority is gone. The database refuses already; this ends their waits. */
@@ -165,11 +165,11 @@ export class LifecycleClient {
     }
   }
 
-  #update<R>(tenant: Tenant, executionId: string, { name, request }: Update<R>, marker?: string): Promise<Answered> {
+  #update<R>(tenant: Tenant, executionId: string, { name, request }: Update<R>): Promise<Answered> {
     const { client } = this.#o;
     const ref = request.request;
     const workflowId = executionWorkflowId(tenant, executionId);
-    return this.#answer(tenant, ref, { marker, isStart: false }, () =>
+    return this.#answer(tenant, ref, false, () =>
       client.workflow.getHandle(workflowId).executeUpdate(name, {
         args: [request],
         updateId: `${ref.key}:${ref.fingerprint.slice(0, 16)}`,
@@ -215,14 +215,9 @@ export class LifecycleClient {
     });
   }
 
-  #answer(
-    tenant: Tenant,
-    request: RequestRef,
-    kind: { marker: string | undefined; isStart: boolean },
-    begin: () => Promise<unknown>,
-  ): Promise<Answered> {
+  #answer(tenant: Tenant, request: RequestRef, isStart: boolean, begin: () => Promise<unknown>): Promise<Answered> {
     const { client, answerWaitMs } = this.#o;
-    return answered({ ...this.#o, ...kind, tenant, request }, () =>
+    return answered({ ...this.#o, isStart, tenant, request }, () =>
       client.withDeadline(Date.now() + answerWaitMs + 30_000, begin),
     );
   }

@@ -2,10 +2,9 @@ import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { findExecution } from '../../store/executions/read.ts';
 import { findPayment, listPayments } from '../../store/payments/read.ts';
-import { newId } from '../../trust/new-id.ts';
 import { encodeCursor, decodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
-import { requestRef, timersOf } from '../executions/authorize.ts';
+import { operationIdFor, requestRef, timersOf } from '../executions/authorize.ts';
 import { minorAt } from '../money.ts';
 import { found } from '../not-found.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
@@ -39,7 +38,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
         const { amount, currency } = body;
         const answer = await lifecycle.pay(tenant, executionId, {
           request: requestRef(ctx, lifecycle.processId),
-          operationId: newId(),
+          operationId: operationIdFor(tenant, executionId, ctx.idempotencyKey!),
           amountMinor:
             amount === undefined
               ? undefined
@@ -66,7 +65,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
         return renderMoney(
           await lifecycle.capture(ctx.tenant, payment_id, {
             request: requestRef(ctx, lifecycle.processId),
-            operationId: newId(),
+            operationId: operationIdFor(ctx.tenant, payment_id, ctx.idempotencyKey!),
             amountMinor,
             final,
           }),
@@ -84,7 +83,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
         renderMoney(
           await lifecycle.void(ctx.tenant, ctx.body.payment_id, {
             request: requestRef(ctx, lifecycle.processId),
-            operationId: newId(),
+            operationId: operationIdFor(ctx.tenant, ctx.body.payment_id, ctx.idempotencyKey!),
             reason: ctx.body.reason,
           }),
         ),
@@ -103,7 +102,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
           tenant: ctx.tenant,
           request: requestRef(ctx, lifecycle.processId),
           paymentId: payment_id,
-          operationId: newId(),
+          operationId: operationIdFor(ctx.tenant, payment_id, ctx.idempotencyKey!),
           amountMinor,
           reason,
           timers: timersOf(config),

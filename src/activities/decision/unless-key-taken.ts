@@ -1,0 +1,43 @@
+import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
+import { findExecution } from '../../store/executions/read.ts';
+import { inTransaction, type Db } from '../../store/pool.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { isKeyTaken } from '../money/refuse.ts';
+import type { DecidedExecution, ExecutionRef } from '../types.ts';
+import { standing } from './standing.ts';
+
+/** What a re-decision says to the workflow, and to whoever waits for it. */
+interface Redecided {
+  outcome: DecidedExecution;
+  answer: CommittedAnswer;
+}
+
+/**
+ * Runs a re-decision in one transaction. When its key turns out to be another request's, nothing of it remains and the
+ * request is told of the conflict: the key will never be free, so that trying again would only hold the lifecycle up.
+ */
+export async function unlessKeyTaken(
+  deps: ActivityDeps,
+  ref: ExecutionRef,
+  request: RequestRef,
+  decide: (db: Db) => Promise<Redecided>,
+): Promise<Redecided> {
+  try {
+    return await inTransaction(deps.pool, decide);
+  } catch (error) {
+    if (!isKeyTaken(error)) throw error;
+    const row = await findExecution(deps.pool, ref.tenant, ref.executionId);
+    const answer = refusal(request.fingerprint, 'idempotency_conflict', 'The key was used for another request.');
+    return { outcome: standing(row!, deps.now()), answer };
+  }
+}
+
+/** A refusal as it is announced; nothing is kept of it. */
+export function refusal(
+  fingerprint: string,
+  code: string,
+  detail: string,
+  members: Record<string, unknown> = {},
+): CommittedAnswer {
+  return { fingerprint, status: 409, body: { code, detail, members } };
+}

@@ -1,0 +1,58 @@
+import { findPayment } from '../../store/payments/read.ts';
+import { abandonAuthorization, openOperations } from '../../store/payments/standing.ts';
+import { inTransaction } from '../../store/pool.ts';
+import { toTypeId } from '../../domain/ids.ts';
+import { giveBackBudget } from '../../store/budget-return.ts';
+import { recordFact } from '../../store/facts.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { ExecutionRef, PaymentStanding } from '../types.ts';
+import { stageOfPayment } from './perform.ts';
+
+/**
+ * How a payment stands. One that was left between two attempts (the first failed for certain, the next was never
+ * begun) has failed: nothing is under way, and the client that would wait for another attempt is gone.
+ */
+export async function standingOfPayment(deps: ActivityDeps, ref: ExecutionRef): Promise<PaymentStanding> {
+  const open = await openOperations(deps.pool, ref.tenant, ref.executionId);
+  const between = open.length === 0 && (await abandon(deps, ref));
+  if (between) await giveBackBudget(deps.pool, ref.tenant, ref.executionId);
+  const payment = await findPayment(deps.pool, ref.tenant, ref.executionId);
+  if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
+  const stage = stageOfPayment(payment);
+  return {
+    stage: stage === 'authorizing' ? 'auth_unknown' : stage,
+    authorizationExpiresAt: payment.authorization_expires_at ?? undefined,
+    open,
+    settled: payment.captured > 0 && payment.settled >= payment.captured,
+  };
+}
+
+async function abandon(deps: ActivityDeps, { tenant, executionId }: ExecutionRef): Promise<boolean> {
+  return inTransaction(deps.pool, async (db) => {
+    const at = deps.now();
+    if (!(await abandonAuthorization(db, tenant, executionId, at))) return false;
+    const subject = toTypeId('pay', executionId);
+    await recordFact(db, {
+      tenant,
+      at,
+      type: 'payment.failed',
+      actor: 'system:resolution',
+      subject,
+      body: { reason: 'left between two attempts' },
+      events: [
+        {
+          type: 'payment.failed',
+          subject,
+          executionId,
+          data: {
+            org_id: toTypeId('org', tenant.orgId),
+            payment_id: subject,
+            execution_ref: toTypeId('exec', executionId),
+            timestamp: at.toISOString(),
+          },
+        },
+      ],
+    });
+    return true;
+  });
+}
