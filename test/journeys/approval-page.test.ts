@@ -8,27 +8,30 @@ let authorize: () => Promise<{ execution_ref: string; challenge: { approval_url:
 
 beforeAll(async () => {
   service = await startTestService();
-  const { api } = service;
-  const { body: principal } = await api('POST', '/v1/identities/principals', {
+  const { body: principal } = await service.api('POST', '/v1/identities/principals', {
     external_ref: 'ada',
     type: 'person',
     name: 'Ada',
   });
   const principalId = principal['principal_id'] as string;
-  const { body: enrolled } = await api<{ secret: string }>('POST', `/v1/identities/principals/${principalId}/totp`, {});
+  const { body: enrolled } = await service.api<{ secret: string }>(
+    'POST',
+    `/v1/identities/principals/${principalId}/totp`,
+    {},
+  );
   totp = new TOTP({ secret: Secret.fromBase32(enrolled.secret) });
-  const { body: agent } = await api<{ data: { id: string } }>('POST', '/v1/agents', {
+  const { body: agent } = await service.api<{ data: { id: string } }>('POST', '/v1/agents', {
     name: '<script>alert(1)</script>',
     principal_id: principalId,
   });
-  await api('POST', '/v1/identities/delegations', {
+  await service.api('POST', '/v1/identities/delegations', {
     principal_id: principalId,
     agent_id: agent.data.id,
     scope: { actions: ['payment.authorize'], currencies: ['EUR'], step_up_above: 10 },
     ttl_seconds: 600,
   });
   authorize = async () => {
-    const { body } = await api<Awaited<ReturnType<typeof authorize>>>('POST', '/v1/execution/authorize', {
+    const { body } = await service.api<Awaited<ReturnType<typeof authorize>>>('POST', '/v1/execution/authorize', {
       agent_id: agent.data.id,
       principal_id: principalId,
       intent: { amount: 25, currency: 'EUR', merchant_ref: 'mrc_1', channel: 'web' },
