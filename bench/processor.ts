@@ -3,8 +3,8 @@ import { untilStopped } from '../src/cli/until-stopped.ts';
 import type { OperationType, OperationView } from '../src/processors/simulator/wire.ts';
 
 /**
- * A processor that approves everything, stores nothing and speaks the simulator's wire format: the same small cost for
- * every target. The simulator itself writes each operation to PostgreSQL, which would be measured along.
+ * A processor that approves everything, keeps it in memory only and speaks the simulator's wire format: the same small
+ * cost for every target. It can be asked what it did, as after a crash it must be. The simulator itself writes each operation to PostgreSQL, which would be measured along.
  * `GET /counts` tells how many requests came, and how many different operations they were.
  */
 const TYPES: Record<string, OperationType> = { captures: 'capture', voids: 'void', refunds: 'refund' };
@@ -12,11 +12,18 @@ const HOLD_MS = 7 * 86_400_000;
 
 const calls: Partial<Record<OperationType, number>> = {};
 const operations: Partial<Record<OperationType, Set<string>>> = {};
+const done = new Map<string, OperationView[]>();
 
 const server = createServer((request, response) => void answer(request, response));
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [, , , resource, authorization, action] = (request.url ?? '').split('/');
+  if (resource?.startsWith('payments?')) {
+    const reference = new URLSearchParams(resource.slice('payments?'.length)).get('reference') ?? '';
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ reference, operations: done.get(reference) ?? [] }));
+    return;
+  }
   if (request.method !== 'POST' || resource !== 'authorizations') {
     const counts = Object.entries(operations).map(([type, ids]) => [
       type,
@@ -42,6 +49,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     at: new Date(now).toISOString(),
     ...(type === 'authorize' ? { expires_at: new Date(now + HOLD_MS).toISOString() } : {}),
   };
+  done.set(view.reference, [...(done.get(view.reference) ?? []), view]);
   response.setHeader('content-type', 'application/json').end(JSON.stringify(view));
 }
 server.keepAliveTimeout = 65_000;
