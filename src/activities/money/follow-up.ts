@@ -3,7 +3,6 @@ import type { ProblemCode } from '../../domain/errors.ts';
 import type { CaptureRequest, OperationStep, RequestRef, VoidRequest } from '../../domain/messages.ts';
 import { capturable, refundable } from '../../domain/payment.ts';
 import type { Tenant } from '../../domain/types.ts';
-import { findKey } from '../../store/executions/read.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { reserveFollowUp } from '../../store/payments/reserve.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
@@ -55,7 +54,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
     const before = await takeUpOwn(deps, tenant, operationId, request);
-    return before ?? outcomeUnderKey(deps, tenant, request);
+    return before ?? SPENT_BEFORE;
   }
   if (!reserved) {
     const before = await takeUpOwn(deps, tenant, operationId, request);
@@ -78,15 +77,14 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
 }
 
 /**
- * The key was spent before this operation. By the same request: that one's outcome stands, the API reads its answer off
- * the row, and nothing is announced. By another one: a conflict.
+ * The key was spent by the same request, on another operation: that one's outcome stands, the API reads its answer off
+ * the row, and nothing is announced. (Another request's key was refused when the operation was looked up.)
  */
-async function outcomeUnderKey(deps: ActivityDeps, tenant: Tenant, request: RequestRef): Promise<OperationStep> {
-  const first = await findKey(deps.pool, tenant, request.key);
-  const detail = 'The key was used for another request.';
-  if (first?.fingerprint === request.fingerprint) return { kind: 'refused', code: 'idempotency_conflict', detail };
-  return refuse(deps, tenant, request, 'idempotency_conflict', detail);
-}
+const SPENT_BEFORE: OperationStep = {
+  kind: 'refused',
+  code: 'idempotency_conflict',
+  detail: 'The key was used for another request.',
+};
 
 /** Which of the conditions of the reservation did not hold. */
 function whyNot(

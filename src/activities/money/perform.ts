@@ -4,7 +4,7 @@ import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
 import { giveBackBudget } from '../../store/budget-return.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
-import { findOperation } from '../../store/payments/read.ts';
+import { findOperation, type OperationView } from '../../store/payments/read.ts';
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { findKey } from '../../store/executions/read.ts';
@@ -25,6 +25,26 @@ export interface Operation {
   sentAt: Date;
   actor: string;
   reply?: Pick<RequestRef, 'key' | 'replyTo' | 'fingerprint'>;
+}
+
+/** A stored operation as it can be performed, asked about or recorded. */
+export function operationOf(
+  { operation: row, payment, account }: OperationView,
+  tenant: Tenant,
+  request: Pick<Operation, 'actor' | 'reply'>,
+): Operation {
+  return {
+    tenant,
+    payment,
+    account,
+    id: row.id,
+    type: row.type,
+    amountMinor: row.amount_minor,
+    attempt: row.attempt,
+    final: row.final,
+    sentAt: new Date(row.sent_at),
+    ...request,
+  };
 }
 
 /** Sends a reserved operation, asks at once when the answer was lost, and records what is known. */
@@ -50,22 +70,11 @@ export async function takeUp(
   deps: ActivityDeps,
   tenant: Tenant,
   operationId: string,
-  request: { actor: string; reply?: Operation['reply'] },
+  request: Pick<Operation, 'actor' | 'reply'>,
 ): Promise<OperationStep | undefined> {
   const view = await findOperation(deps.pool, tenant, operationId);
   if (!view) return undefined;
-  const operation: Operation = {
-    tenant,
-    payment: view.payment,
-    account: view.account,
-    id: operationId,
-    type: view.operation.type,
-    amountMinor: view.operation.amount_minor,
-    attempt: view.operation.attempt,
-    final: view.operation.final,
-    sentAt: new Date(view.operation.sent_at),
-    ...request,
-  };
+  const operation = operationOf(view, tenant, request);
   if (view.operation.status !== 'sent') {
     // The run before may have died between its commit and this.
     if (isOver(view.payment)) await giveBackBudget(deps.pool, tenant, view.payment.execution_id);
@@ -184,6 +193,6 @@ function stepOf(
   };
 }
 
-function sendingOf({ payment, account, id, type, amountMinor, final }: Operation): Sending {
+export function sendingOf({ payment, account, id, type, amountMinor, final }: Operation): Sending {
   return { payment, account, operation: { id, type, amountMinor, final } };
 }

@@ -4,7 +4,7 @@ import { findOperation } from '../../store/payments/read.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { OperationRef } from '../types.ts';
-import { perform, record, takeUp, type Operation } from './perform.ts';
+import { operationOf, perform, record, sendingOf, takeUp } from './perform.ts';
 import { ask } from './send.ts';
 
 const ACTOR = 'system:resolution';
@@ -17,28 +17,12 @@ const ACTOR = 'system:resolution';
 export async function resolveOperation(deps: ActivityDeps, ref: OperationRef): Promise<OperationStep> {
   const view = await findOperation(deps.pool, ref.tenant, ref.operationId);
   if (!view) throw new Error(`operation ${ref.operationId} is missing`);
-  const { operation: row, payment, account } = view;
+  const { operation: row } = view;
   if (row.status === 'succeeded' || row.status === 'declined' || row.status === 'not_sent') {
     return (await takeUp(deps, ref.tenant, ref.operationId, { actor: ACTOR, reply: ref.reply }))!;
   }
-  const operation: Operation = {
-    tenant: ref.tenant,
-    payment,
-    account,
-    id: row.id,
-    type: row.type,
-    amountMinor: row.amount_minor,
-    attempt: row.attempt,
-    final: row.final,
-    sentAt: new Date(row.sent_at),
-    actor: ACTOR,
-    reply: ref.reply,
-  };
-  const found = await ask(deps, {
-    payment,
-    account,
-    operation: { id: row.id, type: row.type, amountMinor: row.amount_minor, final: row.final },
-  });
+  const operation = operationOf(view, ref.tenant, { actor: ACTOR, reply: ref.reply });
+  const found = await ask(deps, sendingOf(operation));
   if (found.status === 'unanswered') return { kind: 'unknown' };
   if (found.status === 'found') {
     // Still open there too: nothing new to write down.

@@ -7,6 +7,7 @@ import type { ExecutionTokens } from '../../trust/execution-token.ts';
 import type { Answered } from '../lifecycle/client.ts';
 import { paymentStage } from '../payments/render.ts';
 import type { Reply } from '../route.ts';
+import { utc } from '../utc.ts';
 
 /** A stored decision as it is answered: the execution token is put in, which is derived and never stored. */
 export function renderDecision(tokens: ExecutionTokens, answer: Answered): Reply {
@@ -70,9 +71,4 @@ export function renderExecution(
     created_at: utc(row.created_at),
     updated_at: utc(row.updated_at),
   };
-}
-
-/** A timestamp as PostgreSQL puts it into JSON → RFC 3339 UTC with milliseconds. */
-export function utc(text: string): string {
-  return new Date(text).toISOString();
 }

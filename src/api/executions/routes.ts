@@ -8,7 +8,8 @@ import { route, type AnyRoute } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { authorizeInput, requestRef } from './authorize.ts';
 import { assessmentRoutes } from './dry-run-routes.ts';
-import { renderDecision, renderExecution, utc } from './render.ts';
+import { utc } from '../utc.ts';
+import { renderDecision, renderExecution } from './render.ts';
 import { AuthorizeBody, DecisionOutput, ExecutionOutput, RespondBody, ReviewBody } from './schemas.ts';
 
 const ExecutionParams = z.object({ id: idOf('exec') });

@@ -6,6 +6,7 @@ import { FAILURES, type FailureClass } from '../../domain/failures.ts';
 import type { OperationSummary, PaymentRow } from '../../store/payments/row.ts';
 import type { Answered } from '../lifecycle/client.ts';
 import type { Reply } from '../route.ts';
+import { utc } from '../utc.ts';
 
 const COUNTERS = [
   'authorized',
@@ -96,8 +97,4 @@ export function renderMoney(answer: Answered, refundShown = false): Reply {
 function declineOf(operation: OperationSummary | undefined): NonNullable<PaymentRow['decline']> {
   const cls = (operation?.class ?? 'hard_decline') as FailureClass;
   return { class: cls, code: operation?.code ?? 'declined', retryable: FAILURES[cls].retryable };
-}
-
-function utc(text: string): string {
-  return new Date(text).toISOString();
 }
