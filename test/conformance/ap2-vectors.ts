@@ -4,12 +4,13 @@ import { join, resolve } from 'node:path';
 /** Published vectors: `VECTORS_DIR`, or `../shared/vectors` beside the checkout. */
 const FOLDER = process.env['VECTORS_DIR'] ?? resolve(import.meta.dirname, '../../../shared/vectors');
 
-export const haveAp2 = existsSync(join(FOLDER, 'ap2'));
+export const AP2_SCHEMAS = join(FOLDER, 'ap2/schemas');
+export const haveAp2 = existsSync(AP2_SCHEMAS);
+export const haveWycheproof = existsSync(join(FOLDER, 'wycheproof'));
 export const WHY_SKIPPED = `are not at ${FOLDER}: set VECTORS_DIR to the folder of published vectors`;
 
-export function readJson<T>(path: string): T {
-  return JSON.parse(readFileSync(join(FOLDER, path), 'utf8')) as T;
-}
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
+export const readJson = <T>(path: string): T => JSON.parse(readFileSync(join(FOLDER, path), 'utf8')) as T;
 
 interface Assertion {
   path: (string | number)[];

@@ -56,8 +56,7 @@ describe.skipIf(!haveAp2)('delegate SD-JWT chains published for AP2', () => {
     for (const { path, equals, present } of vector.expected.payload_assertions) {
       let found: unknown = chain.map(({ claims }) => claims);
       for (const step of path) found = (found as Record<string | number, unknown>)[step];
-      if (present === true) expect(found).toBeDefined();
-      else expect(found).toEqual(equals);
+      expect(present === true ? found !== undefined : found).toEqual(present === true ? true : equals);
     }
   });
 
@@ -80,7 +79,7 @@ describe.skipIf(!haveAp2)('delegate SD-JWT chains published for AP2', () => {
     expect(await codeOf({ token: [one, three].join('~~') })).toBe('invalid_signature');
     expect(await codeOf({ token: [two, three].join('~~') })).toBe('broken_chain');
     expect(await codeOf({ token: [one, two, two, three].join('~~') })).toBe('invalid_signature');
-    expect(await codeOf({ token: [one, `${three.slice(0, -1)}`, `${two}~`].join('~~') })).toBe('broken_chain');
+    expect(await codeOf({ token: [one, three.slice(0, -1), `${two}~`].join('~~') })).toBe('broken_chain');
     expect(await codeOf({ token: `${one}~~${two}~` })).toBe('not_closed');
     expect(await codeOf({ token: `${one}~` })).toBe('not_closed');
   });

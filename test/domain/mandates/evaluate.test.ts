@@ -18,11 +18,15 @@ const REFERENCE = { type: 'payment.reference', conditional_transaction_id: 'open
 
 const open = (...constraints: Json[]): OpenMandate => ({ constraints: [...constraints, REFERENCE], cnf: {} });
 const failures = (mandate: OpenMandate, paid: Json = {}, context: Partial<PaymentContext> = {}): string[] =>
-  evaluatePayment(mandate, { ...payment, ...paid } as PaymentMandate, {
-    now: NOW,
-    openCheckoutHashes: ['open-checkout'],
-    ...context,
-  })
+  evaluatePayment(
+    mandate,
+    { ...payment, ...paid },
+    {
+      now: NOW,
+      openCheckoutHashes: ['open-checkout'],
+      ...context,
+    },
+  )
     .filter(({ ok }) => !ok)
     .map(({ code }) => code);
 const met = (constraint: Json, paid: Json = {}, context: Partial<PaymentContext> = {}): boolean => {

@@ -394,8 +394,7 @@ describe('selective disclosure', () => {
   });
 
   it('cannot keep a constraint, or a member of one, back', async () => {
-    const hidden = (disclosed: boolean) =>
-      withConstraint((own) => [own.element(amount, disclosed) as object, reference]);
+    const hidden = (disclosed: boolean) => withConstraint((own) => [own.element(amount, disclosed), reference]);
     expect(await codeOf(hidden(true))).toBe('ok');
     expect(await codeOf(hidden(false))).toBe('undisclosed');
     const member = (disclosed: boolean) =>
