@@ -40,9 +40,9 @@ describe.skipIf(!haveWycheproof)('Wycheproof JSON web signatures', () => {
 
   it('of every other algorithm are refused, valid or not', () => {
     expect(others.length).toBeGreaterThan(100);
-    for (const { jws, jwk, tcId } of others) {
-      expect(['invalid_key', 'alg_not_allowed', 'malformed'], String(tcId)).toContain(verdictOf(jws, jwk));
-    }
+    const verdicts = new Set(others.map(({ jws, jwk }) => verdictOf(jws, jwk)));
+    for (const refused of ['invalid_key', 'alg_not_allowed', 'malformed']) verdicts.delete(refused);
+    expect([...verdicts]).toEqual([]);
   });
 
   it('cannot be passed off under an ES256 key', () => {
