@@ -70,11 +70,8 @@ async function checkPayment(
   const leaf = mandates.at(-1)!;
   const payment = leaf.mandate as PaymentMandate;
   const behind = await checkoutBehind(input, now, checks);
-  const checkoutJwt = input.checkout_jwt ?? behind?.checkoutJwt;
-  if (checkBinding(leaf, 'transaction_id', checkoutJwt, checks) && behind !== undefined) {
-    const same = behind.checkoutJwt === checkoutJwt;
-    checks.note(same, 'binding_mismatch', 'the checkout mandate must be for the same checkout');
-  }
+  // Where both are given, they were found to be the same one when the checkout mandate was verified.
+  checkBinding(leaf, 'transaction_id', input.checkout_jwt ?? behind?.checkoutJwt, checks);
   const charges: Charged[] = [];
   for (const hop of mandates.slice(0, -1)) {
     const open = hop.mandate as OpenMandate;

@@ -132,9 +132,63 @@ describe('the checkout binding', () => {
     expect(await codeOf(paymentToken(), { checkout_mandate: undefined })).toBe('binding_missing');
   });
 
+  it('takes the checkout mandate as it was presented to another audience', async () => {
+    const elsewhere = delegate(openCheckoutToken, closedCheckout, agentKey, { claims: { aud: 'shop', nonce: 'n-7' } });
+    expect(await codeOf(paymentToken(), { checkout_mandate: elsewhere })).toBe('ok');
+  });
+
+  it('refuses a checkout mandate for another checkout than was received', async () => {
+    const jwt = signJwt({ kid: 'merchant-1' }, { ...CHECKOUT, id: 'chk-2' }, merchantKey);
+    const closed = { ...closedCheckout, checkout_jwt: jwt, checkout_hash: hash(jwt) };
+    const other = delegate(openCheckoutToken, closed, agentKey);
+    expect(await codeOf(paymentToken(), { checkout_mandate: other })).toBe('binding_mismatch');
+    expect(await codeOf(paymentToken(), { checkout_mandate: other, checkout_jwt: undefined })).toBe('binding_mismatch');
+  });
+
   it('demands that the checkout mandate is valid itself', async () => {
     const forged = delegate(openCheckoutToken, closedCheckout, newKey());
     expect(await codeOf(paymentToken(), { checkout_mandate: forged })).toBe('invalid_signature');
+  });
+});
+
+describe('usage of an open mandate', () => {
+  const budget = { type: 'payment.budget', max: 25, currency: 'USD' };
+  const weekly = { type: 'payment.agent_recurrence', frequency: 'WEEKLY' };
+  const token = paymentToken({ ...openPayment, constraints: [...openPayment.constraints, budget, weekly] });
+
+  it('is asked for by the key of the mandate, and decides', async () => {
+    const asked: string[] = [];
+    const used = (spentMinor: number) => ({
+      usageOf: async (key: string) => {
+        asked.push(key);
+        return { spentMinor, occurrences: 1, lastAt: NOW - 7 * 86_400 };
+      },
+    });
+    const verdict = await verifyMandate({ ...against, token, ...used(1500) });
+    expect(verdict).toMatchObject({ valid: true, not_checked: [] });
+    expect(verdict.charges).toEqual([
+      { mandate_key: asked[0], amountMinor: 1000, currency: 'USD', budgetMinor: 2500, frequency: 'WEEKLY' },
+    ]);
+    const refused = await verifyMandate({ ...against, token, ...used(1501) });
+    expect(refused).toMatchObject({ code: 'constraint_violated:payment.budget', charges: [] });
+    expect(asked).toEqual([asked[0], asked[0]]);
+    expect(await codeOf(token)).toBe('constraint_violated:payment.budget');
+  });
+
+  it('stays with the mandate when disclosures are left out or its signature is replaced by its twin', async () => {
+    const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+    const [jwt, ...rest] = root(openPayment, userKey).split('~') as [string, ...string[]];
+    const parts = jwt.split('.') as [string, string, string];
+    const bytes = Buffer.from(parts[2], 'base64url');
+    const twin = (ORDER - BigInt(`0x${bytes.subarray(32).toString('hex')}`)).toString(16).padStart(64, '0');
+    parts[2] = Buffer.concat([bytes.subarray(0, 32), Buffer.from(twin, 'hex')]).toString('base64url');
+    const keysOf = async (open: string) => {
+      const { valid, charges } = await verifyMandate({ ...against, token: delegate(open, closedPayment, agentKey) });
+      return { valid, keys: charges.map(({ mandate_key }) => mandate_key) };
+    };
+    const first = await keysOf([jwt, ...rest].join('~'));
+    expect(first).toMatchObject({ valid: true, keys: [expect.any(String)] });
+    expect(await keysOf([parts.join('.'), ...rest].join('~'))).toEqual(first);
   });
 });
 
