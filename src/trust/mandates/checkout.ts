@@ -1,5 +1,5 @@
 import { digestOf, type JsonObject } from '../sd-jwt/encoding.ts';
-import { claimsOf, parseJws } from '../sd-jwt/jws.ts';
+import { claimsOf, parseJws, requireAllowedAlgorithm } from '../sd-jwt/jws.ts';
 import type { KeyRing } from '../sd-jwt/keys.ts';
 import type { Hop } from './chain.ts';
 import type { VerifyMandateInput } from './input.ts';
@@ -27,6 +27,9 @@ export function checkBinding(leaf: Hop, member: string, checkoutJwt: string | un
 export function readCheckout(jwt: string, input: VerifyMandateInput, ring: KeyRing, checks: Checklist): JsonObject {
   const { merchant_keys: keys } = input;
   const jws = checks.attempt('malformed', 'the checkout must be a compact JWS', () => parseJws(jwt));
+  checks.attempt('alg_not_allowed', 'the checkout must be signed by ES256 or EdDSA', () =>
+    requireAllowedAlgorithm(jws),
+  );
   if (keys === undefined) checks.notChecked('checkout_signature');
   else
     checks.attempt('invalid_signature', 'the merchant must have signed the checkout', () =>

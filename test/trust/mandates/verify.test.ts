@@ -219,6 +219,13 @@ describe('a checkout mandate', () => {
     expect(verdict).toMatchObject({ valid: true, not_checked: ['checkout_signature'] });
   });
 
+  it('is refused for a checkout that nobody signed, even where no merchant key is known', async () => {
+    const jwt = `${b64({ alg: 'none' })}.${b64(CHECKOUT)}.`;
+    const closed = { ...closedCheckout, checkout_jwt: jwt, checkout_hash: hash(jwt) };
+    const changed = { checkout_jwt: jwt, merchant_keys: undefined };
+    expect(await codeOf(delegate(openCheckoutToken, closed, agentKey), changed)).toBe('alg_not_allowed');
+  });
+
   it('is refused when the JWT in it is not the one that was received', async () => {
     const other = signJwt({}, CHECKOUT, merchantKey);
     expect(await codeOf(checkoutToken, { checkout_jwt: other })).toBe('binding_mismatch');
