@@ -7,6 +7,7 @@ import { checkSignature } from './pipeline/check-signature.ts';
 import { requireScope } from './pipeline/check-scope.ts';
 import { refuseLongHeaders } from './pipeline/header-limit.ts';
 import { readIdempotencyKey } from './pipeline/idempotency-key.ts';
+import { limitActing } from './pipeline/limit-acting.ts';
 import { logRequests } from './pipeline/log-requests.ts';
 import { parseBody, readRawBody } from './pipeline/read-body.ts';
 import { renderErrors } from './pipeline/render-errors.ts';
@@ -57,6 +58,7 @@ function stepsOf(route: AnyRoute, deps: ApiDeps): RequestHandler[] {
     ...(isRead ? [] : [parseBody(route.form ?? false)]),
     ...(route.idempotency === 'none' ? [] : [readIdempotencyKey(route.idempotency === 'required')]),
     validateRequest(route),
+    ...(isPublic ? [] : [limitActing(deps, route)]),
     runHandler(deps, route),
   ];
 }

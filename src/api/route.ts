@@ -11,6 +11,14 @@ export interface Credential {
   scopes: string[];
 }
 
+/** What a token of a delegation may act as, and as nobody else. */
+export interface Acting {
+  agentId: string;
+  delegationId: string;
+  /** The principal, or the organization itself. */
+  principalId: string;
+}
+
 /**
  * What a handler gets: everything checked. On a public route there is no credential behind it: `tenant` is then the
  * nil organization, to which no row belongs, and `actor` is `public`.
@@ -20,6 +28,8 @@ export interface RouteContext<B = unknown, Q = unknown, P = unknown> {
   credential: Credential;
   /** Who acts, as the audit trail names it: `api_key:key_…` or `client:…`. */
   actor: string;
+  /** Set when the credential is a token of a delegation; what it may touch was checked before the handler. */
+  acting?: Acting;
   requestId: string;
   headers: IncomingHttpHeaders;
   /** The body as it came, for signatures over it; empty when there was none. */

@@ -19,6 +19,15 @@ export const SCOPES: readonly string[] = [
   'admin',
 ];
 
+/** The scopes that a token of a delegation may have: those of the routes that are open to it. */
+export const ACTING_SCOPES: readonly string[] = [
+  'execution:read',
+  'execution:write',
+  'payments:read',
+  'payments:write',
+  'payments:refund',
+];
+
 /** Whether `held` covers `asked`. */
 export function covers(held: string[], asked: string): boolean {
   return held.includes('admin') || held.includes(asked);

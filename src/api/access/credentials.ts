@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { toTypeId } from '../../domain/ids.ts';
 import { findLiveApiKey } from '../../store/api-keys.ts';
-import { findTokenClient } from '../../store/oauth-clients.ts';
+import { isActingLive } from '../../store/acting.ts';
+import { findTokenClient, organizationsOf } from '../../store/oauth-clients.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
 import type { Signer } from '../../trust/signing.ts';
 import type { Access } from '../pipeline/state.ts';
@@ -14,6 +15,11 @@ import { covers } from '../../domain/access-scopes.ts';
  * time. Credentials found bad are not remembered.
  */
 export const CREDENTIAL_CACHE_MS = 5_000;
+/**
+ * The same for a token of a delegation: whether the chain of delegations is live is asked again after this time, so that
+ * a revocation in another process is felt within a second.
+ */
+const ACTING_CACHE_MS = 500;
 const CACHE_LIMIT = 10_000;
 
 interface Remembered {
@@ -51,21 +57,38 @@ export class Credentials {
     });
   }
 
-  /** The scopes are those of the token, as far as the client still holds them. */
+  /**
+   * The scopes are those of the token, as far as the client still holds them. A token of a delegation is of one
+   * organization; any other is of every organization of its client, and the request says which.
+   */
   async ofAccessToken(signer: Signer, issuer: string, token: string): Promise<Access | undefined> {
     return this.#remembered(token, async () => {
       const claims = await readAccessToken(signer, issuer, token);
       if (!claims) return undefined;
-      const client = await findTokenClient(this.#pool, claims.clientId, claims.jti);
+      const { acting, clientId, jti } = claims;
+      const client = await findTokenClient(this.#pool, clientId, jti);
       if (!client) return undefined;
+      const organizations = organizationsOf(client).map(({ orgId, scopes }) => ({
+        orgId,
+        scopes: claims.scopes.filter((scope) => covers(client.scopes, scope) && covers(scopes, scope)),
+      }));
+      const home = organizations.find(({ orgId }) => orgId === claims.orgId);
+      if (!home) return undefined;
+      const tenant = { orgId: home.orgId, mode: client.mode };
+      if (acting && !(await isActingLive(this.#pool, tenant, acting, new Date()))) return undefined;
       return {
         kind: 'oauth',
         id: client.id,
-        scopes: claims.scopes.filter((scope) => covers(client.scopes, scope)),
-        tenant: { orgId: client.orgId, mode: client.mode },
+        scopes: home.scopes,
+        tenant,
         actor: `client:${client.id}`,
         highTrust: client.highTrust,
         signingSecretSealed: client.signingSecretSealed,
+        previousSigningSecretSealed: client.previousSigningSecretSealed,
+        expiresAt: claims.expiresAt * 1000,
+        jkt: claims.jkt,
+        acting,
+        organizations: acting || organizations.length === 1 ? undefined : organizations,
       };
     });
   }
@@ -77,11 +100,16 @@ export class Credentials {
     if (known && known.until > at) return known.access;
     if (this.#known.size >= CACHE_LIMIT) this.#known.clear();
     const access = find();
-    this.#known.set(name, { access, until: at + CREDENTIAL_CACHE_MS });
+    const entry = { access, until: at + CREDENTIAL_CACHE_MS };
+    this.#known.set(name, entry);
     const drop = () => {
       if (this.#known.get(name)?.access === access) this.#known.delete(name);
     };
-    access.then((found) => found ?? drop(), drop);
+    access.then((found) => {
+      if (!found) return drop();
+      if (found.acting) entry.until = at + ACTING_CACHE_MS;
+      entry.until = Math.min(entry.until, found.expiresAt ?? Infinity);
+    }, drop);
     return access;
   }
 }

@@ -2,6 +2,10 @@ import { z } from 'zod';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { SCOPES } from '../../domain/access-scopes.ts';
+import { AUTH_METHODS } from './client-authentication.ts';
+import { DPOP_ALGS } from './dpop.ts';
+import { SIGNING_ALGS } from './signed-jwt.ts';
+import { GRANT_TYPES } from './token-routes.ts';
 
 const Jwk = z.object({
   kty: z.string(),
@@ -22,14 +26,19 @@ const Metadata = z.object({
   response_types_supported: z.array(z.string()),
   grant_types_supported: z.array(z.string()),
   token_endpoint_auth_methods_supported: z.array(z.string()),
+  token_endpoint_auth_signing_alg_values_supported: z.array(z.string()),
   introspection_endpoint_auth_methods_supported: z.array(z.string()),
+  introspection_endpoint_auth_signing_alg_values_supported: z.array(z.string()),
   revocation_endpoint_auth_methods_supported: z.array(z.string()),
+  revocation_endpoint_auth_signing_alg_values_supported: z.array(z.string()),
+  dpop_signing_alg_values_supported: z.array(z.string()),
   service_documentation: z.string(),
 });
 
-const AUTH_METHODS = ['client_secret_basic', 'client_secret_post'];
 const open = { scope: 'public', idempotency: 'none', replay: 'none', tags: ['Access'], method: 'get' } as const;
-const CACHED = { 'Cache-Control': 'public, max-age=300' };
+/** How long a verifier may keep the published keys, seconds: a new key is published at least this long before it signs. */
+export const KEYS_MAX_AGE_SECONDS = 300;
+const CACHED = { 'Cache-Control': `public, max-age=${KEYS_MAX_AGE_SECONDS}` };
 
 /** Public keys (RFC 7517) and server metadata (RFC 8414). */
 export function metadataRoutes({ config, signer }: ApiDeps): AnyRoute[] {
@@ -40,7 +49,7 @@ export function metadataRoutes({ config, signer }: ApiDeps): AnyRoute[] {
       path: '/.well-known/jwks.json',
       summary: 'Public keys that verify access tokens, verdicts, events and checkpoints.',
       responses: { 200: z.object({ keys: z.array(Jwk) }) },
-      handler: async () => ({ status: 200, body: { keys: [signer.publicJwk] }, headers: CACHED }),
+      handler: async () => ({ status: 200, body: { keys: [...signer.publicJwks] }, headers: CACHED }),
     }),
     route({
       ...open,
@@ -59,10 +68,14 @@ export function metadataRoutes({ config, signer }: ApiDeps): AnyRoute[] {
           scopes_supported: SCOPES,
           // No authorization endpoint, hence no response types (RFC 8414 §2).
           response_types_supported: [],
-          grant_types_supported: ['client_credentials'],
+          grant_types_supported: GRANT_TYPES,
           token_endpoint_auth_methods_supported: AUTH_METHODS,
+          token_endpoint_auth_signing_alg_values_supported: SIGNING_ALGS,
           introspection_endpoint_auth_methods_supported: AUTH_METHODS,
+          introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGS,
           revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+          revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGS,
+          dpop_signing_alg_values_supported: DPOP_ALGS,
           service_documentation: `${publicUrl}/docs`,
         },
       }),

@@ -5,7 +5,7 @@ import type { Signer } from '../../trust/signing.ts';
 import { effectiveScope } from './delegation-body.ts';
 import { printScope } from './scope-body.ts';
 
-interface Actor {
+export interface Actor {
   sub: string;
   act?: Actor;
 }
@@ -21,15 +21,11 @@ export async function delegationToken(
   chain: DelegationRow[],
 ): Promise<string> {
   const row = chain.at(-1)!;
-  const act = chain.reduce<Actor | undefined>(
-    (inner, link) => ({ sub: toTypeId('agt', link.agentId), ...(inner ? { act: inner } : {}) }),
-    undefined,
-  );
   return signer.signJws(
     {
       iss: issuer,
       sub: row.principalId === null ? toTypeId('org', tenant.orgId) : toTypeId('prn', row.principalId),
-      act,
+      act: actorOf(chain),
       org: toTypeId('org', tenant.orgId),
       mode: tenant.mode,
       jti: toTypeId('del', row.id),
@@ -40,6 +36,14 @@ export async function delegationToken(
     },
     { typ: 'delegation+jwt' },
   );
+}
+
+/** The agent of a chain, and inside it those that delegated to it, newest outermost (RFC 8693 §4.1). */
+export function actorOf(chain: DelegationRow[]): Actor {
+  return chain.reduce<Actor | undefined>(
+    (inner, link) => ({ sub: toTypeId('agt', link.agentId), ...(inner ? { act: inner } : {}) }),
+    undefined,
+  )!;
 }
 
 function seconds(date: Date): number {

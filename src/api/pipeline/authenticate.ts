@@ -3,20 +3,23 @@ import { Problem } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import { credentialsOf } from '../access/credentials.ts';
 import type { ApiDeps } from '../deps.ts';
+import { CHALLENGES, checkBinding, type Presented } from './check-binding.ts';
 import { invalidRequest } from './invalid-request.ts';
-import { stateOf } from './state.ts';
+import { stateOf, type Access } from './state.ts';
 
 const API_KEY = /^prk_(?:test|live)_/;
 
-/** Finds out whose request this is: `Authorization: Bearer` (API key or access token), or `x-api-key`. */
-export function authenticate({ pool, signer, config }: ApiDeps): RequestHandler {
+/** Finds out whose request this is: `Authorization: Bearer` or `DPoP` (API key or access token), or `x-api-key`. */
+export function authenticate(deps: ApiDeps): RequestHandler {
+  const { pool, signer, config } = deps;
   const credentials = credentialsOf(pool);
   return async (req, res, next) => {
-    const secret = presented(req);
-    if (secret === undefined) {
-      res.setHeader('WWW-Authenticate', 'Bearer');
+    const given = presented(req);
+    if (given === undefined) {
+      res.setHeader('WWW-Authenticate', CHALLENGES);
       throw new Problem('unauthorized', 'Send an API key or access token as Authorization: Bearer, or as x-api-key.');
     }
+    const { secret } = given;
     const isApiKey = API_KEY.test(secret);
     const access = isApiKey
       ? await credentials.ofApiKey(secret)
@@ -26,29 +29,43 @@ export function authenticate({ pool, signer, config }: ApiDeps): RequestHandler 
       res.setHeader('WWW-Authenticate', 'Bearer error="invalid_token"');
       throw new Problem('unauthorized', 'The credential is unknown, expired or revoked.');
     }
-    checkOrganization(req, access.tenant.orgId);
+    await checkBinding(deps, req, res, { access, ...given });
     const state = stateOf(req);
-    state.access = access;
+    state.access = inOrganization(req, access);
     if (isApiKey) state.presentedKey = secret;
     next();
   };
 }
 
-function presented(req: Request): string | undefined {
+function presented(req: Request): Presented | undefined {
   const { authorization } = req.headers;
-  if (authorization !== undefined) return /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  if (authorization !== undefined) {
+    const [, scheme, secret] = /^(Bearer|DPoP) +(\S+)$/i.exec(authorization) ?? [];
+    return secret === undefined ? undefined : { scheme: scheme!.toLowerCase() as 'bearer' | 'dpop', secret };
+  }
   const key = req.headers['x-api-key'];
-  return typeof key === 'string' && key !== '' ? key : undefined;
+  return typeof key === 'string' && key !== '' ? { scheme: 'x-api-key', secret: key } : undefined;
 }
 
-function checkOrganization(req: Request, orgId: string): void {
+/**
+ * The credential in the organization that the request names; it has to name one when there are several.
+ * @throws Problem `invalid_request`, `organization_mismatch`
+ */
+function inOrganization(req: Request, access: Access): Access {
   const header = req.headers['x-kachyng-org'];
-  if (header === undefined) return;
+  const { organizations } = access;
+  if (header === undefined) {
+    if (!organizations) return access;
+    throw invalidRequest('X-Kachyng-Org', 'is required: this client belongs to several organizations');
+  }
   const named = parseId(String(header), 'org');
   if (named === undefined) throw invalidRequest('X-Kachyng-Org', 'must be an organization id (org_…)');
-  if (named !== orgId) {
+  if (named === access.tenant.orgId) return access;
+  const other = organizations?.find(({ orgId }) => orgId === named);
+  if (!other) {
     throw new Problem('organization_mismatch', 'X-Kachyng-Org names an organization that the credential is not of.', {
       fields: [{ path: 'X-Kachyng-Org', message: 'is not the organization of the credential' }],
     });
   }
+  return { ...access, tenant: { orgId: other.orgId, mode: access.tenant.mode }, scopes: other.scopes };
 }

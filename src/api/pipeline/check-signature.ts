@@ -23,10 +23,14 @@ export function checkSignature(sealer: Sealer): RequestHandler {
     }
     const sent = FORM.exec(String(header))?.[1];
     if (!sent) throw refused('must be sha256= and 64 hexadecimal digits');
-    const secret = access!.signingSecretSealed ? sealer.open(access!.signingSecretSealed) : presentedKey;
-    if (secret === undefined) throw refused('cannot be checked: this credential has no signing secret');
-    const expected = createHmac('sha256', secret).update(rawBody!).digest();
-    if (!timingSafeEqual(expected, Buffer.from(sent, 'hex'))) throw refused('does not match the body');
+    const sealed = [access!.signingSecretSealed, access!.previousSigningSecretSealed].filter((text) => text != null);
+    const secrets = sealed.length > 0 ? sealed.map((text) => sealer.open(text)) : [presentedKey];
+    const matches = secrets.map((secret) => {
+      if (secret === undefined) throw refused('cannot be checked: this credential has no signing secret');
+      const expected = createHmac('sha256', secret).update(rawBody!).digest();
+      return timingSafeEqual(expected, Buffer.from(sent, 'hex'));
+    });
+    if (!matches.includes(true)) throw refused('does not match the body');
     next();
   };
 }

@@ -19,6 +19,7 @@ export function runHandler(deps: ApiDeps, route: AnyRoute): RequestHandler {
       tenant: state.access?.tenant ?? PUBLIC_TENANT,
       credential: state.access ?? PUBLIC_CREDENTIAL,
       actor: state.access?.actor ?? 'public',
+      acting: state.access?.acting,
       requestId: state.requestId,
       headers: req.headers,
       rawBody: state.rawBody ?? EMPTY,

@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import type { Tenant } from '../../domain/types.ts';
-import type { Credential } from '../route.ts';
+import type { Membership } from '../../store/oauth-clients.ts';
+import type { Acting, Credential } from '../route.ts';
 
 /** What is known of the credential behind a request; the signing secret stays sealed until a signature is checked. */
 export interface Access extends Credential {
@@ -8,6 +9,16 @@ export interface Access extends Credential {
   actor: string;
   highTrust: boolean;
   signingSecretSealed: string | null;
+  /** Accepted beside it until the overlap of a rotation ends. */
+  previousSigningSecretSealed?: string | null;
+  /** Unix milliseconds after which the credential is of no use, whatever is remembered of it. */
+  expiresAt?: number;
+  /** Thumbprint of the key that an access token is bound to: the request brings a proof of it (RFC 9449). */
+  jkt?: string;
+  /** Of a token of a delegation. */
+  acting?: Acting;
+  /** Of a client of several organizations: the request names one of them, and has the scopes that it has there. */
+  organizations?: Membership[];
 }
 
 /** What the steps before the handler have found out about a request. */

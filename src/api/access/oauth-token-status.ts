@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { isActingLive } from '../../store/acting.ts';
+import { findTokenClient, organizationsOf, revokeToken, type OauthClientRow } from '../../store/oauth-clients.ts';
+import { toTypeId } from '../../domain/ids.ts';
+import type { ApiDeps } from '../deps.ts';
+import { route, type AnyRoute, type RouteContext } from '../route.ts';
+import { readAccessToken, type AccessTokenClaims } from './access-token.ts';
+import { authenticatedClient } from './client-authentication.ts';
+import { credentialsOf } from './credentials.ts';
+import { answering, NO_STORE, OauthError, OauthErrorBody } from './oauth-error.ts';
+import { TokenReference } from './oauth-parameters.ts';
+
+const Introspection = z.object({
+  active: z.boolean(),
+  scope: z.string().optional(),
+  client_id: z.string().optional(),
+  token_type: z.string().optional(),
+  exp: z.int().optional(),
+  iat: z.int().optional(),
+  sub: z.string().optional(),
+  aud: z.string().optional(),
+  iss: z.string().optional(),
+  jti: z.string().optional(),
+  cnf: z.object({ jkt: z.string() }).optional(),
+  act: z.looseObject({ sub: z.string() }).optional(),
+  delegation_id: z.string().optional(),
+});
+
+const open = {
+  method: 'post',
+  scope: 'public',
+  idempotency: 'none',
+  replay: 'none',
+  tags: ['Access'],
+  form: true,
+  body: TokenReference,
+} as const;
+type ReferenceContext = RouteContext<z.output<typeof TokenReference>>;
+
+/** Introspection (RFC 7662) and revocation (RFC 7009) of access tokens. */
+export function tokenStatusRoutes(deps: ApiDeps): AnyRoute[] {
+  const { config, signer } = deps;
+  const issuer = config.publicUrl;
+  return [
+    route({
+      ...open,
+      path: '/oauth/introspect',
+      summary: 'Whether a token is live (RFC 7662); a client sees its own organization’s tokens.',
+      responses: { 200: Introspection, 400: OauthErrorBody, 401: OauthErrorBody },
+      handler: answering(async (ctx: ReferenceContext) => {
+        const client = await authenticatedClient(deps, ctx);
+        const claims = await readAccessToken(signer, issuer, tokenIn(ctx), 'any');
+        const live = claims !== undefined && (await isLive(ctx, client, claims));
+        return { status: 200, headers: NO_STORE, body: live ? describe(issuer, claims) : { active: false } };
+      }),
+    }),
+    route({
+      ...open,
+      path: '/oauth/revoke',
+      summary: 'Withdraws an access token of this client (RFC 7009).',
+      responses: {
+        200: z.object({}).meta({ description: 'The token is of no use any more, or never was' }),
+        400: OauthErrorBody,
+        401: OauthErrorBody,
+      },
+      handler: answering(async (ctx: ReferenceContext) => {
+        const client = await authenticatedClient(deps, ctx);
+        const claims = await readAccessToken(signer, issuer, tokenIn(ctx), 'any');
+        // RFC 7009 §2.1: only the client that the token was issued to; §2.2: an invalid token is no error.
+        if (claims && claims.clientId === client.id) {
+          await revokeToken(ctx.db, claims.jti, new Date(claims.expiresAt * 1000));
+          credentialsOf(deps.pool).forget();
+        }
+        return { status: 200, body: {}, headers: NO_STORE };
+      }),
+    }),
+  ];
+}
+
+function tokenIn({ body }: ReferenceContext): string {
+  if (body.token === undefined) throw new OauthError('invalid_request', 'token is missing.');
+  return body.token;
+}
+
+/** RFC 7662 §4: what the asker may not know is simply inactive. */
+async function isLive({ db }: ReferenceContext, asker: OauthClientRow, claims: AccessTokenClaims): Promise<boolean> {
+  const { orgId, acting } = claims;
+  const holder = await findTokenClient(db, claims.clientId, claims.jti);
+  if (!holder || holder.mode !== asker.mode) return false;
+  const within = (client: OauthClientRow) => organizationsOf(client).some((one) => one.orgId === orgId);
+  if (!within(asker) || !within(holder)) return false;
+  return !acting || isActingLive(db, { orgId, mode: holder.mode }, acting, new Date());
+}
+
+function describe(issuer: string, claims: AccessTokenClaims) {
+  return {
+    active: true,
+    scope: claims.scopes.join(' '),
+    client_id: claims.clientId,
+    token_type: claims.jkt === undefined ? 'Bearer' : 'DPoP',
+    exp: claims.expiresAt,
+    iat: claims.issuedAt,
+    sub: claims.subject,
+    aud: claims.audience,
+    iss: issuer,
+    jti: claims.jti,
+    cnf: claims.jkt === undefined ? undefined : { jkt: claims.jkt },
+    act: claims.act,
+    delegation_id: claims.acting && toTypeId('del', claims.acting.delegationId),
+  };
+}
