@@ -12,7 +12,7 @@ import {
 export const SKEW_SECONDS = 60;
 
 /** Signature algorithms taken from others: asymmetric ones only, so that a public key can never serve as a secret. */
-export const SIGNING_ALGS = ['EdDSA', 'ES256', 'ES384', 'PS256', 'RS256'];
+export const SIGNING_ALGS = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'PS256', 'RS256'];
 
 /** Why a JWT is refused: `code` is stable, and `suspicious` ones are what an attack looks like. */
 export class JwtRefused extends Error {

@@ -1,4 +1,4 @@
-import { errors, jwtVerify } from 'jose';
+import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
 import { ACTING_SCOPES, covers } from '../../domain/access-scopes.ts';
 import { parseId, toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
@@ -160,9 +160,14 @@ interface ActorFacts {
 /** The agent's own word that it is the one who acts: signed by a key that is registered for it, used once. */
 async function checkActor({ config, pool, log }: ApiDeps, db: Db, facts: ActorFacts, token: string): Promise<void> {
   const { client, tenant, acting, now } = facts;
+  const kid = kidIn(token);
   const keys = (await listAgentKeys(db, tenant, acting.agentId))
     .filter((key) => key.status === 'active' && (key.notAfter === null || key.notAfter > now))
-    .map(({ jwk, thumbprint }) => ({ ...jwk, kid: thumbprint }));
+    // A key may be named by its thumbprint or by its id here.
+    .map(({ id, jwk, thumbprint }) => ({
+      ...jwk,
+      kid: kid !== undefined && parseId(kid, 'key') === id ? kid : thumbprint,
+    }));
   const agent = toTypeId('agt', acting.agentId);
   try {
     const { jti, expiresAt } = await readSignedJwt(
@@ -186,6 +191,14 @@ async function checkActor({ config, pool, log }: ApiDeps, db: Db, facts: ActorFa
       await recordAbuse(pool, log, { ...by, code: `actor_token_${error.code}`, detail: error.message });
     }
     throw new OauthError('invalid_request', `The actor_token is refused: ${error.message}.`);
+  }
+}
+
+function kidIn(token: string): string | undefined {
+  try {
+    return decodeProtectedHeader(token).kid;
+  } catch {
+    return undefined;
   }
 }
 

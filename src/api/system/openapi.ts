@@ -113,7 +113,10 @@ function pathParams(route: AnyRoute) {
 
 const KEY = z.guid().meta({ description: 'Names this request: the same key and body get the same answer.' });
 const REQUEST_ID = z.string().max(128).optional().meta({ description: 'Echoed in the answer.' });
-const ORGANIZATION = z.string().optional().meta({ description: 'org_…; must be the organization of the credential.' });
+const ORGANIZATION = z.string().optional().meta({
+  description: 'org_…; must be the organization of the credential. Required of OAuth clients of several organizations.',
+});
+const DPOP = z.string().optional().meta({ description: 'Proof of the key that the token is bound to (RFC 9449).' });
 const SIGNATURE = z.string().optional().meta({
   description: 'sha256= and the hexadecimal HMAC-SHA-256 of the body; demanded of high-trust credentials.',
 });
@@ -125,6 +128,7 @@ function headersOf(route: AnyRoute, isPublic: boolean) {
       : { 'Idempotency-Key': route.idempotency === 'required' ? KEY : KEY.optional() }),
     'X-Request-Id': REQUEST_ID,
     ...(isPublic ? {} : { 'X-Kachyng-Org': ORGANIZATION }),
+    ...(!isPublic || route.path === '/oauth/token' ? { DPoP: DPOP } : {}),
     ...(isPublic || route.method === 'get' ? {} : { 'X-Signature': SIGNATURE }),
   });
 }
