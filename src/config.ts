@@ -20,7 +20,7 @@ export const Settings = z.object({
   /** Where clients and people reach the API; printed in links (approval pages, verify URLs). */
   PUBLIC_URL: z.url().optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  /** Ed25519 private key as JWK (JSON): signs verdicts, events and checkpoints. */
+  /** Ed25519 private key as JWK (JSON), or a JWK set whose first key signs and whose others only verify. */
   PROKURA_SIGNING_KEY: z.string().optional(),
   /** 32 bytes, base64: seals secrets at rest (TOTP seeds, webhook secrets, processor credentials). */
   PROKURA_DATA_KEY: z.string().optional(),

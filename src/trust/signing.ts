@@ -2,6 +2,9 @@ import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:cr
 import { calculateJwkThumbprint, errors, importJWK, type CryptoKey, type JWK } from 'jose';
 import { canonicalJson } from './canonical.ts';
 
+/** How long a verifier may keep the published keys, seconds: a new key is published at least this long before it signs. */
+export const KEYS_MAX_AGE_SECONDS = 300;
+
 /** Signs what the system vouches for, and verifies what it has vouched for. The private key stays behind this port. */
 export interface Signer {
   /** RFC 7638 thumbprint of the public key that signs. */

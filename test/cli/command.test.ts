@@ -40,6 +40,19 @@ describe('prokura', () => {
     ]);
   });
 
+  it('prints the settings of a rotation, and nothing without a key to rotate', async () => {
+    const { stdout: made } = await prokura(['keys', '--json']);
+    const { PROKURA_SIGNING_KEY } = JSON.parse(made) as { PROKURA_SIGNING_KEY: string };
+    const { stdout } = await prokura(['keys', 'rotate', '--json'], { PROKURA_SIGNING_KEY });
+    const { publish, switch: next } = JSON.parse(stdout) as Record<string, string>;
+    expect((JSON.parse(publish!) as { keys: unknown[] }).keys[0]).toEqual(JSON.parse(PROKURA_SIGNING_KEY));
+    expect((JSON.parse(next!) as { keys: unknown[] }).keys).toHaveLength(2);
+    const { stdout: told } = await prokura(['keys', 'rotate'], { PROKURA_SIGNING_KEY });
+    expect(told.match(/^PROKURA_SIGNING_KEY='\{"keys":\[.*\]\}'$/gm)).toHaveLength(2);
+    const { exitCode, stderr } = await prokura(['keys', 'rotate']);
+    expect([exitCode, stderr]).toEqual([1, 'PROKURA_SIGNING_KEY is not set']);
+  });
+
   it.each([
     [['start'], { PROKURA_ENV: 'production' }, 'is for development'],
     [['start', '--reset'], { DATABASE_URL: 'postgres://u:p@127.0.0.1/d' }, '--reset empties only what'],

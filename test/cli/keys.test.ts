@@ -5,7 +5,7 @@ import { calculateJwkThumbprint, importJWK, type JWK, jwtVerify, SignJWT } from 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { dataKeyLength, signingKeyId } from '../../src/cli/doctor/key-checks.ts';
-import { developmentKeys, makeKeys } from '../../src/cli/provision/keys.ts';
+import { developmentKeys, makeKeys, rotatedSigningKeys } from '../../src/cli/provision/keys.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -49,6 +49,10 @@ describe('keys', () => {
     const { d: _, ...publicOnly } = JSON.parse(signing) as JWK;
     expect(() => signingKeyId(JSON.stringify(publicOnly))).toThrow('not a private key');
     expect(() => signingKeyId('{')).toThrow('not JSON');
+    expect(signingKeyId((await rotatedSigningKeys(signing)).publish)).toMatch(/, and 1 that only verify$/);
+    expect(() => signingKeyId(`{"keys":[${JSON.stringify(publicOnly)}]}`)).toThrow('not a private key');
+    expect(() => signingKeyId(`{"keys":[${signing},{}]}`)).toThrow('key 2 of PROKURA_SIGNING_KEY is not a key');
+    expect(() => signingKeyId('{"keys":[]}')).toThrow('empty');
     expect(() => dataKeyLength('PROKURA_DATA_KEY', data.slice(0, 20))).toThrow('15 bytes');
   });
 });

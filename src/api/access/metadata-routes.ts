@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KEYS_MAX_AGE_SECONDS } from '../../trust/signing.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { SCOPES } from '../../domain/access-scopes.ts';
@@ -36,8 +37,6 @@ const Metadata = z.object({
 });
 
 const open = { scope: 'public', idempotency: 'none', replay: 'none', tags: ['Access'], method: 'get' } as const;
-/** How long a verifier may keep the published keys, seconds: a new key is published at least this long before it signs. */
-export const KEYS_MAX_AGE_SECONDS = 300;
 const CACHED = { 'Cache-Control': `public, max-age=${KEYS_MAX_AGE_SECONDS}` };
 
 /** Public keys (RFC 7517) and server metadata (RFC 8414). */

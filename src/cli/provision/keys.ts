@@ -1,10 +1,11 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint, type JWK } from 'jose';
+import { publicJwkOf, signingKeysOf } from '../../trust/signing.ts';
 import { readJson, writePrivateJson } from '../private-file.ts';
 
 /** Fresh keys of an installation, in the form that the settings take. */
 export interface InstallationKeys {
-  /** Ed25519 private key as JWK (RFC 8037), `kid` its RFC 7638 thumbprint. */
+  /** Ed25519 private key as JWK (RFC 8037), `kid` its RFC 7638 thumbprint; later on a set of keys. */
   PROKURA_SIGNING_KEY: string;
   /** 32 random bytes, base64. */
   PROKURA_DATA_KEY: string;
@@ -14,13 +15,31 @@ export interface InstallationKeys {
 
 /** Makes new keys. Nothing is stored. */
 export async function makeKeys(): Promise<InstallationKeys> {
-  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JWK;
-  const kid = await calculateJwkThumbprint(jwk);
   return {
-    PROKURA_SIGNING_KEY: JSON.stringify({ ...jwk, kid, alg: 'EdDSA', use: 'sig' }),
+    PROKURA_SIGNING_KEY: JSON.stringify(await makeSigningKey()),
     PROKURA_DATA_KEY: randomBytes(32).toString('base64'),
     PROKURA_PAYLOAD_KEY: randomBytes(32).toString('base64'),
   };
+}
+
+/**
+ * The values that PROKURA_SIGNING_KEY takes, one after the other, when a fresh key replaces the present one: first it is
+ * published beside it, then it signs. The private half of the former key is gone with the second value; its public half,
+ * and those of earlier keys, stay.
+ */
+export async function rotatedSigningKeys(present: string): Promise<{ publish: string; switch: string }> {
+  const [active, ...others] = signingKeysOf(JSON.parse(present));
+  const next = await makeSigningKey();
+  const former = await Promise.all([active!, ...others].map(publicJwkOf));
+  return {
+    publish: JSON.stringify({ keys: [active, ...former.slice(1), await publicJwkOf(next)] }),
+    switch: JSON.stringify({ keys: [next, ...former] }),
+  };
+}
+
+async function makeSigningKey(): Promise<JWK> {
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JWK;
+  return { ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'EdDSA', use: 'sig' };
 }
 
 /** The secrets of a development start. Payloads stay readable in the Temporal UI there, so it has no payload key. */
