@@ -4,6 +4,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { insertOauthClient } from '../../src/store/oauth-clients.ts';
 import type { Tenant } from '../../src/domain/types.ts';
+import { countQueries } from '../figures/count-queries.ts';
 import { startTestApi, type TestApi } from './setup.ts';
 
 let t: TestApi;
@@ -106,6 +107,20 @@ describe('an access token', () => {
     const other = await startTestApi();
     expect((await other.api('GET', '/v1/agents', undefined, bearer(read))).status).toBe(401);
     await other.close();
+  });
+
+  it('costs no query while it is remembered', async () => {
+    const headers = { authorization: `Bearer ${await token({ scope: 'agents:read' })}` };
+    const counter = countQueries();
+    try {
+      const call = async () => (await counter.during(() => t.api('GET', '/v1/agents', undefined, headers))).sent;
+      const cold = await call();
+      const warm = await call();
+      expect(cold.filter((name) => name === 'find-token-client')).toHaveLength(1);
+      expect(warm).toEqual(cold.filter((name) => name !== 'find-token-client'));
+    } finally {
+      counter.stop();
+    }
   });
 
   it('is not mistaken for another JWT of the same key', async () => {

@@ -1,5 +1,6 @@
 import { errors, jwtVerify } from 'jose';
 import { parseId, toTypeId } from '../../domain/ids.ts';
+import type { Mode } from '../../domain/types.ts';
 import type { OauthClientRow } from '../../store/oauth-clients.ts';
 import { newId } from '../../trust/new-id.ts';
 import type { Signer } from '../../trust/signing.ts';
@@ -24,6 +25,7 @@ export interface AccessTokenClaims {
   subject: string;
   audience: string;
   orgId: string;
+  mode: Mode;
   scopes: string[];
   /** Unix seconds. */
   issuedAt: number;
@@ -96,7 +98,7 @@ export async function readAccessToken(
       typ: 'at+jwt',
       issuer,
       ...(audience === 'ours' ? { audience: issuer } : {}),
-      requiredClaims: ['aud', 'jti', 'sub', 'org', 'client_id', 'scope', 'exp', 'iat'],
+      requiredClaims: ['aud', 'jti', 'sub', 'org', 'mode', 'client_id', 'scope', 'exp', 'iat'],
     });
     const act = payload['act'] as Actor | undefined;
     return {
@@ -105,6 +107,7 @@ export async function readAccessToken(
       subject: payload.sub!,
       audience: payload.aud as string,
       orgId: payload['org'] as string,
+      mode: payload['mode'] as Mode,
       scopes: (payload['scope'] as string).split(' ').filter(Boolean),
       issuedAt: payload.iat!,
       expiresAt: payload.exp!,

@@ -1,27 +1,23 @@
-import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import { errors, jwtVerify } from 'jose';
 import { ACTING_SCOPES, covers } from '../../domain/access-scopes.ts';
-import { parseId, toTypeId } from '../../domain/ids.ts';
+import { parseId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { recordAbuse } from '../../store/abuse.ts';
 import { isActingLive } from '../../store/acting.ts';
-import { listAgentKeys } from '../../store/agent-keys.ts';
 import { findChain } from '../../store/delegations.ts';
 import { organizationsOf, type OauthClientRow } from '../../store/oauth-clients.ts';
 import type { Db } from '../../store/pool.ts';
-import { useOnce } from '../../store/used-identifiers.ts';
 import type { Signer } from '../../trust/signing.ts';
 import type { ApiDeps } from '../deps.ts';
 import { actorOf } from '../identity/delegation-token.ts';
 import type { ActingGrant } from './access-token.ts';
+import { checkActor } from './actor-token.ts';
 import { OauthError } from './oauth-error.ts';
 import { scopesIn } from './oauth-parameters.ts';
-import { JwtRefused, readSignedJwt, SKEW_SECONDS } from './signed-jwt.ts';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
-/** An actor token is made for one exchange. */
-const ACTOR_MAX_SECONDS = 600;
 
 export type ExchangeBody = Partial<
   Record<
@@ -148,58 +144,6 @@ async function liveGrant(db: Db, tenant: Tenant, delegationId: string, now: Date
   const expiresAt = new Date(Math.min(...chain.map((link) => link.expiresAt.getTime())));
   if (expiresAt.getTime() - now.getTime() < 1_000) throw new OauthError('invalid_grant', 'The delegation has expired.');
   return { ...acting, orgId: tenant.orgId, act: actorOf(chain), expiresAt };
-}
-
-interface ActorFacts {
-  client: OauthClientRow;
-  tenant: Tenant;
-  acting: ActingGrant;
-  now: Date;
-}
-
-/** The agent's own word that it is the one who acts: signed by a key that is registered for it, used once. */
-async function checkActor({ config, pool, log }: ApiDeps, db: Db, facts: ActorFacts, token: string): Promise<void> {
-  const { client, tenant, acting, now } = facts;
-  const kid = kidIn(token);
-  const keys = (await listAgentKeys(db, tenant, acting.agentId))
-    .filter((key) => key.status === 'active' && (key.notAfter === null || key.notAfter > now))
-    // A key may be named by its thumbprint or by its id here.
-    .map(({ id, jwk, thumbprint }) => ({
-      ...jwk,
-      kid: kid !== undefined && parseId(kid, 'key') === id ? kid : thumbprint,
-    }));
-  const agent = toTypeId('agt', acting.agentId);
-  try {
-    const { jti, expiresAt } = await readSignedJwt(
-      token,
-      { keys },
-      {
-        audiences: [config.publicUrl, `${config.publicUrl}/oauth/token`],
-        names: [agent, acting.agentId],
-        maxLifetime: ACTOR_MAX_SECONDS,
-        now,
-      },
-    );
-    const until = new Date((expiresAt + SKEW_SECONDS) * 1000);
-    if (!(await useOnce(db, 'actor_token', acting.agentId, { identifier: jti, until }))) {
-      throw new JwtRefused('replayed', 'its jti was used before', true);
-    }
-  } catch (error) {
-    if (!(error instanceof JwtRefused)) throw error;
-    if (error.suspicious) {
-      const by = { tenant, actor: `client:${client.id}`, subject: agent, at: now };
-      await recordAbuse(pool, log, { ...by, code: `actor_token_${error.code}`, detail: error.message });
-    }
-    throw new OauthError('invalid_request', `The actor_token is refused: ${error.message}.`);
-  }
-}
-
-function kidIn(token: string): string | undefined {
-  try {
-    return decodeProtectedHeader(token).kid;
-  } catch {
-    return undefined;
-  }
 }
 
 /** What was asked for, or all that a token of a delegation may have of what the client has in that organization. */

@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from 'express';
 import { Problem } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import { credentialsOf } from '../access/credentials.ts';
+import { recordMisdirected } from '../access/misdirected-token.ts';
 import type { ApiDeps } from '../deps.ts';
 import { CHALLENGES, checkBinding, type Presented } from './check-binding.ts';
 import { invalidRequest } from './invalid-request.ts';
@@ -25,6 +26,7 @@ export function authenticate(deps: ApiDeps): RequestHandler {
       ? await credentials.ofApiKey(secret)
       : await credentials.ofAccessToken(signer, config.publicUrl, secret);
     if (!access) {
+      if (!isApiKey) await recordMisdirected(deps, secret);
       // RFC 6750 §3.1
       res.setHeader('WWW-Authenticate', 'Bearer error="invalid_token"');
       throw new Problem('unauthorized', 'The credential is unknown, expired or revoked.');
