@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
+import type { Request, Response } from 'express';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createApp } from '../../src/api/app.ts';
+import { allRoutes, createApp } from '../../src/api/app.ts';
+import { limitActing } from '../../src/api/pipeline/limit-acting.ts';
+import { beginState, stateOf } from '../../src/api/pipeline/state.ts';
 import { parseId } from '../../src/domain/ids.ts';
 import { insertOauthClient } from '../../src/store/oauth-clients.ts';
 import { createPool } from '../../src/store/pool.ts';
@@ -130,5 +133,37 @@ describe('a token of a delegation under another', () => {
     } finally {
       await pool.end();
     }
+  });
+});
+
+describe('every route', () => {
+  it('is closed to a token of a delegation, but for those that know how far it reaches', () => {
+    const acting = { agentId: randomUUID(), delegationId: randomUUID(), principalId: randomUUID() };
+    const isOpen = (route: ReturnType<typeof allRoutes>[number]) => {
+      const req = {} as Request;
+      beginState(req, 'req');
+      stateOf(req).access = { acting, tenant: t.tenant } as NonNullable<ReturnType<typeof stateOf>['access']>;
+      try {
+        void limitActing(t.deps, route)(req, {} as Response, () => undefined);
+        return true;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'invalid_scope' });
+        return false;
+      }
+    };
+    const guarded = allRoutes(t.deps).filter(({ scope }) => scope !== 'public');
+    const open = guarded.filter(isOpen).map(({ method, path }) => `${method} ${path}`);
+    expect(open.sort((a, b) => a.localeCompare(b))).toEqual([
+      'get /v1/executions/:id',
+      'get /v1/payments/:id',
+      'post /v1/execution/authorize',
+      'post /v1/execution/challenge/respond',
+      'post /v1/payments/authorize',
+      'post /v1/payments/capture',
+      'post /v1/payments/refund',
+      'post /v1/payments/route',
+      'post /v1/payments/void',
+    ]);
+    expect(guarded.length).toBeGreaterThan(30);
   });
 });

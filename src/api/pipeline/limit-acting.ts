@@ -49,7 +49,7 @@ const OPEN: Record<string, Touches> = {
  */
 export function limitActing(deps: ApiDeps, route: AnyRoute): RequestHandler {
   const touches = OPEN[`${route.method} ${route.path}`];
-  return async (req, _res, next) => {
+  return (req, _res, next) => {
     const state = stateOf(req);
     const { acting, tenant } = state.access!;
     if (!acting) return next();
@@ -58,10 +58,9 @@ export function limitActing(deps: ApiDeps, route: AnyRoute): RequestHandler {
     if (touches.kind === 'intent') {
       checkIntent(body, acting);
       state.body = { ...body, delegation_id: acting.delegationId };
-    } else {
-      await checkThing(deps, tenant, acting, touches, [body, (state.params ?? {}) as Members]);
+      return next();
     }
-    next();
+    return checkThing(deps, tenant, acting, touches, [body, (state.params ?? {}) as Members]).then(() => next());
   };
 }
 

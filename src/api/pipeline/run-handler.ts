@@ -30,7 +30,11 @@ export function runHandler(deps: ApiDeps, route: AnyRoute): RequestHandler {
       fingerprint:
         route.idempotency === 'none'
           ? ''
-          : sha256Hex(`${req.method} ${req.path}\n${state.json === undefined ? '' : canonicalJson(state.json)}`),
+          : sha256Hex(
+              `${req.method} ${req.path}\n${state.json === undefined ? '' : canonicalJson(state.json)}` +
+                // Under another delegation it is another request: its answer is for that one.
+                (state.access?.acting ? `\n${state.access.acting.delegationId}` : ''),
+            ),
       db: deps.pool,
       afterCommit: (step) => void later.push(step),
     };
