@@ -32,3 +32,9 @@ export const ACTING_SCOPES: readonly string[] = [
 export function covers(held: string[], asked: string): boolean {
   return held.includes('admin') || held.includes(asked);
 }
+
+/** What both cover: of `admin` and a list, the list. */
+export function inCommon(one: string[], other: string[]): string[] {
+  const both = [...one.filter((scope) => covers(other, scope)), ...other.filter((scope) => covers(one, scope))];
+  return [...new Set(both)];
+}

@@ -123,6 +123,24 @@ describe('an access token', () => {
     }
   });
 
+  it('cannot be made with the published key as a secret, nor without a signature', async () => {
+    const { kid, ...publicJwk } = t.deps.signer.publicJwk;
+    const forge = async (header: object, secret: string) => {
+      const payload = (await token()).split('.')[1]!;
+      const input = `${Buffer.from(JSON.stringify({ typ: 'at+jwt', kid, ...header })).toString('base64url')}.${payload}`;
+      return `${input}.${secret === '' ? '' : createHmac('sha256', secret).update(input).digest('base64url')}`;
+    };
+    const raw = Buffer.from(publicJwk.x!, 'base64url').toString('latin1');
+    for (const forged of [
+      await forge({ alg: 'HS256' }, raw),
+      await forge({ alg: 'HS256' }, JSON.stringify(publicJwk)),
+      await forge({ alg: 'none' }, ''),
+      await forge({ alg: 'EdDSA' }, ''),
+    ]) {
+      expect((await t.api('GET', '/v1/agents', undefined, { authorization: `Bearer ${forged}` })).status).toBe(401);
+    }
+  });
+
   it('is not mistaken for another JWT of the same key', async () => {
     const statement = await t.deps.signer.signJws(
       { ...decodeJwt(await token()), scope: 'admin' },

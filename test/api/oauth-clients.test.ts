@@ -228,6 +228,23 @@ describe('a client of several organizations', () => {
     ]);
   });
 
+  it('has no more there than was granted there, though it may do everything at home', async () => {
+    const { body: made } = await create({ scopes: ['admin'] });
+    const other = await t.stranger();
+    const there = toTypeId('org', other.tenant.orgId);
+    await t.api('POST', `/v1/oauth-clients/${made.client_id}/organizations`, { organization_id: there });
+    await t.api('POST', `/v1/oauth-clients/${made.client_id}/accept`, { scopes: ['agents:read'] }, as(other.key));
+    const token = (await granted(made.client_id, made.client_secret)).body.access_token;
+    expect((await agents(token, { 'x-kachyng-org': there })).status).toBe(200);
+    const write = await t.api(
+      'POST',
+      '/v1/agents',
+      { name: 'n', model_hash: 'h' },
+      { ...as(token), 'x-kachyng-org': there },
+    );
+    expect(write.body.code).toBe('insufficient_scope');
+  });
+
   it('is offered to active organizations only, and accepted with scopes that the accepting credential has', async () => {
     const { body: made } = await create({ scopes: ['agents:read'] });
     const offer = (organization_id: string) =>

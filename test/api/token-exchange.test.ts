@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toTypeId } from '../../src/domain/ids.ts';
 import { ISSUER, makeKeyPair, nowSeconds, startOauthStage, type Delegated, type OauthStage } from './oauth-stage.ts';
 import type { TestApi } from './setup.ts';
 
@@ -119,6 +120,35 @@ describe('a token exchange', () => {
       expect(answer.body.error_description).toContain(words);
     }
     expect(await stage.abuses(secretClient)).toContain('actor_token_replayed');
+  });
+
+  it('takes a delegation of another organization that accepted the client, with the scopes it has there', async () => {
+    const { key, tenant } = await t.stranger();
+    const foreign = await stage.delegate(undefined, key);
+    const organization_id = toTypeId('org', tenant.orgId);
+    await t.api('POST', `/v1/oauth-clients/${secretClient}/organizations`, { organization_id });
+    expect((await exchange({ subject_token: foreign.delegation_token })).status).toBe(400);
+    const accept = (scopes: string[]) =>
+      t.api('POST', `/v1/oauth-clients/${secretClient}/accept`, { scopes }, { authorization: `Bearer ${key}` });
+    await accept(['agents:read']);
+    const beyond = await exchange({ subject_token: foreign.delegation_token });
+    expect(beyond).toMatchObject({ status: 400, body: { error: 'invalid_scope' } });
+    await accept(['execution:write', 'execution:read']);
+    const granted = await exchange({ subject_token: foreign.delegation_token });
+    expect(granted).toMatchObject({ status: 200, body: { scope: 'execution:write' } });
+    // It is of that organization alone: no header is needed, and no other one is taken.
+    const call = (headers: Record<string, string> = {}) =>
+      t.api('GET', `/v1/executions/${foreign.delegation_id.replace('del_', 'exec_')}`, undefined, {
+        authorization: `Bearer ${granted.body.access_token}`,
+        ...headers,
+      });
+    expect((await call()).body.code).toBe('insufficient_scope');
+    const home = toTypeId('org', t.tenant.orgId);
+    expect((await call({ 'x-kachyng-org': home })).body.code).toBe('organization_mismatch');
+    await t.api('POST', `/v1/oauth-clients/${secretClient}/organizations/${organization_id}/withdraw`, undefined, {
+      authorization: `Bearer ${key}`,
+    });
+    expect((await call()).status).toBe(401);
   });
 
   it('needs a delegation that is live now, and lasts no longer than it', async () => {

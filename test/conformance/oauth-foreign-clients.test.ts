@@ -105,7 +105,17 @@ describe('oauth4webapi', () => {
       oauth.protectedResourceRequest(granted.access_token, 'GET', url, headers, null, options);
     expect((await call()).status).toBe(200);
 
-    // What we issue is what a foreign resource server expects of RFC 9068 and RFC 9449.
+    // What we issue is what a foreign resource server expects of RFC 9068 and RFC 9449, with a proof of the bound key.
+    let sent = new Headers();
+    await oauth.protectedResourceRequest(granted.access_token, 'GET', url, undefined, null, {
+      ...options,
+      [oauth.customFetch]: (_url, { headers }) => {
+        sent = new Headers(headers);
+        return Promise.resolve(new Response());
+      },
+    });
+    const judged = await oauth.validateJwtAccessToken(as, new Request(url, { headers: sent }), issuer.origin, insecure);
+    expect(judged).toMatchObject({ client_id: keyClient, cnf: { jkt: await handle.calculateThumbprint() } });
     const proof = await DPoP.generateProof(
       await DPoP.generateKeyPair('ES256'),
       url.href,

@@ -7,7 +7,7 @@ import { sha256Hex } from '../../trust/canonical.ts';
 import type { Signer } from '../../trust/signing.ts';
 import type { Access } from '../pipeline/state.ts';
 import { readAccessToken } from './access-token.ts';
-import { covers } from '../../domain/access-scopes.ts';
+import { inCommon } from '../../domain/access-scopes.ts';
 
 /**
  * How long a credential found good is believed without asking again, milliseconds: authorize may cost two round trips to
@@ -70,7 +70,7 @@ export class Credentials {
       if (!client) return undefined;
       const organizations = organizationsOf(client).map(({ orgId, scopes }) => ({
         orgId,
-        scopes: claims.scopes.filter((scope) => covers(client.scopes, scope) && covers(scopes, scope)),
+        scopes: inCommon(inCommon(claims.scopes, client.scopes), scopes),
       }));
       const home = organizations.find(({ orgId }) => orgId === claims.orgId);
       if (!home) return undefined;

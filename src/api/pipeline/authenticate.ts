@@ -27,8 +27,8 @@ export function authenticate(deps: ApiDeps): RequestHandler {
       : await credentials.ofAccessToken(signer, config.publicUrl, secret);
     if (!access) {
       if (!isApiKey) await recordMisdirected(deps, secret);
-      // RFC 6750 §3.1
-      res.setHeader('WWW-Authenticate', 'Bearer error="invalid_token"');
+      // RFC 6750 §3.1, RFC 9449 §7.1
+      res.setHeader('WWW-Authenticate', `${given.scheme === 'dpop' ? 'DPoP' : 'Bearer'} error="invalid_token"`);
       throw new Problem('unauthorized', 'The credential is unknown, expired or revoked.');
     }
     await checkBinding(deps, req, res, { access, ...given });
