@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { SignJWT } from 'jose';
+import { decodeJwt, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { ISSUER, makeKeyPair, nowSeconds, startOauthStage, type Delegated, type OauthStage } from './oauth-stage.ts';
@@ -77,6 +77,29 @@ describe('a token exchange', () => {
       body: { scope: 'execution:write', issued_token_type: 'urn:ietf:params:oauth:token-type:access_token' },
     });
     expect(await stage.abuses(secretClient)).toContain('foreign_subject_token');
+  });
+
+  it('is in the audit trail, and may be for the organization itself', async () => {
+    const agent = await t.api('POST', '/v1/agents', { name: 'own', model_hash: 'h' });
+    const own = await t.api('POST', '/v1/identities/delegations', {
+      principal_id: toTypeId('org', t.tenant.orgId),
+      agent_id: agent.body.data.id,
+      scope: { actions: ['payment.authorize'], currencies: ['EUR'], max_amount: 100 },
+      ttl_seconds: 3600,
+    });
+    const granted = await exchange({ subject_token: own.body.delegation_token });
+    const claims = decodeJwt(granted.body.access_token as string);
+    expect(claims.sub).toBe(toTypeId('org', t.tenant.orgId));
+    const { rows } = await t.deps.pool.query<{ actor: string; body: object }>(
+      `SELECT actor, body FROM audit_entries WHERE type = 'delegation.token_issued' AND subject = $1`,
+      [own.body.delegation_id],
+    );
+    expect(rows).toMatchObject([
+      { actor: `client:${secretClient}`, body: { jti: claims.jti, scopes: ['execution:write'] } },
+    ]);
+    // It is taken here: the organization is the principal of its own delegation.
+    const call = await t.api('GET', '/v1/agents', undefined, { authorization: `Bearer ${granted.body.access_token}` });
+    expect(call.body.code).toBe('insufficient_scope');
   });
 
   it('gives a token that opens nothing here when it is meant for another, and says so in the audit trail', async () => {

@@ -48,6 +48,7 @@ interface Grant {
 
 export interface IssuedToken {
   token: string;
+  jti: string;
   /** Seconds. */
   expiresIn: number;
 }
@@ -61,6 +62,7 @@ export async function issueAccessToken(signer: Signer, issuer: string, grant: Gr
   const iat = Math.floor(now.getTime() / 1000);
   const end = acting ? Math.floor(acting.expiresAt.getTime() / 1000) : Infinity;
   const exp = Math.min(iat + ACCESS_TOKEN_SECONDS, end);
+  const jti = newId(now.getTime());
   const token = await signer.signJws(
     {
       iss: issuer,
@@ -70,7 +72,7 @@ export async function issueAccessToken(signer: Signer, issuer: string, grant: Gr
       org: acting?.orgId ?? client.orgId,
       mode: client.mode,
       scope: grant.scopes.join(' '),
-      jti: newId(now.getTime()),
+      jti,
       iat,
       exp,
       cnf: grant.jkt === undefined ? undefined : { jkt: grant.jkt },
@@ -79,7 +81,7 @@ export async function issueAccessToken(signer: Signer, issuer: string, grant: Gr
     },
     { typ: 'at+jwt' },
   );
-  return { token, expiresIn: exp - iat };
+  return { token, jti, expiresIn: exp - iat };
 }
 
 /**

@@ -1,10 +1,11 @@
 import { errors, jwtVerify } from 'jose';
 import { ACTING_SCOPES, covers } from '../../domain/access-scopes.ts';
-import { parseId } from '../../domain/ids.ts';
+import { parseId, toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { recordAbuse } from '../../store/abuse.ts';
 import { isActingLive } from '../../store/acting.ts';
 import { findChain } from '../../store/delegations.ts';
+import { recordFact } from '../../store/facts.ts';
 import { organizationsOf, type OauthClientRow } from '../../store/oauth-clients.ts';
 import type { Db } from '../../store/pool.ts';
 import type { Signer } from '../../trust/signing.ts';
@@ -156,4 +157,22 @@ function scopesFor(client: OauthClientRow, { orgId }: Tenant, asked: string | un
     throw new OauthError('invalid_scope', 'The client may not have that scope for a delegation.');
   }
   return scopes;
+}
+
+/** Tells the audit trail who was given a token for which delegation: whoever asks later who acted finds it there. */
+export async function recordExchange(
+  db: Db,
+  client: OauthClientRow,
+  { acting, scopes, audience }: Exchanged,
+  token: { jti: string; jkt?: string; now: Date },
+): Promise<void> {
+  await recordFact(db, {
+    tenant: { orgId: acting.orgId, mode: client.mode },
+    at: token.now,
+    type: 'delegation.token_issued',
+    actor: `client:${client.id}`,
+    subject: toTypeId('del', acting.delegationId),
+    body: { jti: token.jti, agent_id: toTypeId('agt', acting.agentId), scopes, audience, jkt: token.jkt },
+    events: [],
+  });
 }

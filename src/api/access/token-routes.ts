@@ -9,7 +9,7 @@ import { authenticatedClient } from './client-authentication.ts';
 import { ProofRefused, readProof, useProof } from './dpop.ts';
 import { answering, NO_STORE, OauthError, OauthErrorBody } from './oauth-error.ts';
 import { clientMembers, scopesIn } from './oauth-parameters.ts';
-import { ACCESS_TOKEN_TYPE, exchange, TOKEN_EXCHANGE } from './token-exchange.ts';
+import { ACCESS_TOKEN_TYPE, exchange, recordExchange, TOKEN_EXCHANGE } from './token-exchange.ts';
 import { tokenStatusRoutes } from './oauth-token-status.ts';
 
 /** `grant_types_supported` of the metadata. */
@@ -68,11 +68,15 @@ export function tokenRoutes(deps: ApiDeps): AnyRoute[] {
           throw new OauthError('unsupported_grant_type', `Granted are ${GRANT_TYPES.join(' and ')}.`);
         }
         const jkt = await boundKey(deps, ctx, client, now);
-        const exchanged = body.grant_type === TOKEN_EXCHANGE;
-        const grant = exchanged
-          ? await exchange(deps, db, client, body, now)
-          : { scopes: scopesOf(client, body.scope) };
-        const { token, expiresIn } = await issueAccessToken(signer, config.publicUrl, { client, now, jkt, ...grant });
+        const exchanged = body.grant_type === TOKEN_EXCHANGE ? await exchange(deps, db, client, body, now) : undefined;
+        const grant = exchanged ?? { scopes: scopesOf(client, body.scope) };
+        const { token, jti, expiresIn } = await issueAccessToken(signer, config.publicUrl, {
+          client,
+          now,
+          jkt,
+          ...grant,
+        });
+        if (exchanged) await recordExchange(db, client, exchanged, { jti, jkt, now });
         return {
           status: 200,
           headers: NO_STORE,

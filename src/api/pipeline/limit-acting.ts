@@ -56,16 +56,18 @@ export function limitActing(deps: ApiDeps, route: AnyRoute): RequestHandler {
     if (!touches) throw new Problem('invalid_scope', 'A token of a delegation may not be used here.');
     const body = (state.body ?? {}) as Members;
     if (touches.kind === 'intent') {
-      checkIntent(body, acting);
-      state.body = { ...body, delegation_id: acting.delegationId };
+      state.body = { ...body, ...ownMembers(body, acting) };
       return next();
     }
     return checkThing(deps, tenant, acting, touches, [body, (state.params ?? {}) as Members]).then(() => next());
   };
 }
 
-/** @throws Problem `invalid_scope` naming each member that is not the token's */
-function checkIntent(body: Members, acting: Acting): void {
+/**
+ * The members that an intent under the token has, whether it named them or not.
+ * @throws Problem `invalid_scope` naming each member that is another's
+ */
+function ownMembers(body: Members, acting: Acting): Members {
   const own = { agent_id: acting.agentId, principal_id: acting.principalId, delegation_id: acting.delegationId };
   const fields = Object.entries(own)
     .filter(([member, id]) => body[member] !== undefined && body[member] !== id)
@@ -73,6 +75,7 @@ function checkIntent(body: Members, acting: Acting): void {
   if (fields.length > 0) {
     throw new Problem('invalid_scope', `The token acts for another: ${fields[0]!.path} differs.`, { fields });
   }
+  return own;
 }
 
 /** What is not the token's own is not there for it. @throws Problem `not_found` */
@@ -84,8 +87,7 @@ async function checkThing(
   [body, params]: [Members, Members],
 ): Promise<void> {
   const id = touches.id(body, params, deps);
-  // Without an id the handler has its own words for the refusal.
-  if (typeof id !== 'string') return;
+  if (typeof id !== 'string') throw notFound(touches.kind, touches.member);
   const thing = touches.kind === 'payment' ? { paymentId: id } : { executionId: id };
   if (!(await isOfActing(deps.pool, tenant, thing, acting))) throw notFound(touches.kind, touches.member);
 }
