@@ -6,6 +6,8 @@ import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporal
 import { pino } from 'pino';
 import type { ActivityDeps } from '../src/activities/deps.ts';
 import { createApp } from '../src/api/app.ts';
+import { credentialsOf } from '../src/api/access/credentials.ts';
+import { lastUsesOf } from '../src/api/access/last-uses.ts';
 import { approvalRouter } from '../src/api/approval/router.ts';
 import { codecRouter } from '../src/api/codec/router.ts';
 import { AesPayloadCodec } from '../src/api/codec/payload-codec.ts';
@@ -13,6 +15,7 @@ import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
 import { ConfigError, type Config } from '../src/config.ts';
 import { createProcessors } from '../src/processors/registry.ts';
+import { Listener } from '../src/store/listener.ts';
 import { createPool } from '../src/store/pool.ts';
 import { ReplyBus } from '../src/store/replies.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
@@ -47,6 +50,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   const dataConverter: DataConverter | undefined = codec && { payloadCodecs: [codec] };
   const pool = createPool(config.DATABASE_URL, config.DATABASE_POOL_SIZE);
   const replies = new ReplyBus(randomUUID());
+  const listener = new Listener();
   const connection = await NativeConnection.connect({
     address: config.TEMPORAL_ADDRESS,
     grpcCompression: { codec: 'none' },
@@ -60,7 +64,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     async stop() {
       await api?.stop();
       await worker?.stop();
-      await replies.close();
+      await listener.close();
       await connection.close();
       await pool.end();
     },
@@ -99,7 +103,9 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
 
   async function startApi() {
     const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
-    await replies.listen(config.DATABASE_URL);
+    replies.follow(listener);
+    credentialsOf(pool).follow(listener);
+    await listener.listen(config.DATABASE_URL);
     const lifecycle = new LifecycleClient({
       client,
       pool,
@@ -139,6 +145,9 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         const timer = setTimeout(() => server.closeAllConnections(), 10_000);
         await closed;
         clearTimeout(timer);
+        await lastUsesOf(pool)
+          .flush()
+          .catch((error: unknown) => log.warn({ err: error }, 'last uses not kept'));
       },
     };
   }

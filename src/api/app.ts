@@ -54,7 +54,7 @@ function stepsOf(route: AnyRoute, deps: ApiDeps): RequestHandler[] {
     ...(route.envelope === undefined ? [] : [useEnvelope]),
     ...(isPublic ? [] : [authenticate(deps), requireScope(route.scope)]),
     ...(isRead && isPublic ? [] : [readRawBody]),
-    ...(isPublic ? [] : [checkSignature(deps.sealer)]),
+    ...(isPublic ? [] : [checkSignature(deps)]),
     ...(isRead ? [] : [parseBody(route.form ?? false)]),
     ...(route.idempotency === 'none' ? [] : [readIdempotencyKey(route.idempotency === 'required')]),
     validateRequest(route),

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { Client } from 'pg';
 import type { Tenant } from '../domain/types.ts';
 import type { CommittedAnswer } from '../domain/messages.ts';
+import type { Listener } from './listener.ts';
 import type { Db } from './pool.ts';
 
 const CHANNEL = 'prokura_reply';
@@ -23,12 +23,10 @@ export interface Waiting {
   cancel(): void;
 }
 
-/** Replies within a process, and over LISTEN/NOTIFY once `listen` has connected. */
+/** Replies within a process, and over LISTEN/NOTIFY once it follows a listener. */
 export class ReplyBus implements Replies {
   readonly processId: string;
   readonly #emitter = new EventEmitter().setMaxListeners(0);
-  #client: Client | undefined;
-  #closed = false;
 
   constructor(processId: string) {
     this.processId = processId;
@@ -65,26 +63,12 @@ export class ReplyBus implements Replies {
     return { committed, cancel: () => finish() };
   }
 
-  /** Hears of commits in other processes. A lost connection is made again; meanwhile waiters poll. */
-  async listen(databaseUrl: string): Promise<void> {
-    const client = new Client({ connectionString: databaseUrl, application_name: 'prokura-replies' });
-    client.on('notification', ({ payload }) => {
-      if (!payload) return;
+  /** Hears of commits in other processes once `listener` listens. While its connection is lost, waiters poll. */
+  follow(listener: Listener): void {
+    listener.on(CHANNEL, (payload) => {
       const { topic, answer } = JSON.parse(payload) as { topic: string; answer?: CommittedAnswer };
       this.#emitter.emit(topic, answer);
     });
-    client.on('error', () => {
-      this.#client = undefined;
-      if (!this.#closed) setTimeout(() => void this.listen(databaseUrl).catch(() => undefined), 1_000).unref();
-    });
-    await client.connect();
-    await client.query(`LISTEN ${CHANNEL}`);
-    this.#client = client;
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#client?.end();
   }
 }
 

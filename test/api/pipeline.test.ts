@@ -201,17 +201,66 @@ describe('X-Signature', () => {
     }
   });
 
-  it('is demanded of high-trust credentials, under their own secret', async () => {
-    const signingSecretSealed = t.deps.sealer.seal('own secret');
-    const key = await t.keyWith(['admin'], { highTrust: true, signingSecretSealed });
-    const headers = { authorization: `Bearer ${key}` };
-    expect(await t.api('POST', PRINCIPALS, body, headers)).toMatchObject({
-      status: 401,
-      body: { code: 'invalid_signature' },
+  describe('of a high-trust credential', () => {
+    let key: string;
+    beforeAll(async () => {
+      key = await t.keyWith(['admin'], { highTrust: true, signingSecretSealed: t.deps.sealer.seal('own secret') });
     });
-    expect((await t.api('POST', PRINCIPALS, body, { ...headers, 'x-signature': sign(key) })).status).toBe(401);
-    expect((await t.api('POST', PRINCIPALS, body, { ...headers, 'x-signature': sign('own secret') })).status).toBe(200);
-    expect((await t.api('GET', '/v1/agents', undefined, headers)).status).toBe(200);
+    const now = () => (Date.now() / 1000).toFixed(6);
+    const post = (timestamp: string, signature: string, text = body) =>
+      t.api('POST', PRINCIPALS, text, {
+        authorization: `Bearer ${key}`,
+        'x-signature': signature,
+        'x-signature-timestamp': timestamp,
+      });
+    const signed = (timestamp: string, secret = 'own secret') => sign(secret, `${timestamp}.${body}`);
+    const refusalOf = ({ status, body: answer }: Awaited<ReturnType<typeof post>>) => [
+      status,
+      answer.code,
+      answer.errors?.[0].path,
+    ];
+    const NO_TIMESTAMP = [401, 'invalid_signature', 'X-Signature-Timestamp'];
+    const NO_SIGNATURE = [401, 'invalid_signature', 'X-Signature'];
+
+    it('is demanded with its timestamp, under its own secret, and only on writes', async () => {
+      const at = now();
+      expect(refusalOf(await post('', ''))).toEqual(NO_SIGNATURE);
+      expect(refusalOf(await post('', sign('own secret')))).toEqual(NO_TIMESTAMP);
+      expect(refusalOf(await post(at, sign('own secret')))).toEqual(NO_SIGNATURE);
+      expect(refusalOf(await post(at, signed(at, key)))).toEqual(NO_SIGNATURE);
+      expect((await post(at, signed(at))).status).toBe(200);
+      expect((await t.api('GET', '/v1/agents', undefined, { authorization: `Bearer ${key}` })).status).toBe(200);
+    });
+
+    it('is refused outside of 300 seconds, in either direction, and in another form', async () => {
+      for (const at of [-301, 302].map((seconds) => (Date.now() / 1000 + seconds).toFixed(0))) {
+        expect(refusalOf(await post(at, signed(at)))).toEqual(NO_TIMESTAMP);
+      }
+      for (const at of ['soon', '1e9', '-1', '2026-11-23T00:00:00Z']) {
+        expect(refusalOf(await post(at, signed(at)))).toEqual(NO_TIMESTAMP);
+      }
+      const late = (Date.now() / 1000 - 298).toFixed(0);
+      expect((await post(late, signed(late))).status).toBe(200);
+    });
+
+    it('is accepted once, and a second time is written down as abuse', async () => {
+      const at = now();
+      const results = await Promise.all([1, 2, 3].map(() => post(at, signed(at))));
+      expect(results.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 401, 401]);
+      expect(refusalOf(await post(at, signed(at)))).toEqual(NO_SIGNATURE);
+      const { rows } = await t.deps.pool.query(`SELECT body FROM audit_entries WHERE type = 'security.abuse'`);
+      expect(rows).toMatchObject([{ body: { code: 'signature_replayed' } }]);
+      const next = now();
+      expect((await post(next, signed(next))).status).toBe(200);
+    });
+  });
+
+  it('of any other credential may carry a timestamp, and may come again', async () => {
+    const at = (Date.now() / 1000).toFixed(0);
+    const headers = { 'x-signature': sign(t.key, `${at}.${body}`), 'x-signature-timestamp': at };
+    for (let n = 0; n < 2; n++) expect((await t.api('POST', PRINCIPALS, body, headers)).status).toBe(200);
+    const other = { ...headers, 'x-signature-timestamp': String(Number(at) + 1) };
+    expect((await t.api('POST', PRINCIPALS, body, other)).status).toBe(401);
   });
 });
 

@@ -1,54 +1,22 @@
 import { z } from 'zod';
-import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
-import { insertApiKey, listApiKeys, newApiKeySecret, revokeApiKey, type ApiKeyRow } from '../../store/api-keys.ts';
+import { findApiKey, insertApiKey, listApiKeys, newApiKeySecret } from '../../store/api-keys.ts';
 import { recordFact } from '../../store/facts.ts';
+import { newClientSecret } from '../../store/oauth-clients.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
+import { found } from '../not-found.ts';
+import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute } from '../route.ts';
-import { idOf, shortText, timeIn, timeOut, typeId } from '../schemas.ts';
-import { credentialsOf } from './credentials.ts';
-import { covers, SCOPES } from '../../domain/access-scopes.ts';
+import { idOf, listOf, pageQuery } from '../schemas.ts';
+import { ApiKey, NewKey, printApiKey, refuseBeyond, ShownApiKey } from './api-key-body.ts';
+import { apiKeyChangeRoutes } from './api-key-changes.ts';
 
-const ApiKey = z
-  .object({
-    key_id: typeId('key'),
-    name: z.string(),
-    hint: z.string(),
-    scopes: z.array(z.string()),
-    mode: z.enum(['test', 'live']),
-    high_trust: z.boolean(),
-    created_at: timeOut,
-    expires_at: timeOut.optional(),
-    revoked_at: timeOut.optional(),
-  })
-  .meta({ id: 'ApiKey' });
-const NewKey = z.strictObject({
-  name: shortText,
-  scopes: z
-    .array(z.enum(SCOPES as [string, ...string[]]))
-    .min(1)
-    .max(50),
-  high_trust: z.boolean().default(false),
-  expires_at: timeIn.optional(),
-});
-
-function print(row: ApiKeyRow) {
-  return {
-    key_id: toTypeId('key', row.id),
-    name: row.name,
-    hint: row.hint,
-    scopes: row.scopes,
-    mode: row.mode,
-    high_trust: row.highTrust,
-    created_at: row.createdAt.toISOString(),
-    expires_at: row.expiresAt?.toISOString(),
-    revoked_at: row.revokedAt?.toISOString(),
-  };
-}
-
-/** API keys of the organization: made, listed, withdrawn. A key can give away only scopes that it has itself. */
+/** API keys of the organization. A key can give away only scopes that it has itself. */
 export function apiKeyRoutes(deps: ApiDeps): AnyRoute[] {
+  const { sealer } = deps;
   const tags = ['Access'];
+  const read = { scope: 'keys:read', idempotency: 'none', replay: 'none', method: 'get', tags } as const;
   return [
     route({
       method: 'post',
@@ -61,78 +29,64 @@ export function apiKeyRoutes(deps: ApiDeps): AnyRoute[] {
       idempotency: 'required',
       replay: 'stored',
       sealedReplay: true,
-      responses: { 201: ApiKey.extend({ api_key: z.string() }) },
+      responses: { 201: ShownApiKey },
       handler: async ({ body, tenant, credential, actor, db }) => {
-        const beyond = body.scopes.filter((scope) => !covers(credential.scopes, scope));
-        if (beyond.length > 0) {
-          throw new Problem('insufficient_scope', `This credential cannot give away ${beyond.join(', ')}.`, {
-            fields: [{ path: 'scopes', message: `may not contain ${beyond.join(', ')}` }],
-          });
-        }
+        refuseBeyond(credential.scopes, body.scopes, 'scopes');
+        const at = new Date();
+        if (body.expires_at && body.expires_at <= at) throw invalidRequest('expires_at', 'must be in the future');
         const secret = newApiKeySecret(tenant.mode);
+        const signingSecret = body.high_trust ? newClientSecret() : undefined;
         const row = await insertApiKey(db, {
           tenant,
           name: body.name,
           scopes: body.scopes,
           secret,
           highTrust: body.high_trust,
+          signingSecretSealed: signingSecret && sealer.seal(signingSecret),
           expiresAt: body.expires_at,
         });
         await recordFact(db, {
           tenant,
-          at: new Date(),
+          at,
           type: 'api_key.created',
           actor,
           subject: toTypeId('key', row.id),
           body: { name: row.name, scopes: row.scopes, high_trust: row.highTrust },
           events: [],
         });
-        return { status: 201, body: { ...print(row), api_key: secret } };
+        return { status: 201, body: { ...printApiKey(row), api_key: secret, signing_secret: signingSecret } };
       },
     }),
     route({
-      method: 'get',
+      ...read,
       path: '/v1/api-keys',
       summary: 'API keys of the organization, without their texts.',
-      tags,
-      scope: 'keys:read',
-      idempotency: 'none',
-      replay: 'none',
-      responses: { 200: z.object({ data: z.array(ApiKey), next_cursor: z.null() }) },
-      handler: async ({ tenant, db }) => ({
-        status: 200,
-        body: { data: (await listApiKeys(db, tenant)).map(print), next_cursor: null },
-      }),
-    }),
-    route({
-      method: 'post',
-      path: '/v1/api-keys/:id/revoke',
-      summary: 'Withdraws an API key; repeating it changes nothing.',
-      tags,
-      scope: 'keys:write',
-      params: z.object({ id: idOf('key') }),
-      idempotency: 'required',
-      replay: 'stored',
-      responses: { 200: ApiKey },
-      handler: async ({ params, tenant, actor, db, afterCommit }) => {
-        const at = new Date();
-        const row = await revokeApiKey(db, tenant, params.id, at);
-        if (!row)
-          throw new Problem('not_found', 'No such API key.', { fields: [{ path: 'id', message: 'is unknown' }] });
-        if (row.revokedAt?.getTime() === at.getTime()) {
-          await recordFact(db, {
-            tenant,
-            at,
-            type: 'api_key.revoked',
-            actor,
-            subject: toTypeId('key', row.id),
-            body: {},
-            events: [],
-          });
-        }
-        afterCommit(() => credentialsOf(deps.pool).forget());
-        return { status: 200, body: print(row) };
+      query: z.strictObject(pageQuery),
+      responses: { 200: listOf(ApiKey) },
+      handler: async ({ query, tenant, db }) => {
+        const after = query.cursor === undefined ? undefined : String(decodeCursor(query.cursor, ['uuid'])[0]);
+        const rows = await listApiKeys(db, tenant, { after, limit: query.limit + 1 });
+        const shown = rows.slice(0, query.limit);
+        return {
+          status: 200,
+          body: {
+            data: shown.map(printApiKey),
+            next_cursor: rows.length > shown.length ? encodeCursor([shown.at(-1)!.id]) : null,
+          },
+        };
       },
     }),
+    route({
+      ...read,
+      path: '/v1/api-keys/:id',
+      summary: 'One API key, without its text.',
+      params: z.object({ id: idOf('key') }),
+      responses: { 200: ApiKey },
+      handler: async ({ params, tenant, db }) => ({
+        status: 200,
+        body: printApiKey(found(await findApiKey(db, tenant, params.id), 'API key', 'id')),
+      }),
+    }),
+    ...apiKeyChangeRoutes(deps),
   ];
 }

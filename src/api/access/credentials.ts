@@ -1,44 +1,71 @@
 import type pg from 'pg';
+import { inCommon } from '../../domain/access-scopes.ts';
 import { toTypeId } from '../../domain/ids.ts';
-import { findLiveApiKey } from '../../store/api-keys.ts';
 import { isActingLive } from '../../store/acting.ts';
+import { findLiveApiKey } from '../../store/api-keys.ts';
+import type { Listener } from '../../store/listener.ts';
 import { findTokenClient, organizationsOf } from '../../store/oauth-clients.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
 import type { Signer } from '../../trust/signing.ts';
 import type { Access } from '../pipeline/state.ts';
 import { readAccessToken } from './access-token.ts';
-import { inCommon } from '../../domain/access-scopes.ts';
 
-/**
- * How long a credential found good is believed without asking again, milliseconds: authorize may cost two round trips to
- * the database, and this lookup would be a third. A revocation in this process is felt at once, elsewhere within this
- * time. Credentials found bad are not remembered.
- */
-export const CREDENTIAL_CACHE_MS = 5_000;
-/**
- * The same for a token of a delegation: whether the chain of delegations is live is asked again after this time, so that
- * a revocation in another process is felt within a second.
- */
-const ACTING_CACHE_MS = 500;
+/** Where triggers say that something which kills credentials has changed: `notify_change` in the migrations. */
+const CHANNEL = 'prokura_credentials';
+/** A credential found good is believed this long without proof that no word to the contrary was missed, milliseconds. */
+export const UNHEARD_MS = 1_000;
+/** And this long with it: whatever a trigger may have failed to say is found out then. */
+const REMEMBERED_MS = 300_000;
 const CACHE_LIMIT = 10_000;
+
+interface Found {
+  access: Access;
+  /** Whose word may end it. */
+  orgIds: string[];
+  /** Unix milliseconds at which the credential ends by itself. */
+  expiresAt?: number | undefined;
+}
 
 interface Remembered {
   access: Promise<Access | undefined>;
+  /** Unknown while the lookup is under way. */
+  orgIds?: string[];
+  askedAt: number;
   until: number;
 }
 
-/** Looks up credentials, and remembers good ones for a moment. */
+/**
+ * Looks up credentials and remembers the good ones: a request whose credential is known costs no read. PostgreSQL says
+ * when one dies, and the organization's are forgotten; while nothing can be heard, none is believed for more than a
+ * second. So a revocation is felt everywhere within a second. Credentials found bad are not remembered.
+ */
 export class Credentials {
   readonly #pool: pg.Pool;
   readonly #known = new Map<string, Remembered>();
+  #listener: Pick<Listener, 'silentFor'> | undefined;
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
   }
 
-  /** Withdraws what is remembered: revocations are rare, so all of it. */
-  forget(): void {
-    this.#known.clear();
+  /** Hears of changes through `listener`, from its next connection on. */
+  follow(listener: Listener): void {
+    this.#listener = listener;
+    listener.on(CHANNEL, (org) => this.forget(org === '*' ? undefined : org));
+    listener.onGap(() => this.forget());
+  }
+
+  /** Withdraws what is remembered of an organization, or of all. A lookup under way answers, and is not remembered. */
+  forget(orgId?: string): void {
+    if (orgId === undefined) this.#known.clear();
+    for (const [name, known] of this.#known) {
+      if (known.orgIds?.includes(orgId!) ?? true) this.#known.delete(name);
+    }
+  }
+
+  /** Whether the credential is known to be good, so that no lookup is needed. */
+  remembers(secret: string): boolean {
+    return this.#believed(this.#known.get(sha256Hex(secret)))?.orgIds !== undefined;
   }
 
   async ofApiKey(key: string): Promise<Access | undefined> {
@@ -46,13 +73,17 @@ export class Credentials {
       const row = await findLiveApiKey(this.#pool, key);
       if (!row) return undefined;
       return {
-        kind: 'api_key',
-        id: row.id,
-        scopes: row.scopes,
-        tenant: { orgId: row.orgId, mode: row.mode },
-        actor: `api_key:${toTypeId('key', row.id)}`,
-        highTrust: row.highTrust,
-        signingSecretSealed: row.signingSecretSealed,
+        access: {
+          kind: 'api_key',
+          id: row.id,
+          scopes: row.scopes,
+          tenant: { orgId: row.orgId, mode: row.mode },
+          actor: `api_key:${toTypeId('key', row.id)}`,
+          highTrust: row.highTrust,
+          signingSecretSealed: row.signingSecretSealed,
+        },
+        orgIds: [row.orgId],
+        expiresAt: row.goodUntil?.getTime(),
       };
     });
   }
@@ -77,40 +108,55 @@ export class Credentials {
       const tenant = { orgId: home.orgId, mode: client.mode };
       if (acting && !(await isActingLive(this.#pool, tenant, acting, new Date()))) return undefined;
       return {
-        kind: 'oauth',
-        id: client.id,
-        scopes: home.scopes,
-        tenant,
-        actor: `client:${client.id}`,
-        highTrust: client.highTrust,
-        signingSecretSealed: client.signingSecretSealed,
-        previousSigningSecretSealed: client.previousSigningSecretSealed,
+        access: {
+          kind: 'oauth',
+          id: client.id,
+          scopes: home.scopes,
+          tenant,
+          actor: `client:${client.id}`,
+          highTrust: client.highTrust,
+          signingSecretSealed: client.signingSecretSealed,
+          previousSigningSecretSealed: client.previousSigningSecretSealed,
+          jkt: claims.jkt,
+          acting,
+          organizations: acting || organizations.length === 1 ? undefined : organizations,
+        },
         expiresAt: claims.expiresAt * 1000,
-        jkt: claims.jkt,
-        acting,
-        organizations: acting || organizations.length === 1 ? undefined : organizations,
+        orgIds: organizations.map(({ orgId }) => orgId),
       };
     });
   }
 
-  async #remembered(secret: string, find: () => Promise<Access | undefined>): Promise<Access | undefined> {
-    const at = Date.now();
+  #believed(known: Remembered | undefined): Remembered | undefined {
+    if (!known) return undefined;
+    const now = Date.now();
+    if (now >= known.until) return undefined;
+    const heard = this.#listener !== undefined && this.#listener.silentFor() < UNHEARD_MS;
+    return heard || now - known.askedAt < UNHEARD_MS ? known : undefined;
+  }
+
+  async #remembered(secret: string, find: () => Promise<Found | undefined>): Promise<Access | undefined> {
     const name = sha256Hex(secret);
-    const known = this.#known.get(name);
-    if (known && known.until > at) return known.access;
+    const known = this.#believed(this.#known.get(name));
+    if (known) return known.access;
     if (this.#known.size >= CACHE_LIMIT) this.#known.clear();
-    const access = find();
-    const entry = { access, until: at + CREDENTIAL_CACHE_MS };
+    const askedAt = Date.now();
+    const found = find();
+    const entry: Remembered = {
+      access: found.then((one) => one?.access),
+      askedAt,
+      until: askedAt + REMEMBERED_MS,
+    };
     this.#known.set(name, entry);
     const drop = () => {
-      if (this.#known.get(name)?.access === access) this.#known.delete(name);
+      if (this.#known.get(name) === entry) this.#known.delete(name);
     };
-    access.then((found) => {
-      if (!found) return drop();
-      if (found.acting) entry.until = at + ACTING_CACHE_MS;
-      entry.until = Math.min(entry.until, found.expiresAt ?? Infinity);
+    found.then((one) => {
+      if (!one) return drop();
+      entry.orgIds = one.orgIds;
+      entry.until = Math.min(entry.until, one.expiresAt ?? Infinity);
     }, drop);
-    return access;
+    return entry.access;
   }
 }
 

@@ -137,7 +137,8 @@ async function revokeKey(db: Db, { tenant, target, reason, actor, at }: Order): 
   const before = await findRevocation(db, tenant, target.id);
   if (before !== undefined) return { answer: before as RevocationAnswer, closed: [], open: [] };
   const key =
-    (await revokeAgentKey(db, tenant, target.id, { reason, at })) ?? (await revokeApiKey(db, tenant, target.id, at));
+    (await revokeAgentKey(db, tenant, target.id, { reason, at })) ??
+    (await revokeApiKey(db, tenant, target.id, at, reason));
   if (!key) throw notFound('key', target.member);
   const revokedAt = key.revokedAt ?? at;
   const subject = toTypeId('key', key.id);

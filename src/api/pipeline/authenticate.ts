@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from 'express';
 import { Problem } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import { credentialsOf } from '../access/credentials.ts';
+import { lastUsesOf } from '../access/last-uses.ts';
 import { recordMisdirected } from '../access/misdirected-token.ts';
 import type { ApiDeps } from '../deps.ts';
 import { CHALLENGES, checkBinding, type Presented } from './check-binding.ts';
@@ -14,6 +15,7 @@ const API_KEY = /^prk_(?:test|live)_/;
 export function authenticate(deps: ApiDeps): RequestHandler {
   const { pool, signer, config } = deps;
   const credentials = credentialsOf(pool);
+  const uses = lastUsesOf(pool);
   return async (req, res, next) => {
     const given = presented(req);
     if (given === undefined) {
@@ -32,6 +34,7 @@ export function authenticate(deps: ApiDeps): RequestHandler {
       throw new Problem('unauthorized', 'The credential is unknown, expired or revoked.');
     }
     await checkBinding(deps, req, res, { access, ...given });
+    uses.note(access);
     const state = stateOf(req);
     state.access = inOrganization(req, access);
     if (isApiKey) state.presentedKey = secret;
@@ -39,7 +42,8 @@ export function authenticate(deps: ApiDeps): RequestHandler {
   };
 }
 
-function presented(req: Request): Presented | undefined {
+/** The credential that a request brings, as it came. */
+export function presented(req: Request): Presented | undefined {
   const { authorization } = req.headers;
   if (authorization !== undefined) {
     const [, scheme, secret] = /^(Bearer|DPoP) +(\S+)$/i.exec(authorization) ?? [];

@@ -1,40 +1,79 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { Problem } from '../../domain/errors.ts';
-import type { Sealer } from '../../trust/seal.ts';
-import { stateOf } from './state.ts';
+import { recordAbuse } from '../../store/abuse.ts';
+import { useSignature } from '../../store/used-signatures.ts';
+import type { ApiDeps } from '../deps.ts';
+import { stateOf, type Access } from './state.ts';
 
 const FORM = /^sha256=([0-9a-f]{64})$/i;
+/** Unix seconds, with up to six decimals, so that requests of one second can differ. */
+const TIMESTAMP = /^\d{1,12}(?:\.\d{1,6})?$/;
+/** How far a signed timestamp may lie from now, in either direction, seconds. */
+const WINDOW_SECONDS = 300;
 
 /**
- * Checks `X-Signature: sha256=<hex>`: HMAC-SHA-256 of the raw body, under the credential's signing secret, or under the
- * API key itself when it has none. Demanded on writes of credentials marked high-trust; checked whenever it is sent, for
- * a signature that nobody checks protects nobody.
+ * Checks `X-Signature: sha256=<hex>`: HMAC-SHA-256 under the credential's signing secret, or under the API key itself
+ * when it has none. It covers the raw body; with `X-Signature-Timestamp`, the timestamp, a dot and the raw body, and the
+ * timestamp must be of the last or next 300 seconds. On writes of credentials marked high-trust both are demanded, and
+ * each signature is accepted once, by whichever process it reaches. A signature that is sent is always checked: one that
+ * nobody checks protects nobody.
  */
-export function checkSignature(sealer: Sealer): RequestHandler {
-  return (req, _res, next) => {
-    const { access, presentedKey, rawBody } = stateOf(req);
+export function checkSignature({ sealer, pool, log }: Pick<ApiDeps, 'sealer' | 'pool' | 'log'>): RequestHandler {
+  return async (req, _res, next) => {
+    const { presentedKey, rawBody, access } = stateOf(req);
+    const demanded = access!.highTrust && req.method !== 'GET' && req.method !== 'HEAD';
     const header = req.headers['x-signature'];
     if (header === undefined) {
-      if (access!.highTrust && req.method !== 'GET' && req.method !== 'HEAD') {
-        throw refused('is required: this credential signs its requests');
-      }
+      if (demanded) throw refused('X-Signature', 'is required: this credential signs its requests');
       return next();
     }
     const sent = FORM.exec(String(header))?.[1];
-    if (!sent) throw refused('must be sha256= and 64 hexadecimal digits');
+    if (!sent) throw refused('X-Signature', 'must be sha256= and 64 hexadecimal digits');
+    const timestamp = timestampOf(req, demanded);
     const sealed = [access!.signingSecretSealed, access!.previousSigningSecretSealed].filter((text) => text != null);
     const secrets = sealed.length > 0 ? sealed.map((text) => sealer.open(text)) : [presentedKey];
-    const matches = secrets.map((secret) => {
-      if (secret === undefined) throw refused('cannot be checked: this credential has no signing secret');
-      const expected = createHmac('sha256', secret).update(rawBody!).digest();
-      return timingSafeEqual(expected, Buffer.from(sent, 'hex'));
-    });
-    if (!matches.includes(true)) throw refused('does not match the body');
+    const signature = secrets
+      .map((secret) => {
+        if (secret === undefined)
+          throw refused('X-Signature', 'cannot be checked: this credential has no signing secret');
+        const mac = createHmac('sha256', secret);
+        if (timestamp !== undefined) mac.update(`${timestamp}.`);
+        return mac.update(rawBody!).digest();
+      })
+      .find((expected) => timingSafeEqual(expected, Buffer.from(sent, 'hex')));
+    if (!signature) {
+      throw refused('X-Signature', `does not match the ${timestamp === undefined ? 'body' : 'timestamp and the body'}`);
+    }
+    if (demanded) await useOnce(access!, signature, Number(timestamp));
     next();
   };
+
+  async function useOnce({ id, tenant, actor }: Access, signature: Buffer, timestamp: number): Promise<void> {
+    const expiresAt = new Date((timestamp + WINDOW_SECONDS + 1) * 1000);
+    if (await useSignature(pool, tenant, { credentialId: id, signature, expiresAt })) return;
+    const detail = 'was used before: sign every request with a timestamp of its own';
+    await recordAbuse(pool, log, { tenant, actor, code: 'signature_replayed', detail, at: new Date() });
+    throw refused('X-Signature', detail);
+  }
 }
 
-function refused(message: string): Problem {
-  return new Problem('invalid_signature', `X-Signature ${message}.`, { fields: [{ path: 'X-Signature', message }] });
+/** The timestamp as it was signed, within the window; `undefined` when none was sent, nor demanded. */
+function timestampOf(req: Request, demanded: boolean): string | undefined {
+  const header = req.headers['x-signature-timestamp'];
+  const name = 'X-Signature-Timestamp';
+  if (header === undefined) {
+    if (demanded) throw refused(name, 'is required: this credential signs the time of its requests');
+    return undefined;
+  }
+  const text = String(header);
+  if (!TIMESTAMP.test(text)) throw refused(name, 'must be Unix seconds, with up to six decimals');
+  if (Math.abs(Date.now() / 1000 - Number(text)) > WINDOW_SECONDS) {
+    throw refused(name, `must lie within ${WINDOW_SECONDS} seconds of now`);
+  }
+  return text;
+}
+
+function refused(path: string, message: string): Problem {
+  return new Problem('invalid_signature', `${path} ${message}.`, { fields: [{ path, message }] });
 }

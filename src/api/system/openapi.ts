@@ -117,9 +117,18 @@ const ORGANIZATION = z.string().optional().meta({
   description: 'org_…; must be the organization of the credential. Required of OAuth clients of several organizations.',
 });
 const DPOP = z.string().optional().meta({ description: 'Proof of the key that the token is bound to (RFC 9449).' });
-const SIGNATURE = z.string().optional().meta({
-  description: 'sha256= and the hexadecimal HMAC-SHA-256 of the body; demanded of high-trust credentials.',
-});
+const SIGNATURE = z
+  .string()
+  .optional()
+  .meta({
+    description:
+      'sha256= and the hexadecimal HMAC-SHA-256 of the body (with X-Signature-Timestamp: of the timestamp, a dot and the ' +
+      'body); both are demanded of high-trust credentials.',
+  });
+const SIGNED_AT = z
+  .string()
+  .optional()
+  .meta({ description: 'Unix seconds, at most 300 from now; part of the signature.' });
 
 function headersOf(route: AnyRoute, isPublic: boolean) {
   return z.object({
@@ -129,7 +138,7 @@ function headersOf(route: AnyRoute, isPublic: boolean) {
     'X-Request-Id': REQUEST_ID,
     ...(isPublic ? {} : { 'X-Kachyng-Org': ORGANIZATION }),
     ...(!isPublic || route.path === '/oauth/token' ? { DPoP: DPOP } : {}),
-    ...(isPublic || route.method === 'get' ? {} : { 'X-Signature': SIGNATURE }),
+    ...(isPublic || route.method === 'get' ? {} : { 'X-Signature': SIGNATURE, 'X-Signature-Timestamp': SIGNED_AT }),
   });
 }
 

@@ -1,0 +1,277 @@
+import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
+import { once } from 'node:events';
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createApp } from '../../src/api/app.ts';
+import { Credentials, credentialsOf, UNHEARD_MS } from '../../src/api/access/credentials.ts';
+import { insertOauthClient } from '../../src/store/oauth-clients.ts';
+import { Listener } from '../../src/store/listener.ts';
+import { createPool } from '../../src/store/pool.ts';
+import { startTestApi, type TestApi } from './setup.ts';
+
+/** Another process in all that matters: an application with its own pool, its own memory and its own listener. */
+async function startOther(t: TestApi, listenTo = t.database.url) {
+  const pool = createPool(t.database.url, 3);
+  const listener = new Listener();
+  credentialsOf(pool).follow(listener);
+  await listener.listen(listenTo);
+  const app = createApp({ ...t.deps, pool });
+  const lookups = vi.spyOn(pool, 'query');
+  return {
+    pool,
+    status: async (secret: string) =>
+      (await request(app).get('/v1/agents').set('authorization', `Bearer ${secret}`)).status,
+    /** How often a credential was looked up so far. */
+    lookups: () =>
+      lookups.mock.calls.filter(([asked]) =>
+        ['find-live-api-key', 'find-token-client'].includes((asked as unknown as { name?: string }).name ?? ''),
+      ).length,
+    async close() {
+      await listener.close();
+      await pool.end();
+    },
+  };
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+let t: TestApi;
+let other: Awaited<ReturnType<typeof startOther>>;
+beforeAll(async () => {
+  t = await startTestApi();
+  other = await startOther(t);
+});
+afterAll(async () => {
+  await other.close();
+  await t.close();
+});
+
+async function newKey(scopes = ['agents:read', 'keys:write', 'identities:write']) {
+  const { status, body } = await t.api('POST', '/v1/api-keys', { name: 'k', scopes });
+  expect(status).toBe(201);
+  return body as { key_id: string; api_key: string };
+}
+
+async function newToken() {
+  const secret = 'prs_x';
+  const id = await insertOauthClient(t.deps.pool, { tenant: t.tenant, name: 'c', scopes: ['agents:read'], secret });
+  const members = { grant_type: 'client_credentials', client_id: id, client_secret: secret };
+  const { body } = await t.api('POST', '/oauth/token', members, { authorization: '' });
+  return { token: body.access_token as string, client_id: id, client_secret: secret };
+}
+
+/** Milliseconds until the other process refuses the credential. */
+async function refusedAfter(secret: string): Promise<number> {
+  const began = performance.now();
+  while ((await other.status(secret)) === 200) {
+    if (performance.now() - began > 3_000) throw new Error('is still accepted');
+    await sleep(10);
+  }
+  return performance.now() - began;
+}
+
+describe('a credential that another process knows', () => {
+  it('costs no read while it is good, for longer than it may be believed unheard', async () => {
+    const { api_key } = await newKey();
+    const { token } = await newToken();
+    for (const secret of [api_key, token]) {
+      expect(await other.status(secret)).toBe(200);
+      const before = other.lookups();
+      const until = performance.now() + 1.5 * UNHEARD_MS;
+      while (performance.now() < until) {
+        expect(await other.status(secret)).toBe(200);
+        await sleep(20);
+      }
+      expect(other.lookups()).toBe(before);
+    }
+  });
+
+  const deaths: [string, () => Promise<{ secret: string; kill: () => Promise<unknown> }>][] = [
+    [
+      'API key is revoked',
+      async () => {
+        const { key_id, api_key } = await newKey();
+        return { secret: api_key, kill: () => t.api('POST', `/v1/api-keys/${key_id}/revoke`) };
+      },
+    ],
+    [
+      'API key is rotated without overlap',
+      async () => {
+        const { key_id, api_key } = await newKey();
+        const kill = () => t.api('POST', `/v1/api-keys/${key_id}/rotate`, { overlap_seconds: 0 });
+        return { secret: api_key, kill };
+      },
+    ],
+    [
+      'API key is revoked as a key of an identity',
+      async () => {
+        const { key_id, api_key } = await newKey();
+        return { secret: api_key, kill: () => t.api('POST', '/v1/identities/revoke', { key_id, reason: 'r' }) };
+      },
+    ],
+    [
+      'access token is revoked',
+      async () => {
+        const { token, ...client } = await newToken();
+        return {
+          secret: token,
+          kill: () => t.api('POST', '/oauth/revoke', { token, ...client }, { authorization: '' }),
+        };
+      },
+    ],
+    [
+      'OAuth client is withdrawn in the database',
+      async () => {
+        const { token, client_id } = await newToken();
+        const kill = () => t.deps.pool.query('UPDATE oauth_clients SET revoked_at = now() WHERE id = $1', [client_id]);
+        return { secret: token, kill };
+      },
+    ],
+    [
+      'organization is suspended in the database',
+      async () => {
+        const { key, tenant } = await t.stranger();
+        const kill = () =>
+          t.deps.pool.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [tenant.orgId]);
+        return { secret: key, kill };
+      },
+    ],
+  ];
+  it.each(deaths)('is refused within a second once its %s', async (_, prepare) => {
+    const { secret, kill } = await prepare();
+    const bystander = await t.stranger();
+    for (const known of [secret, bystander.key]) expect(await other.status(known)).toBe(200);
+    const before = other.lookups();
+    expect(await other.status(secret)).toBe(200);
+    // The control: it was known without being asked for.
+    expect(other.lookups()).toBe(before);
+    await kill();
+    expect(await refusedAfter(secret)).toBeLessThan(UNHEARD_MS);
+    expect(await other.status(bystander.key)).toBe(200);
+  });
+
+  it('ends at its expiry, by the clock', async () => {
+    const expires_at = new Date(Date.now() + 900).toISOString();
+    const { body } = await t.api('POST', '/v1/api-keys', { name: 'k', scopes: ['agents:read'], expires_at });
+    expect(await other.status(body.api_key)).toBe(200);
+    expect(await refusedAfter(body.api_key)).toBeLessThan(1_500);
+  });
+});
+
+describe('a lookup that is under way when the credential dies', () => {
+  it.each([true, false])('is not remembered (control: it is, when nothing was said: %s)', async (revoked) => {
+    const { key_id, api_key } = await newKey();
+    const pool = createPool(t.database.url, 2);
+    const listener = new Listener();
+    const credentials = new Credentials(pool);
+    credentials.follow(listener);
+    await listener.listen(t.database.url);
+    const forget = vi.spyOn(credentials, 'forget');
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const query = pool.query.bind(pool) as (asked: unknown) => Promise<unknown>;
+    const slow = async (asked: unknown) => {
+      const answer = await query(asked);
+      await held;
+      return answer;
+    };
+    const spy = vi.spyOn(pool as { query(asked: unknown): Promise<unknown> }, 'query').mockImplementationOnce(slow);
+    const first = credentials.ofApiKey(api_key);
+    const heardBefore = forget.mock.calls.length;
+    await sleep(50);
+    if (revoked) await t.api('POST', `/v1/api-keys/${key_id}/revoke`);
+    await expect.poll(() => forget.mock.calls.length > heardBefore).toBe(revoked);
+    release();
+    expect(await first).toMatchObject({ kind: 'api_key' });
+    expect((await credentials.ofApiKey(api_key)) === undefined).toBe(revoked);
+    expect(spy).toHaveBeenCalledTimes(revoked ? 2 : 1);
+    await listener.close();
+    await pool.end();
+  });
+});
+
+describe('a listener that hears nothing', () => {
+  /** A way to the database that can be cut without a word: connections stay open, and nothing passes. */
+  async function startWay() {
+    const { hostname, port } = new URL(t.database.url);
+    const sockets: Socket[] = [];
+    let cut = false;
+    const server = createServer((near) => {
+      const far = connect(Number(port), hostname);
+      sockets.push(near, far);
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        from.on('data', (chunk) => (cut ? undefined : to.write(chunk))).on('error', () => undefined);
+        from.on('close', () => to.destroy());
+      }
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = new URL(t.database.url);
+    url.port = String((server.address() as AddressInfo).port);
+    return {
+      url: url.href,
+      cut: () => (cut = true),
+      mend() {
+        cut = false;
+        // What was swallowed is lost: the connection is of no use any more, as after a failover.
+        for (const socket of sockets.splice(0)) socket.destroy();
+      },
+      close: () => {
+        for (const socket of sockets) socket.destroy();
+        server.close();
+      },
+    };
+  }
+
+  it('has nothing believed for more than a second, and everything forgotten when it hears again', async () => {
+    const way = await startWay();
+    const deaf = await startOther(t, way.url);
+    const revoked = await newKey();
+    const kept = await newKey();
+    for (const { api_key } of [revoked, kept]) expect(await deaf.status(api_key)).toBe(200);
+    way.cut();
+    await t.api('POST', `/v1/api-keys/${revoked.key_id}/revoke`);
+    const began = performance.now();
+    await expect.poll(() => deaf.status(revoked.api_key), { interval: 20, timeout: 3_000 }).toBe(401);
+    expect(performance.now() - began).toBeLessThan(UNHEARD_MS + 200);
+    // Good ones go on, at the price of a lookup a second.
+    await sleep(UNHEARD_MS);
+    const before = deaf.lookups();
+    for (let n = 0; n < 20; n++) expect(await deaf.status(kept.api_key)).toBe(200);
+    expect(deaf.lookups() - before).toBe(1);
+    way.mend();
+    const remembersAgain = async () => {
+      await deaf.status(kept.api_key);
+      const asked = deaf.lookups();
+      await sleep(UNHEARD_MS + 100);
+      await deaf.status(kept.api_key);
+      return deaf.lookups() === asked;
+    };
+    await expect.poll(remembersAgain, { timeout: 10_000, interval: 100 }).toBe(true);
+    // It hears again: word of a revocation arrives.
+    expect(await deaf.status(kept.api_key)).toBe(200);
+    await t.api('POST', `/v1/api-keys/${kept.key_id}/revoke`);
+    await expect.poll(() => deaf.status(kept.api_key), { interval: 20, timeout: UNHEARD_MS }).toBe(401);
+    await deaf.close();
+    way.close();
+  }, 30_000);
+});
+
+describe('word of a change', () => {
+  it('names the organization, and does not come of statements that change nothing', async () => {
+    const heard: string[] = [];
+    const listener = new Listener();
+    listener.on('prokura_credentials', (payload) => heard.push(payload));
+    await listener.listen(t.database.url);
+    const { pool } = t.deps;
+    await pool.query('UPDATE api_keys SET name = name WHERE false');
+    await pool.query(`UPDATE api_keys SET name = 'again' WHERE org_id = $1`, [t.tenant.orgId]);
+    await pool.query(`UPDATE organizations SET name = 'Test' WHERE id = $1`, [t.tenant.orgId]);
+    await pool.query(`INSERT INTO revoked_tokens (jti, expires_at) VALUES (gen_random_uuid(), now())`);
+    await expect.poll(() => heard).toEqual([t.tenant.orgId, t.tenant.orgId, '*']);
+    await listener.close();
+  });
+});
