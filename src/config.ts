@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 const seconds = (value: number) => z.coerce.number().positive().default(value);
@@ -5,6 +6,25 @@ const flag = z
   .enum(['true', 'false', '1', '0', ''])
   .default('false')
   .transform((text) => text === 'true' || text === '1');
+
+const count = (value: number) => z.coerce.number().int().min(0).default(value);
+
+/** Number of proxies, or their addresses. `true` is not among them: it would believe whatever a client says it is. */
+const proxies = z
+  .string()
+  .refine((text) => /^[1-9]\d?$/.test(text) || text.split(',').every((part) => isProxy(part.trim())), {
+    error: 'must be a number of proxies, or addresses, networks (10.0.0.0/8) and loopback, separated by commas',
+  })
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(',').map((part) => part.trim())));
+
+function isProxy(part: string): boolean {
+  const [address = '', bits, ...more] = part.split('/');
+  if (part === 'loopback' || part === 'linklocal' || part === 'uniquelocal') return true;
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!;
+  return (
+    longest > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest))
+  );
+}
 
 /** Every setting of every process, by environment variable. `docs/operations.md` explains each one; a test holds them together. */
 export const Settings = z.object({
@@ -47,6 +67,15 @@ export const Settings = z.object({
   ANSWER_WAIT_MS: z.coerce.number().int().positive().default(10_000),
   /** Webhook endpoints on loopback and private addresses are refused unless this is set (development: allowed). */
   WEBHOOK_ALLOW_PRIVATE: flag,
+  /** Length of the windows that rate limits count in. */
+  RATE_LIMIT_WINDOW_SECONDS: z.coerce.number().int().min(1).max(86_400).default(60),
+  /** Requests per window; 0 switches a limit off. */
+  RATE_LIMIT_PER_CREDENTIAL: count(60_000),
+  RATE_LIMIT_PER_IP: count(120_000),
+  /** Answers 401 per window and address. */
+  RATE_LIMIT_FAILURES_PER_IP: count(120),
+  /** Whose X-Forwarded-For is believed. Unset = nobody's: the client is whoever connects. */
+  TRUST_PROXY: proxies.optional(),
 });
 
 export type Config = z.infer<typeof Settings> & { publicUrl: string };

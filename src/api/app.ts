@@ -9,6 +9,7 @@ import { refuseLongHeaders } from './pipeline/header-limit.ts';
 import { readIdempotencyKey } from './pipeline/idempotency-key.ts';
 import { limitActing } from './pipeline/limit-acting.ts';
 import { logRequests } from './pipeline/log-requests.ts';
+import { createRateLimits, type RateLimits } from './pipeline/rate-limit.ts';
 import { parseBody, readRawBody } from './pipeline/read-body.ts';
 import { renderErrors } from './pipeline/render-errors.ts';
 import { assignRequestId } from './pipeline/request-id.ts';
@@ -30,13 +31,15 @@ export function createApp(deps: ApiDeps): Express {
   // A hash over every answer buys nothing: no answer may be cached.
   app.set('etag', false);
   app.set('query parser', 'simple');
+  if (deps.config.TRUST_PROXY !== undefined) app.set('trust proxy', deps.config.TRUST_PROXY);
 
   const metrics = createMetrics(deps);
   app.use(assignRequestId, logRequests(deps.log, metrics.requestSeconds), refuseLongHeaders, helmet());
   for (const router of deps.extraRouters ?? []) app.use(router);
 
   const routes = allRoutes(deps, metrics);
-  for (const route of routes) app[route.method](route.path, ...stepsOf(route, deps));
+  const limits = createRateLimits(deps);
+  for (const route of routes) app[route.method](route.path, ...stepsOf(route, deps, limits));
   for (const [path, there] of byPath(routes)) app.all(path, refuseMethod(there));
   app.use(referencePage());
   app.use(() => {
@@ -47,12 +50,13 @@ export function createApp(deps: ApiDeps): Express {
 }
 
 /** The steps of one route, in order. A stranger is turned away before the body is read. */
-function stepsOf(route: AnyRoute, deps: ApiDeps): RequestHandler[] {
+function stepsOf(route: AnyRoute, deps: ApiDeps, limits: RateLimits): RequestHandler[] {
   const isPublic = route.scope === 'public';
   const isRead = route.method === 'get';
   return [
     ...(route.envelope === undefined ? [] : [useEnvelope]),
-    ...(isPublic ? [] : [authenticate(deps), requireScope(route.scope)]),
+    ...limits.byAddress(route),
+    ...(isPublic ? [] : [authenticate(deps), ...limits.byCredential(), requireScope(route.scope)]),
     ...(isRead && isPublic ? [] : [readRawBody]),
     ...(isPublic ? [] : [checkSignature(deps)]),
     ...(isRead ? [] : [parseBody(route.form ?? false)]),

@@ -177,6 +177,7 @@ function refusals(route: AnyRoute, isPublic: boolean) {
     ...(isPublic ? [] : [401, 403]),
     ...(route.path.includes(':') || route.body ? [404] : []),
     ...(route.method === 'get' ? [] : [409, 413, 415, 422]),
+    429,
     431,
     500,
     503,
