@@ -5,6 +5,7 @@ import type { ApiDeps } from './deps.ts';
 import { eventRoutes } from './events/routes.ts';
 import { executionRoutes } from './executions/routes.ts';
 import { identityRoutes } from './identity/routes.ts';
+import { memberRoutes } from './members/routes.ts';
 import { paymentRoutes } from './payments/routes.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { processorRoutes } from './processors/routes.ts';
@@ -26,6 +27,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...webhookRoutes(deps),
     ...processorRoutes(),
     ...accessRoutes(deps),
+    ...memberRoutes(),
   ];
   routes.push(...systemRoutes(deps, metrics, routes));
   return routes;

@@ -10,6 +10,8 @@ const RESOURCES = [
   'events',
   'webhooks',
   'audit',
+  'members',
+  'organization',
 ] as const;
 
 /** Every scope a credential may hold; `admin` stands for all of them. */

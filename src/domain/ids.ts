@@ -26,6 +26,7 @@ export const ID_PREFIXES = [
   'rtp',
   'set',
   'dlv',
+  'mbr',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

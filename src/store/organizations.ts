@@ -31,3 +31,18 @@ export async function findOrganization(db: Db, id: string): Promise<Organization
   const { rows } = await db.query<OrganizationRow>(`SELECT ${COLUMNS} FROM organizations WHERE id = $1`, [id]);
   return rows[0];
 }
+
+/** @returns the organization as it is now, and its name before */
+export async function renameOrganization(
+  db: Db,
+  id: string,
+  name: string,
+): Promise<{ row: OrganizationRow; before: string } | undefined> {
+  const { rows } = await db.query<{ name: string }>('SELECT name FROM organizations WHERE id = $1 FOR UPDATE', [id]);
+  if (!rows[0]) return undefined;
+  const renamed = await db.query<OrganizationRow>(
+    `UPDATE organizations SET name = $2 WHERE id = $1 RETURNING ${COLUMNS}`,
+    [id, name],
+  );
+  return { row: renamed.rows[0]!, before: rows[0].name };
+}
