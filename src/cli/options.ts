@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { SCOPES } from '../domain/access-scopes.ts';
 import { isCurrency } from '../domain/currency.ts';
 import { parseId } from '../domain/ids.ts';
 
@@ -22,7 +23,7 @@ export function modeOption(description: string): Option {
 /** The UUID of an organization, given as `org_…` or as a UUID. */
 export function organizationId(text: string): string {
   const id = parseId(text, 'org');
-  if (!id) throw new InvalidArgumentError('an organization is org_…, as `prokura organization list` prints it.');
+  if (!id) throw new InvalidArgumentError('an organization is org_…, as `prokura org list` prints it.');
   return id;
 }
 
@@ -66,4 +67,26 @@ export function serviceUrl(text: string): string {
     throw new InvalidArgumentError('without user, password, query or fragment.');
   }
   return text.replace(/\/+$/, '');
+}
+
+/** The UUID of an API key, given as `key_…` or as a UUID. */
+export function keyId(text: string): string {
+  const id = parseId(text, 'key');
+  if (!id) throw new InvalidArgumentError('an API key is key_…, as `prokura key list` prints it (not its text).');
+  return id;
+}
+
+/** `execution:write,payments:write` → its scopes, each once. */
+export function scopeList(text: string): string[] {
+  const scopes = [...new Set(text.split(/[\s,]+/).filter(Boolean))];
+  const unknown = scopes.filter((scope) => !SCOPES.includes(scope));
+  if (scopes.length > 0 && unknown.length === 0) return scopes;
+  throw new InvalidArgumentError(`one or more of ${SCOPES.join(', ')}.`);
+}
+
+/** A number of days, 1 to 3650. */
+export function days(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 3_650) throw new InvalidArgumentError('1 to 3650 days.');
+  return value;
 }

@@ -9,7 +9,7 @@ import { createOrganization } from './organizations.ts';
 import { type Db, inTransaction } from './pool.ts';
 
 /** Whoever works at the machine: the command has no credential of its own. */
-const ACTOR = 'system:command';
+export const COMMAND_ACTOR = 'system:command';
 
 /** A new organization with its first credentials, in one commit that the audit trail of `mode` begins with. */
 export async function provisionOrganization(
@@ -25,7 +25,7 @@ export async function provisionOrganization(
       tenant,
       at: new Date(),
       type: 'organization.created',
-      actor: ACTOR,
+      actor: COMMAND_ACTOR,
       subject: toTypeId('org', orgId),
       body: { name, api_key: toTypeId('key', access.apiKeyId), oauth_client: access.clientId },
       events: [],
@@ -50,7 +50,7 @@ export async function provisionAccount(
       tenant,
       at: new Date(),
       type: 'processor_account.added',
-      actor: ACTOR,
+      actor: COMMAND_ACTOR,
       subject: toTypeId('mid', row.id),
       body: {
         processor: row.processor,

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../src/cli/paths.ts';
 
 const COMMANDS =
-  'start demo serve api worker simulator migrate keys organization account doctor demo-production bench'.split(' ');
+  'start demo serve api worker simulator migrate keys org key client account doctor demo-production bench'.split(' ');
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'prokura-command-'));

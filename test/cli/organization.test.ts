@@ -158,7 +158,7 @@ describe('prokura account', () => {
     [['--api-key-env', 'KEY', '--currencies', 'EUR,eur'], 'ISO 4217'],
     [['--api-key-env', 'KEY', '--base-url', 'https://user:secret@h'], 'without user, password'],
     [['--api-key-env', 'KEY', '--priority', '-1'], 'lower is asked first'],
-    [['--api-key-env', 'KEY', '--org', 'org_00000000000000000000000000'], 'organization list'],
+    [['--api-key-env', 'KEY', '--org', 'org_00000000000000000000000000'], 'org list'],
   ])('refuses %j readably, stores nothing and repeats no key', async (more, message) => {
     const org = await organization('Refuses');
     const before = await count('mids');

@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
-import type { Pool } from 'pg';
 import { toTypeId } from '../../domain/ids.ts';
 import type { Mode } from '../../domain/types.ts';
 import { listMids, type MidRow } from '../../store/mids.ts';
-import { findOrganization } from '../../store/organizations.ts';
 import { isAccountTaken, provisionAccount } from '../../store/provisioning.ts';
 import { withDatabase, withInstallation } from '../installation.ts';
 import {
@@ -15,6 +13,7 @@ import {
   serviceUrl,
   shortText,
 } from '../options.ts';
+import { expectOrganization } from '../organization-lookup.ts';
 import { CommandError, logTo } from '../output.ts';
 import { readSecret } from '../secret-input.ts';
 
@@ -108,12 +107,6 @@ async function list({ org, mode, json = false }: { org: string; mode?: Mode; jso
   const log = logTo(false);
   for (const account of accounts) log(line(account));
   if (accounts.length === 0) log('None yet: `prokura account add` makes one (see --help).');
-}
-
-async function expectOrganization(pool: Pool, id: string): Promise<void> {
-  const found = await findOrganization(pool, id);
-  if (!found)
-    throw new CommandError(`There is no ${toTypeId('org', id)} here: \`prokura organization list\` names all.`);
 }
 
 function print(mode: Mode, row: MidRow) {

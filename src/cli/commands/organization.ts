@@ -10,10 +10,11 @@ import { logTo } from '../output.ts';
 const WHERE =
   '\nDatabase and data key: DATABASE_URL and PROKURA_DATA_KEY, else those of the start that runs from this folder.';
 
-/** `prokura organization create | list`: who may use the installation. */
+/** `prokura org create | list`: who may use the installation. */
 export function organizationCommand(program: Command): void {
   const organization = program
-    .command('organization')
+    .command('org')
+    .alias('organization')
     .description('make and list organizations, each with its first credentials')
     .addHelpText('after', WHERE);
   organization
@@ -68,5 +69,5 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
   }
   const log = logTo(false);
   for (const row of organizations) log(`${row.org_id}  ${row.status.padEnd(9)}  ${row.created_at}  ${row.name}`);
-  if (organizations.length === 0) log('None yet: `prokura organization create --name <name>` makes one.');
+  if (organizations.length === 0) log('None yet: `prokura org create --name <name>` makes one.');
 }
