@@ -71,6 +71,7 @@ export function agentKeyRoutes(): AnyRoute[] {
       scope,
       params: z.object({ id: idOf('agt'), key_id: idOf('key') }),
       body: z.strictObject({ reason: shortText.optional() }),
+      example: { reason: 'the machine was lost' },
       idempotency: 'optional',
       replay: 'stored',
       responses: { 200: z.object({ data: AgentKey }) },

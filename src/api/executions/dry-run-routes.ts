@@ -33,6 +33,11 @@ export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
       tags: ['Execution'],
       scope: ['execution:read', 'execution:write'],
       body: EvaluateRiskBody,
+      example: {
+        agent_id: 'agt_01h455vb4pex5vsknk084sn02q',
+        principal_id: 'prn_01h455vb4pex5vsknk084sn02q',
+        intent: { amount: 120, currency: 'EUR', merchant_ref: 'mrc_acme', channel: 'chatpay' },
+      },
       idempotency: 'optional',
       replay: 'none',
       responses: { 200: RiskOutput },
@@ -59,6 +64,11 @@ export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
       tags: ['Execution', 'Policies'],
       scope: ['policy:read', 'execution:read', 'execution:write'],
       body: SimulateBody,
+      example: {
+        agent_id: 'agt_01h455vb4pex5vsknk084sn02q',
+        principal_id: 'prn_01h455vb4pex5vsknk084sn02q',
+        intent: { amount: 120, currency: 'EUR', merchant_ref: 'mrc_acme', channel: 'chatpay' },
+      },
       idempotency: 'optional',
       replay: 'none',
       responses: { 200: SimulationOutput },

@@ -21,6 +21,11 @@ export function routeRoutes({ tokens }: ApiDeps): AnyRoute[] {
       tags: ['Payments'],
       scope: ['payments:write', 'payments:read'],
       body: RouteBody,
+      example: {
+        execution_ref: 'exec_01h455vb4pex5vsknk084sn02q',
+        payment_method: { type: 'token', token: 'tok_approve' },
+        strategy: 'priority',
+      },
       idempotency: 'optional',
       replay: 'stored',
       responses: { 200: RoutePlanOutput },

@@ -26,6 +26,10 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       summary: 'Spend an approval: authorize the payment at a processor',
       scope: 'payments:write',
       body: AuthorizePaymentBody,
+      example: {
+        execution_token: 'exec_01h455vb4pex5vsknk084sn02q.4f1c0d3a9b7e4d52a1c8e0f3b6d9724e',
+        payment_method: { type: 'token', token: 'tok_approve' },
+      },
       responses: { 201: PaymentOutput, 202: PaymentOutput },
       handler: async (ctx) => {
         const { body, tenant } = ctx;
@@ -58,6 +62,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       summary: 'Capture held funds, wholly or in part',
       scope: 'payments:write',
       body: CaptureBody,
+      example: { payment_id: 'pay_01h455vb4pex5vsknk084sn02q', amount: 10 },
       responses: answers,
       handler: async (ctx) => {
         const { payment_id, amount, final } = ctx.body;
@@ -78,6 +83,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       summary: 'Void what was not captured',
       scope: 'payments:write',
       body: VoidBody,
+      example: { payment_id: 'pay_01h455vb4pex5vsknk084sn02q', reason: 'the guest does not come' },
       responses: answers,
       handler: async (ctx) =>
         renderMoney(
@@ -94,6 +100,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       summary: 'Refund captured money, under policy',
       scope: ['payments:refund', 'payments:write'],
       body: RefundBody,
+      example: { payment_id: 'pay_01h455vb4pex5vsknk084sn02q', amount: 10, reason: 'one night less' },
       responses: answers,
       handler: async (ctx) => {
         const { payment_id, amount, reason } = ctx.body;

@@ -1,0 +1,33 @@
+/**
+ * What the document cannot say. A route needs an entry here only when its ids are no TypeIDs with an example, or when
+ * the same form of id names two kinds of things.
+ */
+
+/** Kind of id by member, or by path and member. Kinds after a colon share a prefix: `key:agent` is a `key_…`. */
+export const MEMBER_KINDS: Record<string, string> = {
+  execution_token: 'execution_token',
+  client_id: 'client_id',
+  '/v1/agents/{id}/keys/{key_id}/revoke key_id': 'key:agent',
+};
+
+/** Under which kind an id in the answer to this operation is kept, where its prefix does not say it. */
+export const MADE_KINDS: Record<string, string> = {
+  'POST /v1/agents/{id}/keys key_id': 'key:agent',
+  'POST /v1/agents id': 'agt',
+};
+
+/** These end what they are called on: nothing is made by them, and their controls come last. */
+export const ENDING = /\/(?:revoke|rotate|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze)$/;
+
+/** Where a stranger is told of a real id something else than of others: what, and why that tells nothing. */
+export const TOLD_APART: Record<string, { status: number; why: string }> = {
+  'POST /v1/payments/authorize': {
+    status: 404,
+    why: 'The id is a token with a MAC. A forged one is refused as such; whoever holds a real one knew that it is real.',
+  },
+};
+
+/**
+ * Operations without ids that a credential with every scope, calling the example, is refused: with the reason.
+ */
+export const REFUSED_AS_DOCUMENTED: Record<string, string> = {};

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import { SCOPES } from '../../src/domain/access-scopes.ts';
+import { parseId, toTypeId } from '../../src/domain/ids.ts';
+import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
+import { createOrganization } from '../../src/store/organizations.ts';
+import { startJourney, type Journey } from '../journeys/journey.ts';
+import { ENDING, MADE_KINDS, MEMBER_KINDS } from './known.ts';
+import { fill, isTypeId, operationsOf, type Operation } from './operations.ts';
+
+export interface Answer {
+  status: number;
+  body: unknown;
+  headers: Headers;
+}
+
+export type Whose = 'another organization' | 'the other mode';
+
+export interface Stage {
+  t: Journey;
+  operations: Operation[];
+  /** One real id of each kind in the organization. */
+  ids: Map<string, string>;
+  /** Another organization, and the organization's other mode: a key of every scope, and ids of things of their own. */
+  strangers: Record<Whose, { key: string; ids: Map<string, string> }>;
+  own: string;
+  call(operation: Operation, request: { path: string; body?: unknown }, key: string): Promise<Answer>;
+  keyWith(scopes: string[]): Promise<string>;
+  /** Rows of the organization's tables in its mode, and the heads of both audit trails: what a stranger may not move. */
+  footprint(): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** The service with one of everything: what a lifecycle makes, and whatever the documented examples make besides. */
+export async function setStage(): Promise<Stage> {
+  const off = { RATE_LIMIT_FAILURES_PER_IP: '0', WEBHOOK_ALLOW_PRIVATE: 'true' };
+  const t = await startJourney(off);
+  const { pool } = t.database;
+  const document = (await t.api('GET', '/openapi.json')).body as unknown as Parameters<typeof operationsOf>[0];
+  const operations = operationsOf(document);
+  const orgId = parseId(t.credentials.org_id, 'org')!;
+  const keyOf = async (tenant: { orgId: string; mode: 'test' | 'live' }, scopes: readonly string[]) => {
+    const secret = newApiKeySecret(tenant.mode);
+    await insertApiKey(pool, { tenant, name: 'isolation', scopes: [...scopes], secret });
+    return secret;
+  };
+  const call: Stage['call'] = (operation, { path, body }, key) =>
+    t.api(operation.method, path, body, {
+      authorization: key && `Bearer ${key}`,
+      ...(operation.method === 'GET' ? {} : { 'idempotency-key': randomUUID() }),
+    });
+  const ids = await makeLifecycle(t);
+  await makeTheRest(operations, ids, (operation, request) => call(operation, request, t.credentials.api_key));
+  const strangerOf = async (tenant: { orgId: string; mode: 'test' | 'live' }) => {
+    const key = await keyOf(tenant, SCOPES);
+    const made = new Map<string, string>();
+    await makeTheRest(operations, made, (operation, request) => call(operation, request, key));
+    return { key, ids: made };
+  };
+  return {
+    t,
+    operations,
+    ids,
+    own: t.credentials.api_key,
+    strangers: {
+      'another organization': await strangerOf({
+        orgId: await createOrganization(pool, { name: 'Stranger' }),
+        mode: 'test',
+      }),
+      'the other mode': await strangerOf({ orgId, mode: 'live' }),
+    },
+    call,
+    keyWith: (scopes) => keyOf({ orgId, mode: 'test' }, scopes),
+    footprint: () => footprintOf(t, orgId),
+    close: () => t.close(),
+  };
+}
+
+/** A paid, a challenged and an approved execution of one cast, by kind of id. */
+async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
+  const cast = await t.cast();
+  const paid = (await t.pay(await t.approved(cast))).body;
+  await t.becomes(paid, ({ status }) => status === 'authorized');
+  const challenged = (await t.propose(cast, { delegation_id: cast.cautious })).body;
+  const approved = await t.approved(cast);
+  const planned = await t.api<{ route_plan_id: string }>('POST', '/v1/payments/route', {
+    execution_ref: approved.execution_ref,
+  });
+  return new Map(
+    Object.entries({
+      prn: cast.principal_id,
+      agt: toTypeId('agt', cast.agent_id),
+      del: cast.everyday,
+      exec: approved.execution_ref,
+      execution_token: approved.execution_token!,
+      chl: challenged.challenge!.challenge_id,
+      pay: paid.payment_id,
+      rtp: planned.body.route_plan_id,
+    }),
+  );
+}
+
+/**
+ * Calls whatever makes something with its documented example, until no call makes a new kind: first what needs no id in
+ * its path, then what is made under something else.
+ */
+async function makeTheRest(
+  operations: Operation[],
+  ids: Map<string, string>,
+  call: (operation: Operation, request: { path: string; body: unknown }) => Promise<Answer>,
+): Promise<void> {
+  const makers = operations
+    .filter(({ method, isPublic, path }) => ['POST', 'PUT'].includes(method) && !isPublic && !ENDING.test(path))
+    .filter(({ path }) => !path.startsWith('/v1/execution/') && !path.startsWith('/v1/payments/'))
+    .sort((a, b) => a.pathParameters.length - b.pathParameters.length);
+  for (const operation of makers) {
+    if (operation.takesBody && operation.example === undefined) continue;
+    if (!fillable(operation, ids)) continue;
+    const answer = await call(
+      operation,
+      fill(operation, (kind) => ids.get(kind)!),
+    );
+    if (answer.status < 300) keep(operation, answer.body, ids);
+  }
+}
+
+function fillable(operation: Operation, ids: Map<string, string>): boolean {
+  try {
+    fill(operation, (kind) => ids.get(kind)!);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const NAMED_KINDS = new Set([...Object.values(MEMBER_KINDS), ...Object.values(MADE_KINDS)]);
+
+function keep(operation: Operation, value: unknown, ids: Map<string, string>, member = ''): void {
+  if (Array.isArray(value)) {
+    for (const item of value) keep(operation, item, ids, member);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, item] of Object.entries(value)) keep(operation, item, ids, name);
+  } else if (typeof value === 'string' && value !== '') {
+    const kind = MADE_KINDS[`${operation.name} ${member}`] ?? (isTypeId(value) ? value.split('_')[0]! : member);
+    if (!ids.has(kind) && (isTypeId(value) || NAMED_KINDS.has(kind))) ids.set(kind, value);
+  }
+}
+
+/** Written by background work of the organization's own things, or by whoever asks. */
+const BACKGROUND = ['credential_uses', 'deliveries', 'used_signatures'];
+
+async function footprintOf({ database: { pool } }: Journey, orgId: string): Promise<unknown> {
+  const { rows: tables } = await pool.query<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.columns
+      WHERE table_schema = 'public' AND column_name IN ('org_id', 'mode') AND table_name <> ALL ($1)
+      GROUP BY table_name HAVING count(*) = 2 ORDER BY 1`,
+    [BACKGROUND],
+  );
+  const counts: Record<string, number> = {};
+  for (const { name } of tables) {
+    const { rows } = await pool.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM ${name} WHERE org_id = $1 AND mode = 'test'`,
+      [orgId],
+    );
+    counts[name] = rows[0]!.n;
+  }
+  const head = await pool.query(`SELECT seq FROM audit_heads WHERE org_id = $1 AND mode = 'test'`, [orgId]);
+  return { counts, head: head.rows };
+}
