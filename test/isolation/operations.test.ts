@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { fill, operationsOf, Unfillable, type OpenApiDocument } from './operations.ts';
+import { fill, operationsOf, Unfillable } from './operations.ts';
 
 const secured = { security: [{ oauth: ['things:read'] }], responses: {} };
 const AGENT = 'agt_01h455vb4pex5vsknk084sn02q';
 const documented = (path: string, method: string, more: object) =>
-  operationsOf({ paths: { [path]: { [method]: { ...secured, ...more } } } } as OpenApiDocument)[0]!;
+  operationsOf({ paths: { [path]: { [method]: { ...secured, ...more } } } })[0]!;
 const body = (example: unknown, schema: object = {}) => ({
   requestBody: { content: { 'application/json': { schema, example } } },
 });
