@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 
 /** Time between two questions that prove that the connection still carries word, milliseconds. */
@@ -48,7 +49,8 @@ export class Listener {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#provenAt = -Infinity;
-    await this.#client?.end();
+    // A connection that was cut without a word never says that it has ended.
+    await Promise.race([this.#client?.end(), sleep(1_000, undefined, { ref: false })]);
   }
 
   async #connect(): Promise<void> {

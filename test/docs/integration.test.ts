@@ -6,6 +6,7 @@ import type { AnyRoute } from '../../src/api/route.ts';
 import { loadConfig } from '../../src/config.ts';
 import { PROBLEMS } from '../../src/domain/errors.ts';
 import { EVENT_TYPES } from '../../src/domain/event-catalogue.ts';
+import { ROLES } from '../../src/domain/roles.ts';
 import { createExecutionTokens } from '../../src/trust/execution-token.ts';
 import { createSealer } from '../../src/trust/seal.ts';
 import { createSigner } from '../../src/trust/signing.ts';
@@ -100,6 +101,11 @@ describe('docs/integration.md', () => {
   it('lists exactly the events that there are', () => {
     const listed = rowsOf(sectionOf(page, '## Events')).map(([name]) => codeOf(name!));
     expect(listed).toEqual([...EVENT_TYPES]);
+  });
+
+  it('lists exactly the roles that there are', () => {
+    const listed = rowsOf(sectionOf(page, '## Members and roles')).map(([name]) => codeOf(name!));
+    expect(listed).toEqual([...ROLES]);
   });
 
   it('shows an error body as it is', () => {

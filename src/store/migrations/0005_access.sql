@@ -25,8 +25,9 @@ CREATE TRIGGER oauth_clients_changed AFTER UPDATE ON oauth_clients REFERENCING O
   FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials', 'org_id');
 CREATE TRIGGER oauth_clients_deleted AFTER DELETE ON oauth_clients REFERENCING OLD TABLE AS changed
   FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials', 'org_id');
-CREATE TRIGGER organizations_changed AFTER UPDATE ON organizations REFERENCING OLD TABLE AS changed
-  FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials', 'id');
+-- A client may act in several organizations: the end of one is everybody's word.
+CREATE TRIGGER organizations_changed AFTER UPDATE OF status ON organizations
+  FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials');
 -- A withdrawn token names no organization: everybody's credentials are asked for again.
 CREATE TRIGGER revoked_tokens_added AFTER INSERT ON revoked_tokens
   FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials');
