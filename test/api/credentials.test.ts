@@ -273,6 +273,12 @@ describe('word of a change', () => {
     await pool.query(`UPDATE organizations SET status = status WHERE id = $1`, [t.tenant.orgId]);
     await pool.query(`INSERT INTO revoked_tokens (jti, expires_at) VALUES (gen_random_uuid(), now())`);
     await expect.poll(() => heard).toEqual([t.tenant.orgId, '*', '*']);
+    const agent = await t.api('POST', '/v1/agents', { name: 'a', model_hash: 'h' });
+    await pool.query('UPDATE agents SET name = name, updated_at = now()');
+    await pool.query('UPDATE agents SET status = status');
+    await pool.query(`UPDATE agents SET status = 'retired' WHERE id = $1`, [agent.body.data.id]);
+    await pool.query(`INSERT INTO revoked_tokens (jti, expires_at) VALUES (gen_random_uuid(), now())`);
+    await expect.poll(() => heard).toEqual([t.tenant.orgId, '*', '*', t.tenant.orgId, '*']);
     await listener.close();
   });
 });

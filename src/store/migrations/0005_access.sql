@@ -32,6 +32,33 @@ CREATE TRIGGER organizations_changed AFTER UPDATE OF status ON organizations
 CREATE TRIGGER revoked_tokens_added AFTER INSERT ON revoked_tokens
   FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials');
 
+-- The same for tables that ordinary work writes to: a row trigger for the columns that count, with the organization in
+-- column TG_ARGV[1]. Within a transaction PostgreSQL sends equal notifications once.
+CREATE FUNCTION notify_row_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify(TG_ARGV[0], to_jsonb(OLD)->>TG_ARGV[1]);
+  RETURN NULL;
+END $$;
+-- A token of a delegation ends with whatever the delegation rests on.
+CREATE TRIGGER delegations_ended AFTER UPDATE OF status ON delegations
+  FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
+  EXECUTE FUNCTION notify_row_change('prokura_credentials', 'org_id');
+CREATE TRIGGER agents_ended AFTER UPDATE OF status ON agents
+  FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
+  EXECUTE FUNCTION notify_row_change('prokura_credentials', 'org_id');
+CREATE TRIGGER principals_ended AFTER UPDATE OF status ON principals
+  FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
+  EXECUTE FUNCTION notify_row_change('prokura_credentials', 'org_id');
+
+-- Clients that act in several organizations, where the schema knows them.
+DO $$
+BEGIN
+  IF to_regclass('oauth_client_organizations') IS NOT NULL THEN
+    CREATE TRIGGER oauth_client_organizations_changed AFTER UPDATE OR DELETE ON oauth_client_organizations
+      FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials');
+  END IF;
+END $$;
+
 -- API keys -----------------------------------------------------------------------------------------------------------
 ALTER TABLE api_keys ADD COLUMN revocation_reason text, ADD COLUMN rotated_at timestamptz;
 
