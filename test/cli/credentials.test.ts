@@ -45,7 +45,10 @@ const createKey = (...more: string[]) => json('key', 'create', '--org', org, '--
 const trail = async (mode: 'test' | 'live') =>
   listAudit(database.pool, { orgId: parseId(org, 'org')!, mode }, { order: 'asc', limit: 100 });
 
-describe('prokura key', () => {
+/** Each command is a process of its own; a busy machine needs a while. */
+const PATIENCE = { timeout: 60_000 };
+
+describe('prokura key', PATIENCE, () => {
   it('makes a key of the scopes and the mode asked for, and writes it down', async () => {
     const made = await createKey('--mode', 'live', '--scopes', 'agents:read,keys:read', '--expires-in-days', '2');
     const row = await findLiveApiKey(database.pool, made['api_key']!);
@@ -99,7 +102,7 @@ describe('prokura key', () => {
   });
 });
 
-describe('prokura client', () => {
+describe('prokura client', PATIENCE, () => {
   it('makes, lists and revokes a client; its secret is printed once', async () => {
     const args = ['--org', org, '--mode', 'live', '--name', 'erp', '--scopes', 'payments:read'];
     const made = await json('client', 'create', ...args);
@@ -119,7 +122,7 @@ describe('prokura client', () => {
   });
 });
 
-describe('prokura org', () => {
+describe('prokura org', PATIENCE, () => {
   it('is the organization command under a shorter name', async () => {
     const listed = await Promise.all([json('org', 'list'), json('organization', 'list')]);
     expect(listed[0]).toEqual(listed[1]);

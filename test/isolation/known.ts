@@ -3,11 +3,15 @@
  * the same form of id names two kinds of things.
  */
 
-/** Kind of id by member, or by path and member. Kinds after a colon share a prefix: `key:agent` is a `key_…`. */
+/**
+ * Kind of id by member, or by member under a path, all paths below it included. Kinds after a colon share a prefix:
+ * `key:agent` is a `key_…`.
+ */
 export const MEMBER_KINDS: Record<string, string> = {
   execution_token: 'execution_token',
   client_id: 'client_id',
-  '/v1/agents/{id}/keys/{key_id}/revoke key_id': 'key:agent',
+  '/v1/agents/{id}/keys/ key_id': 'key:agent',
+  '/v1/oauth-clients/{id} id': 'client_id',
 };
 
 /** Under which kind an id in the answer to this operation is kept, where its prefix does not say it. */
@@ -17,7 +21,8 @@ export const MADE_KINDS: Record<string, string> = {
 };
 
 /** These end what they are called on: nothing is made by them, and their controls come last. */
-export const ENDING = /\/(?:revoke|rotate|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze)$/;
+export const ENDING =
+  /\/(?:revoke|rotate(?:-\w+)?|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze)$/;
 
 /** Where a stranger is told of a real id something else than of others: what, and why that tells nothing. */
 export const TOLD_APART: Record<string, { status: number; why: string }> = {
@@ -25,6 +30,15 @@ export const TOLD_APART: Record<string, { status: number; why: string }> = {
     status: 404,
     why: 'The id is a token with a MAC. A forged one is refused as such; whoever holds a real one knew that it is real.',
   },
+  'POST /v1/oauth-clients/{id}/organizations': {
+    status: 200,
+    why: 'A client of one’s own is offered to another organization by its id; nothing comes of it unless that one accepts.',
+  },
+};
+
+/** Where the organization itself is told of real ids the same as of others, and why. */
+export const NOT_TO_ITSELF: Record<string, string> = {
+  'POST /v1/oauth-clients/{id}/accept': 'A client is accepted by another organization than its own.',
 };
 
 /**

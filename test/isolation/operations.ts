@@ -154,12 +154,13 @@ function replaceIds(
   return value;
 }
 
-function kindOf(operation: Operation, member: string, example: unknown): string | undefined {
-  return (
-    MEMBER_KINDS[`${operation.path} ${member}`] ??
-    MEMBER_KINDS[member] ??
-    (isTypeId(example) ? example.split('_')[0]! : undefined)
-  );
+function kindOf({ path }: Operation, member: string, example: unknown): string | undefined {
+  const [, here] =
+    Object.entries(MEMBER_KINDS).find(([name]) => {
+      const [under, of] = name.split(' ');
+      return of === member && path.startsWith(under!);
+    }) ?? [];
+  return here ?? MEMBER_KINDS[member] ?? (isTypeId(example) ? example.split('_')[0]! : undefined);
 }
 
 const TYPE_ID = new RegExp(`^(?:${ID_PREFIXES.join('|')})_[0-7][0-9a-hjkmnp-tv-z]{25}$`);

@@ -15,13 +15,20 @@ export interface Answer {
 
 export type Whose = 'another organization' | 'the other mode';
 
+interface Stranger {
+  key: string;
+  ids: Map<string, string>;
+  /** Whether a thing of this kind belongs to the stranger as well: an organization has two modes. */
+  isOwn: (kind: string) => boolean;
+}
+
 export interface Stage {
   t: Journey;
   operations: Operation[];
   /** One real id of each kind in the organization. */
   ids: Map<string, string>;
   /** Another organization, and the organization's other mode: a key of every scope, and ids of things of their own. */
-  strangers: Record<Whose, { key: string; ids: Map<string, string> }>;
+  strangers: Record<Whose, Stranger>;
   own: string;
   call(operation: Operation, request: { path: string; body?: unknown }, key: string): Promise<Answer>;
   keyWith(scopes: string[]): Promise<string>;
@@ -50,11 +57,11 @@ export async function setStage(): Promise<Stage> {
     });
   const ids = await makeLifecycle(t);
   await makeTheRest(operations, ids, (operation, request) => call(operation, request, t.credentials.api_key));
-  const strangerOf = async (tenant: { orgId: string; mode: 'test' | 'live' }) => {
+  const strangerOf = async (tenant: { orgId: string; mode: 'test' | 'live' }): Promise<Stranger> => {
     const key = await keyOf(tenant, SCOPES);
     const made = new Map<string, string>();
     await makeTheRest(operations, made, (operation, request) => call(operation, request, key));
-    return { key, ids: made };
+    return { key, ids: made, isOwn: (kind) => kind === 'org' && tenant.orgId === orgId };
   };
   return {
     t,
@@ -87,6 +94,7 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
   });
   return new Map(
     Object.entries({
+      org: t.credentials.org_id,
       prn: cast.principal_id,
       agt: toTypeId('agt', cast.agent_id),
       del: cast.everyday,
@@ -145,8 +153,8 @@ function keep(operation: Operation, value: unknown, ids: Map<string, string>, me
   }
 }
 
-/** Written by background work of the organization's own things, or by whoever asks. */
-const BACKGROUND = ['credential_uses', 'deliveries', 'used_signatures'];
+/** Written by background work of the organization's own things, by whoever asks, or as an offer to the organization. */
+const BACKGROUND = ['credential_uses', 'deliveries', 'used_signatures', 'oauth_client_organizations'];
 
 async function footprintOf({ database: { pool } }: Journey, orgId: string): Promise<unknown> {
   const { rows: tables } = await pool.query<{ name: string }>(
