@@ -3,6 +3,7 @@ import helmet from 'helmet';
 import { Problem } from '../domain/errors.ts';
 import type { ApiDeps } from './deps.ts';
 import { authenticate } from './pipeline/authenticate.ts';
+import { checkHttpSignature } from './pipeline/check-http-signature.ts';
 import { checkSignature } from './pipeline/check-signature.ts';
 import { requireScope } from './pipeline/check-scope.ts';
 import { refuseLongHeaders } from './pipeline/header-limit.ts';
@@ -54,7 +55,7 @@ function stepsOf(route: AnyRoute, deps: ApiDeps): RequestHandler[] {
     ...(route.envelope === undefined ? [] : [useEnvelope]),
     ...(isPublic ? [] : [authenticate(deps), requireScope(route.scope)]),
     ...(isRead && isPublic ? [] : [readRawBody]),
-    ...(isPublic ? [] : [checkSignature(deps.sealer)]),
+    ...(isPublic ? [] : [checkSignature(deps.sealer), checkHttpSignature(deps)]),
     ...(isRead ? [] : [parseBody(route.form ?? false)]),
     ...(route.idempotency === 'none' ? [] : [readIdempotencyKey(route.idempotency === 'required')]),
     validateRequest(route),

@@ -47,7 +47,7 @@ export function jwkOfDid(did: Did): Record<string, unknown> | undefined {
  */
 export function webAddressOf(did: Did): URL | undefined {
   if (did.method !== 'web') return undefined;
-  const [domain, ...path] = did.id.split(':').map((part) => decodeURIComponent(part));
+  const [domain, ...path] = did.id.split(':').map(unescaped);
   if (path.some((part) => part === '' || part === '.' || part === '..' || /[/?#\\]/.test(part))) {
     throw new DidRefused('has a path that names no place');
   }
@@ -61,6 +61,14 @@ export function webAddressOf(did: Did): URL | undefined {
   if (respelled || (isIP(url.hostname) !== 0 && !isLoopback(url.hostname)))
     throw new DidRefused('must name a domain, not an address');
   return url;
+}
+
+function unescaped(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new DidRefused('has escapes that are no UTF-8');
+  }
 }
 
 export function isLoopback(hostname: string): boolean {

@@ -43,6 +43,7 @@ describe('a DID', () => {
       'did:web:10.0.0.1',
       'did:web:2130706433',
       'did:web:a%2Fb',
+      'did:web:a%E0',
       'did:web:user%40example.com',
       'did:web:example.com:..:x',
       'did:web:example.com:a%2Fb',

@@ -70,7 +70,8 @@ export async function orRefuse(path: string, read: () => Promise<PublicKey>): Pr
     return await read();
   } catch (error) {
     if (!(error instanceof KeyRefused)) throw error;
-    const member = error.member && path.endsWith('jwk') ? `${path}.${error.member}` : path;
+    const member =
+      error.member && path !== 'did' && path !== 'document' && !path.endsWith('pem') ? `${path}.${error.member}` : path;
     if (error.kind !== 'weak') throw invalidRequest(member, error.message);
     throw new Problem('weak_key', `The key protects nothing: ${member} ${error.message}.`, {
       fields: [{ path: member, message: error.message }],
