@@ -136,3 +136,49 @@ export async function setAgentSuspended(
   const row = await findAgent(db, tenant, id);
   return row && { changed: false, row };
 }
+
+/** What may be changed of an agent afterwards; absent members stay, `null` takes a value away. */
+export interface AgentChange {
+  name?: string;
+  model?: string | null;
+  modelHash?: string;
+  version?: string | null;
+  description?: string | null;
+  did?: string | null;
+  spiffeId?: string | null;
+  metadata?: Record<string, unknown> | null;
+}
+
+const CHANGEABLE: Record<keyof AgentChange, string> = {
+  name: 'name',
+  model: 'model',
+  modelHash: 'model_hash',
+  version: 'version',
+  description: 'description',
+  did: 'did',
+  spiffeId: 'spiffe_id',
+  metadata: 'metadata',
+};
+const UNIQUE_VIOLATION = '23505';
+
+/** @returns `undefined` when the tenant has no such agent, `spiffe_id_taken` when another one has the SPIFFE id */
+export async function changeAgent(
+  db: Db,
+  tenant: Tenant,
+  id: string,
+  change: AgentChange,
+): Promise<AgentRow | 'spiffe_id_taken' | undefined> {
+  const names = (Object.keys(CHANGEABLE) as (keyof AgentChange)[]).filter((name) => change[name] !== undefined);
+  const sets = names.map((name, i) => `${CHANGEABLE[name]} = $${i + 4}`);
+  try {
+    const { rows } = await db.query<AgentRow>(
+      `UPDATE agents a SET ${[...sets, 'updated_at = now()'].join(', ')}
+        WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3 RETURNING ${COLUMNS}`,
+      [tenant.orgId, tenant.mode, id, ...names.map((name) => change[name])],
+    );
+    return rows[0];
+  } catch (error) {
+    if ((error as { code?: string }).code === UNIQUE_VIOLATION) return 'spiffe_id_taken';
+    throw error;
+  }
+}

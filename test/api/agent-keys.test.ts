@@ -32,6 +32,24 @@ describe('an agent', () => {
     expect(theirs.status).toBe(201);
   });
 
+  it('is changed afterwards, member by member; a retired one is not', async () => {
+    const id = await agent({ description: 'first', metadata: { a: 1 } });
+    const patch = (body: object) => t.api('PATCH', `/v1/agents/${id}`, body);
+    const ids = { did: 'did:web:agents.example', spiffe_id: 'spiffe://acme.example/agents/patched' };
+    expect(await patch({ ...ids, description: null })).toMatchObject({
+      status: 200,
+      body: { data: { ...ids, description: null, metadata: { a: 1 }, name: 'buyer' } },
+    });
+    const other = await agent({ spiffe_id: 'spiffe://acme.example/agents/other' });
+    const taken = await t.api('PATCH', `/v1/agents/${other}`, { spiffe_id: ids.spiffe_id });
+    expect(taken).toMatchObject({ status: 409, body: { errors: [{ path: 'spiffe_id' }] } });
+    expect(await patch({ spiffe_id: null })).toMatchObject({ body: { data: { spiffe_id: null, did: ids.did } } });
+    expect(await patch({})).toMatchObject({ status: 400 });
+    expect(await patch({ status: 'active' })).toMatchObject({ status: 400, body: { errors: [{ path: 'status' }] } });
+    await t.api('POST', '/v1/identities/revoke', { agent_id: id, reason: 'done' });
+    expect(await patch({ name: 'x' })).toMatchObject({ status: 422 });
+  });
+
   it.each([
     [{ did: 'did:key:zNothing' }, 'did'],
     [{ did: 'did:web:10.0.0.1' }, 'did'],

@@ -85,7 +85,7 @@ export async function signRequest(
     paramValues: given,
   };
   const signed = await httpbis.signMessage(config, { method: request.method, url: request.url, headers });
-  return { ...request, headers: signed.headers as Record<string, string> };
+  return { ...request, headers: signed.headers };
 }
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };

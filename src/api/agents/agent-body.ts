@@ -61,6 +61,17 @@ export const AgentInput = z
     error: 'is required unless principal_id is given',
   });
 
+export const AgentPatch = z.strictObject({
+  name: z.string().min(1).max(255).optional(),
+  model_hash: z.string().min(1).max(500).optional(),
+  model: z.string().max(500).nullable().optional(),
+  version: z.string().max(255).nullable().optional(),
+  description: z.string().max(5_000).nullable().optional(),
+  metadata: metadata.nullable().optional(),
+  did: did.nullable().optional(),
+  spiffe_id: spiffeId.nullable().optional(),
+});
+
 export const Agent = z
   .object({
     id: uuid,

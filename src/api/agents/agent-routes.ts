@@ -2,15 +2,16 @@ import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { insertAgentKey, type NewAgentKey } from '../../store/agent-keys.ts';
-import { findAgent, insertAgent, listAgents } from '../../store/agents.ts';
+import { changeAgent, findAgent, insertAgent, listAgents } from '../../store/agents.ts';
 import { recordFact } from '../../store/facts.ts';
 import { holdPrincipal } from '../../store/principals.ts';
 import { newId } from '../../trust/new-id.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { found, notFound } from '../not-found.ts';
+import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { idOf, pageQuery } from '../schemas.ts';
-import { Agent, AGENT_STATUSES, AgentInput, printAgent as print } from './agent-body.ts';
+import { Agent, AGENT_STATUSES, AgentInput, AgentPatch, printAgent as print } from './agent-body.ts';
 import { AgentKey, printKey, readKey } from './key-body.ts';
 
 export function agentResourceRoutes(): AnyRoute[] {
@@ -53,11 +54,7 @@ export function agentResourceRoutes(): AnyRoute[] {
           financialScope: body.financial_scope,
           metadata: body.metadata,
         });
-        if (!row) {
-          throw new Problem('resource_conflict', 'Another agent has this SPIFFE id.', {
-            fields: [{ path: 'spiffe_id', message: 'is the id of another agent' }],
-          });
-        }
+        if (!row) throw spiffeIdTaken();
         const printedKeys = [];
         for (const [i, key] of keys.entries()) {
           const stored = await insertAgentKey(db, tenant, row.id, key);
@@ -117,7 +114,46 @@ export function agentResourceRoutes(): AnyRoute[] {
         body: { data: print(found(await findAgent(db, tenant, params.id), 'agent', 'id')) },
       }),
     }),
+    route({
+      method: 'patch',
+      path: '/v1/agents/:id',
+      summary: 'Changes what describes an agent; `null` takes a value away.',
+      description: 'Its keys, its status and who answers for it have routes of their own.',
+      tags,
+      envelope,
+      scope: 'agents:write',
+      params: z.object({ id: idOf('agt') }),
+      body: AgentPatch,
+      example: { did: 'did:web:agents.example', spiffe_id: 'spiffe://acme.example/agents/buyer' },
+      idempotency: 'optional',
+      replay: 'stored',
+      responses: { 200: z.object({ data: Agent }) },
+      handler: async ({ params, body, tenant, actor, db }) => {
+        if (Object.keys(body).length === 0) throw invalidRequest('body', 'must change something');
+        const agent = found(await findAgent(db, tenant, params.id), 'agent', 'id');
+        if (agent.status === 'retired') throw new Problem('unprocessable', 'The agent is retired.');
+        const { model_hash: modelHash, spiffe_id: spiffeId, ...same } = body;
+        const row = found(await changeAgent(db, tenant, agent.id, { ...same, modelHash, spiffeId }), 'agent', 'id');
+        if (row === 'spiffe_id_taken') throw spiffeIdTaken();
+        await recordFact(db, {
+          tenant,
+          at: row.updatedAt,
+          type: 'agent.changed',
+          actor,
+          subject: toTypeId('agt', row.id),
+          body: { members: Object.keys(body).sort(), did: row.did, spiffe_id: row.spiffeId, model_hash: row.modelHash },
+          events: [],
+        });
+        return { status: 200, body: { data: print(row) } };
+      },
+    }),
   ];
+}
+
+function spiffeIdTaken(): Problem {
+  return new Problem('resource_conflict', 'Another agent has this SPIFFE id.', {
+    fields: [{ path: 'spiffe_id', message: 'is the id of another agent' }],
+  });
 }
 
 /** A key speaks for one agent: two agents with one key could not be told apart. */
