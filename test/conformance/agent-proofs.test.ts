@@ -1,11 +1,12 @@
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { describe, expect, it } from 'vitest';
+import { signatureVerifies } from '../../src/trust/http-signature/algorithms.ts';
 import { signatureBases, type HttpMessage } from '../../src/trust/http-signature/base.ts';
 import { judgeSignature } from '../../src/trust/http-signature/judge.ts';
 import { parseSignatures } from '../../src/trust/http-signature/parse.ts';
 import { signatureAgents } from '../../src/trust/http-signature/signature-agent.ts';
 import { JwsRefused, readJws, verifiesUnder } from '../../src/trust/jws.ts';
-import { KeyRefused, readJwk } from '../../src/trust/public-key.ts';
+import { KeyRefused, readJwk, readPem } from '../../src/trust/public-key.ts';
 import { present, suffix, vectors } from './agent-proof-vectors.ts';
 
 type Jwk = Record<string, unknown>;
@@ -88,6 +89,32 @@ describe.skipIf(!present)(`Web Bot Auth${suffix}`, () => {
     : [];
   it.each(agents)('Signature-Agent, $name', ({ header, entries }) => {
     expect(signatureAgents(header)).toEqual(entries);
+  });
+});
+
+describe.skipIf(!present)(`Raw signatures${suffix}`, () => {
+  interface Group {
+    publicKeyPem: string;
+    tests: { tcId: number; msg: string; sig: string; result: string }[];
+  }
+  it.each([
+    ['ed25519_test.json', 'ed25519', 45, 31],
+    ['ecdsa_secp256r1_sha256_p1363_test.json', 'ecdsa-p256-sha256', 87, 45],
+  ])('Wycheproof, %s', async (file, algorithm, valid, invalid) => {
+    const wrong: number[] = [];
+    const counts = { valid: 0, invalid: 0 };
+    const { testGroups } = vectors(`wycheproof/${file}`) as { testGroups: Group[] };
+    for (const group of testGroups) {
+      const { jwk } = await readPem(group.publicKeyPem);
+      for (const { tcId, msg, sig, result } of group.tests) {
+        const base = Buffer.from(msg, 'hex').toString('latin1');
+        const verdict = signatureVerifies(algorithm, jwk, base, Buffer.from(sig, 'hex')) ? 'valid' : 'invalid';
+        if (verdict !== result) wrong.push(tcId);
+        counts[verdict]++;
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(counts).toEqual({ valid, invalid });
   });
 });
 

@@ -190,6 +190,23 @@ describe('an HTTP message signature', () => {
     }
   });
 
+  it('does not take one character for another, nor an address for what it is not', async () => {
+    const headers = { ...(await signed([...FIELDS, 'content-type'])), 'Content-Type': 'application/jso\u{16e}' };
+    expect(failures(messageOf(headers))).toEqual(['signature_valid']);
+    expect(Buffer.from('\u{16e}', 'latin1').toString()).toBe('n');
+    for (const url of [
+      'https://u@a.b/',
+      'https://u:p@a.b/',
+      'ftp://a.b/',
+      'https://a.b\\c/',
+      'https://a.b/ŕ',
+      '//a.b/',
+      'https://',
+    ]) {
+      expect({ url, good: isRequestUrl(url) }).toEqual({ url, good: false });
+    }
+  });
+
   it('with a digest is refused when one of several is wrong, or none is known', async () => {
     for (const [value, expected] of [
       [`${digest('sha-256')}, ${digest('sha-512')}`, []],

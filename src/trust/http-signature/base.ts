@@ -41,6 +41,8 @@ function componentValue(message: HttpMessage, [name, params]: Item, identifier: 
   const value = name.startsWith('@') ? derived(message, name, params) : field(message, name, params);
   // A line break inside of a value would let one component pretend to be several.
   if (/[\r\n\0]/.test(value)) throw refused(`covers ${identifier}, which has a line break`);
+  // The base is bytes, one for each character: a greater one would be signed as if it were another.
+  if (/[^\0-\xff]/.test(value)) throw refused(`covers ${identifier}, which has a character that no header carries`);
   return value;
 }
 
@@ -119,5 +121,7 @@ function refused(message: string): HttpSignatureRefused {
 
 /** Whether the text is an absolute http or https address that a request can have been sent to. */
 export function isRequestUrl(url: string): boolean {
-  return URL_PARTS.test(url) && URL.canParse(url) && new URL(url).username === '' && new URL(url).password === '';
+  if (!URL_PARTS.test(url) || !/^[\x21-\x5b\x5d-\x7e]+$/.test(url) || !URL.canParse(url)) return false;
+  const { username, password } = new URL(url);
+  return username === '' && password === '';
 }
