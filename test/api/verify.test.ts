@@ -90,7 +90,7 @@ describe('a signed nonce', () => {
       refused,
     );
     const jws = await a.statement();
-    await t.database.pool.query(`UPDATE nonces SET expires_at = now() WHERE agent_id = $1 AND used_at IS NULL`, [
+    await t.database.pool.query(`UPDATE agent_nonces SET expires_at = now() WHERE agent_id = $1 AND used_at IS NULL`, [
       parseId(a.agent_id, 'agt'),
     ]);
     expect(await a.verify({ type: 'signed-nonce', jws })).toMatchObject(refused);

@@ -5,7 +5,7 @@ import { Problem } from '../../domain/errors.ts';
 import { parseId, toTypeId } from '../../domain/ids.ts';
 import { recordAbuse } from '../../store/abuse.ts';
 import { findPresentedKey, isLive, type PresentedKey } from '../../store/agent-keys.ts';
-import { seeNonce } from '../../store/nonces.ts';
+import { useSignatureNonce } from '../../store/nonces.ts';
 import { isLoopback } from '../../trust/did.ts';
 import type { HttpMessage } from '../../trust/http-signature/base.ts';
 import { acceptedUntil, judgeSignature, type Finding, type Rules } from '../../trust/http-signature/judge.ts';
@@ -50,9 +50,8 @@ export function checkHttpSignature({ pool, config, log }: ApiDeps): RequestHandl
       if (alg === 'hmac-sha256') await abused('alg_confusion', failure.detail, key);
       throw refused(failure.header, failure.detail);
     }
-    const expiresAt = acceptedUntil(signature.params, rules);
-    const seen = { thumbprint: key.thumbprint, agentId: key.agentId, expiresAt, now };
-    if (nonce !== undefined && !(await seeNonce(pool, access.tenant, { ...seen, nonce }))) {
+    const seen = { thumbprint: key.thumbprint, until: acceptedUntil(signature.params, rules) };
+    if (nonce !== undefined && !(await useSignatureNonce(pool, access.tenant, { ...seen, nonce }))) {
       await abused('nonce_reused', 'The nonce of a request signature was used before', key);
       throw refused('Signature-Input', 'The nonce of the signature was used before: sign each request anew');
     }

@@ -14,19 +14,17 @@ CREATE UNIQUE INDEX agents_by_spiffe_id ON agents (org_id, mode, spiffe_id) WHER
 ALTER TABLE agent_keys ADD COLUMN replaces uuid REFERENCES agent_keys;
 CREATE INDEX agent_keys_by_agent ON agent_keys (org_id, mode, agent_id);
 
--- Nonces, single use across processes: those given out ('issued', used once by an agent) and those seen in signatures
--- (their source is the thumbprint of the key). `digest` is SHA-256: a nonce of a signature may be of any length.
-CREATE TABLE nonces (
+-- Nonces given to agents to sign, each to be used once. `digest` is SHA-256.
+CREATE TABLE agent_nonces (
   org_id uuid NOT NULL REFERENCES organizations,
   mode text NOT NULL,
-  source text NOT NULL,
   digest bytea NOT NULL,
-  agent_id uuid REFERENCES agents,
+  agent_id uuid NOT NULL REFERENCES agents,
   expires_at timestamptz NOT NULL,
   used_at timestamptz,
-  PRIMARY KEY (org_id, mode, source, digest)
+  PRIMARY KEY (org_id, mode, digest)
 );
-CREATE INDEX nonces_by_expiry ON nonces (expires_at);
+CREATE INDEX agent_nonces_by_expiry ON agent_nonces (expires_at);
 
 -- Whom an organization lets vouch for its agents: keys that sign JWT-SVIDs, and roots of X.509 chains.
 CREATE TABLE trust_bundles (

@@ -1,5 +1,5 @@
 import type { AgentKeyRow } from '../../../store/agent-keys.ts';
-import { seeNonce } from '../../../store/nonces.ts';
+import { useSignatureNonce } from '../../../store/nonces.ts';
 import { headerValue, isRequestUrl, type HttpMessage } from '../../../trust/http-signature/base.ts';
 import { acceptedUntil, judgeSignature, type Rules } from '../../../trust/http-signature/judge.ts';
 import { HttpSignatureRefused, parseSignatures, type HttpSignature } from '../../../trust/http-signature/parse.ts';
@@ -31,10 +31,8 @@ export async function* checkHttpSignature(attestation: Attestation, subject: Sub
     yield passed(code, detail);
   }
   if (params.nonce === undefined) return;
-  const expiresAt = acceptedUntil(params, rules);
-  const { db, tenant, now, agent } = subject;
-  const seen = { nonce: params.nonce, thumbprint: key.thumbprint, agentId: agent.id, expiresAt, now };
-  if (!(await seeNonce(db, tenant, seen))) {
+  const seen = { nonce: params.nonce, thumbprint: key.thumbprint, until: acceptedUntil(params, rules) };
+  if (!(await useSignatureNonce(subject.db, subject.tenant, seen))) {
     throw new Failed('nonce_unused', 'The nonce of the signature was used before', 'nonce_reused');
   }
   yield passed('nonce_unused', 'The nonce of the signature is used for the first time');
