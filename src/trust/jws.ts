@@ -19,7 +19,8 @@ export interface Jws {
 }
 
 const COMPACT = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)$/;
-const MAX_LENGTH = 16_384;
+/** Room for a chain of certificates in the header. */
+const MAX_LENGTH = 65_536;
 
 /**
  * Reads a compact JWS (RFC 7515 §7.1) whose payload is a JSON object, with asymmetric algorithms only.

@@ -109,6 +109,9 @@ describe('an HTTP message signature', () => {
     for (const [change, code] of changes) expect(failures(messageOf(headers, change))).toEqual([code]);
     // What is not covered may change.
     expect(failures(messageOf({ ...headers, Accept: '*/*' }))).toEqual([]);
+    // White space around a value and obsolete folding are no change either (§2.1).
+    const spaced = { ...headers, 'Content-Type': ' application/json\t', 'X-Many': ['one', 'two \r\n '] };
+    expect(failures(messageOf(spaced))).toEqual([]);
     const other = await readJwk(generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }));
     expect(failures(messageOf(headers), RULES, other)).toEqual(['signature_valid']);
   });
@@ -234,6 +237,7 @@ describe('an HTTP message signature', () => {
       ['a=("@method");created="1"', bytes, 'Signature-Input'],
       ['a=("@method");created=-1', bytes, 'Signature-Input'],
       ['a=("@method");keyid=5', bytes, 'Signature-Input'],
+      [`a=(${'"@method" '.repeat(51)})`, bytes, 'Signature-Input'],
       ['a=(), b=(), c=(), d=(), e=()', 'a=:AAAA:, b=:AAAA:, c=:AAAA:, d=:AAAA:, e=:AAAA:', 'Signature-Input'],
       [`${ok};x="${'y'.repeat(9_000)}"`, bytes, 'Signature-Input'],
       [ok, '', 'Signature'],

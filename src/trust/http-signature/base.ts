@@ -11,6 +11,7 @@ export interface HttpMessage {
   body: Buffer;
 }
 
+const MAX_URL = 8_192;
 const URL_PARTS = /^(https?):\/\/([^/?#]+)([^?#]*)(\?[^#]*)?$/i;
 
 /**
@@ -110,9 +111,19 @@ function dictionaryMember(name: string, value: string, key: unknown): string {
   throw refused(`covers a member of ${name} that is absent`);
 }
 
-/** §2.1: outer white space goes, and an obsolete line folding is one space. */
+/** §2.1: outer white space goes, and an obsolete line folding is one space. Linear, whatever is sent. */
 function unfolded(value: string): string {
-  return value.replaceAll(/[ \t]*\r\n[ \t]+/g, ' ').trim();
+  const lines = value.split('\r\n');
+  const folded = lines.slice(1).every((line) => line.startsWith(' ') || line.startsWith('\t'));
+  return folded ? trimmed(lines.map(trimmed).join(' ')) : value;
+}
+
+function trimmed(text: string): string {
+  const isBlank = (i: number) => text[i] === ' ' || text[i] === '\t';
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(start)) start++;
+  while (end > start && isBlank(end - 1)) end--;
+  return text.slice(start, end);
 }
 
 function refused(message: string): HttpSignatureRefused {
@@ -121,7 +132,8 @@ function refused(message: string): HttpSignatureRefused {
 
 /** Whether the text is an absolute http or https address that a request can have been sent to. */
 export function isRequestUrl(url: string): boolean {
-  if (!URL_PARTS.test(url) || !/^[\x21-\x5b\x5d-\x7e]+$/.test(url) || !URL.canParse(url)) return false;
+  if (url.length > MAX_URL || !URL_PARTS.test(url) || !/^[\x21-\x5b\x5d-\x7e]+$/.test(url) || !URL.canParse(url))
+    return false;
   const { username, password } = new URL(url);
   return username === '' && password === '';
 }

@@ -25,6 +25,7 @@ export interface HttpSignature {
 
 const MAX_HEADER = 8_192;
 const MAX_SIGNATURES = 4;
+const MAX_COMPONENTS = 50;
 const TEXT_PARAMS = ['keyid', 'alg', 'nonce', 'tag'] as const;
 const TIME_PARAMS = ['created', 'expires'] as const;
 
@@ -42,6 +43,9 @@ export function parseSignatures(signatureInput: string, signature: string): Http
   if (inputs.size !== members.length) throw new HttpSignatureRefused('Signature-Input', 'names a label twice');
   return [...inputs].map(([label, input], i) => {
     if (!isInnerList(input)) throw new HttpSignatureRefused('Signature-Input', `${label} must list its components`);
+    if (input[0].length > MAX_COMPONENTS) {
+      throw new HttpSignatureRefused('Signature-Input', `${label} lists more than ${MAX_COMPONENTS} components`);
+    }
     const value = signatures.get(label)?.[0];
     if (!(value instanceof ArrayBuffer)) throw new HttpSignatureRefused('Signature', `has no bytes for ${label}`);
     return {

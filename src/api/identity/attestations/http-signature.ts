@@ -9,6 +9,7 @@ import { Failed, isNamed, passed, type Attestation, type Check, type Subject } f
 const TAP_TAGS = ['agent-browser-auth', 'agent-payer-auth'];
 const WEB_BOT_AUTH = 'web-bot-auth';
 const MAX_AGE_SECONDS = 300;
+const MAX_HEADER_LINES = 200;
 const TAP_WINDOW_SECONDS = 480;
 /** Web Bot Auth recommends that a signature expires within a day. */
 const WEB_BOT_AUTH_SECONDS = 86_400;
@@ -52,6 +53,7 @@ function messageOf({ method, url, headers, body, body_base64 }: Attestation): Ht
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     [value as unknown].flat().map((line): [string, unknown] => [name, line]),
   );
+  if (lines.length > MAX_HEADER_LINES) throw fail(`attestation.headers must not exceed ${MAX_HEADER_LINES} lines`);
   if (!lines.every((line): line is [string, string] => typeof line[1] === 'string')) {
     throw fail('attestation.headers must be an object of header lines');
   }
