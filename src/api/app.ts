@@ -3,6 +3,7 @@ import helmet from 'helmet';
 import { Problem } from '../domain/errors.ts';
 import type { ApiDeps } from './deps.ts';
 import { authenticate } from './pipeline/authenticate.ts';
+import { checkHttpSignature } from './pipeline/check-http-signature.ts';
 import { checkSignature } from './pipeline/check-signature.ts';
 import { requireScope } from './pipeline/check-scope.ts';
 import { refuseLongHeaders } from './pipeline/header-limit.ts';
@@ -58,7 +59,7 @@ function stepsOf(route: AnyRoute, deps: ApiDeps, limits: RateLimits): RequestHan
     ...limits.byAddress(route),
     ...(isPublic ? [] : [authenticate(deps), ...limits.byCredential(), requireScope(route.scope)]),
     ...(isRead && isPublic ? [] : [readRawBody]),
-    ...(isPublic ? [] : [checkSignature(deps)]),
+    ...(isPublic ? [] : [checkSignature(deps), checkHttpSignature(deps)]),
     ...(isRead ? [] : [parseBody(route.form ?? false)]),
     ...(route.idempotency === 'none' ? [] : [readIdempotencyKey(route.idempotency === 'required')]),
     validateRequest(route),

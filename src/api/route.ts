@@ -19,6 +19,13 @@ export interface Acting {
   principalId: string;
 }
 
+/** A request signed by an agent (RFC 9421): by which of its registered keys. */
+export interface RequestProof {
+  agentId: string;
+  keyId: string;
+  thumbprint: string;
+}
+
 /**
  * What a handler gets: everything checked. On a public route there is no credential behind it: `tenant` is then the
  * nil organization, to which no row belongs, and `actor` is `public`.
@@ -30,6 +37,8 @@ export interface RouteContext<B = unknown, Q = unknown, P = unknown> {
   actor: string;
   /** Set when the credential is a token of a delegation; what it may touch was checked before the handler. */
   acting?: Acting;
+  /** Present when an agent signed the request, and the signature is good. */
+  proof?: RequestProof;
   requestId: string;
   headers: IncomingHttpHeaders;
   /** The body as it came, for signatures over it; empty when there was none. */

@@ -40,6 +40,8 @@ export interface AuthorizeInput {
   context: IntentContext;
   /** A mandate was presented; it is verified before anything is approved. */
   mandatePresent?: boolean;
+  /** The agent signed the request itself (RFC 9421), by this registered key. */
+  agentProof?: { keyId: string; thumbprint: string };
   timers: LifecycleTimers;
 }
 

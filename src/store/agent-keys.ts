@@ -14,11 +14,13 @@ export interface AgentKeyRow {
   notAfter: Date | null;
   revokedAt: Date | null;
   revocationReason: string | null;
+  /** The key that it was rotated in for. */
+  replaces: string | null;
   createdAt: Date;
 }
 
 const COLUMNS = `k.id, k.agent_id AS "agentId", k.thumbprint, k.alg, k.jwk, k.label, k.status, k.not_after AS "notAfter",
-  k.revoked_at AS "revokedAt", k.revocation_reason AS "revocationReason", k.created_at AS "createdAt"`;
+  k.revoked_at AS "revokedAt", k.revocation_reason AS "revocationReason", k.replaces, k.created_at AS "createdAt"`;
 
 export interface NewAgentKey {
   thumbprint: string;
@@ -26,6 +28,7 @@ export interface NewAgentKey {
   jwk: JWK;
   label?: string;
   notAfter?: Date;
+  replaces?: string;
 }
 
 /** @returns `undefined` when the organization has the same key already: a key speaks for one agent */
@@ -36,8 +39,8 @@ export async function insertAgentKey(
   key: NewAgentKey,
 ): Promise<AgentKeyRow | undefined> {
   const { rows } = await db.query<AgentKeyRow>(
-    `INSERT INTO agent_keys AS k (id, org_id, mode, agent_id, thumbprint, alg, jwk, label, not_after)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    `INSERT INTO agent_keys AS k (id, org_id, mode, agent_id, thumbprint, alg, jwk, label, not_after, replaces)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (org_id, mode, thumbprint) DO NOTHING RETURNING ${COLUMNS}`,
     [
       newId(),
@@ -49,6 +52,7 @@ export async function insertAgentKey(
       JSON.stringify(key.jwk),
       key.label ?? null,
       key.notAfter ?? null,
+      key.replaces ?? null,
     ],
   );
   return rows[0];
@@ -83,4 +87,52 @@ export async function revokeAgentKey(
     agentId ?? null,
   ]);
   return before.rows[0] && { ...before.rows[0], revokedNow: false };
+}
+
+/** A key that is presented, with what decides whether it may speak. */
+export interface PresentedKey extends AgentKeyRow {
+  agentStatus: string;
+}
+
+/**
+ * The key that a signature names, by RFC 7638 thumbprint or by its id: one look into a unique index each.
+ * @param name a thumbprint, or the UUID of a key
+ */
+export async function findPresentedKey(
+  db: Db,
+  tenant: Tenant,
+  name: { thumbprint: string } | { id: string },
+): Promise<PresentedKey | undefined> {
+  const byId = 'id' in name;
+  const { rows } = await db.query<PresentedKey>({
+    name: byId ? 'find-key-by-id' : 'find-key-by-thumbprint',
+    text: `SELECT ${COLUMNS}, a.status AS "agentStatus" FROM agent_keys k JOIN agents a ON a.id = k.agent_id
+            WHERE k.org_id = $1 AND k.mode = $2 AND k.${byId ? 'id' : 'thumbprint'} = $3`,
+    values: [tenant.orgId, tenant.mode, byId ? name.id : name.thumbprint],
+  });
+  return rows[0];
+}
+
+/** Whether a key may speak now: not withdrawn, not past its end. */
+export function isLive(key: Pick<AgentKeyRow, 'status' | 'notAfter'>, now: Date): boolean {
+  return key.status === 'active' && (key.notAfter === null || key.notAfter > now);
+}
+
+/**
+ * Lets an active key end, never later than it would have.
+ * @returns `undefined` when the agent has no such key, or it is withdrawn
+ */
+export async function endAgentKey(
+  db: Db,
+  tenant: Tenant,
+  keyId: string,
+  { agentId, notAfter }: { agentId: string; notAfter: Date },
+): Promise<AgentKeyRow | undefined> {
+  const { rows } = await db.query<AgentKeyRow>(
+    `UPDATE agent_keys k SET not_after = LEAST(k.not_after, $5)
+      WHERE k.org_id = $1 AND k.mode = $2 AND k.id = $3 AND k.agent_id = $4 AND k.status = 'active'
+      RETURNING ${COLUMNS}`,
+    [tenant.orgId, tenant.mode, keyId, agentId, notAfter],
+  );
+  return rows[0];
 }

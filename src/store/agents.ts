@@ -13,6 +13,7 @@ export interface AgentRow {
   version: string | null;
   description: string | null;
   did: string | null;
+  spiffeId: string | null;
   status: AgentStatus;
   revocationReason: string | null;
   financialScope: object | null;
@@ -22,7 +23,7 @@ export interface AgentRow {
 }
 
 const COLUMNS = `a.id, a.org_id AS "orgId", a.principal_id AS "principalId", a.name, a.model, a.model_hash AS "modelHash",
-  a.version, a.description, a.did, a.status, a.revocation_reason AS "revocationReason",
+  a.version, a.description, a.did, a.spiffe_id AS "spiffeId", a.status, a.revocation_reason AS "revocationReason",
   a.financial_scope AS "financialScope", a.metadata, a.created_at AS "createdAt", a.updated_at AS "updatedAt"`;
 
 export interface NewAgent {
@@ -34,17 +35,21 @@ export interface NewAgent {
   version?: string;
   description?: string;
   did?: string;
+  spiffeId?: string;
   status: AgentStatus;
   financialScope?: object;
   metadata?: Record<string, unknown>;
 }
 
-export async function insertAgent(db: Db, tenant: Tenant, agent: NewAgent): Promise<AgentRow> {
+/** @returns `undefined` when another agent of the organization has the SPIFFE id */
+export async function insertAgent(db: Db, tenant: Tenant, agent: NewAgent): Promise<AgentRow | undefined> {
   const json = (value: object | undefined) => (value === undefined ? null : JSON.stringify(value));
   const { rows } = await db.query<AgentRow>(
     `INSERT INTO agents AS a (id, org_id, mode, principal_id, name, model, model_hash, version, description, did, status,
-                              financial_scope, metadata)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING ${COLUMNS}`,
+                              financial_scope, metadata, spiffe_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+     ON CONFLICT (org_id, mode, spiffe_id) WHERE spiffe_id IS NOT NULL DO NOTHING
+     RETURNING ${COLUMNS}`,
     [
       agent.id,
       tenant.orgId,
@@ -59,9 +64,10 @@ export async function insertAgent(db: Db, tenant: Tenant, agent: NewAgent): Prom
       agent.status,
       json(agent.financialScope),
       json(agent.metadata),
+      agent.spiffeId ?? null,
     ],
   );
-  return rows[0]!;
+  return rows[0];
 }
 
 export async function findAgent(db: Db, tenant: Tenant, id: string): Promise<AgentRow | undefined> {
@@ -101,4 +107,78 @@ export async function holdAgentForDelegation(db: Db, tenant: Tenant, id: string)
   if (status !== 'pending') return status;
   await db.query(`UPDATE agents SET status = 'active', updated_at = now() WHERE id = $1`, [id]);
   return 'active';
+}
+
+/**
+ * Suspends an agent, or lets it act again: as `active` when somebody answers for it, else as `pending`. A retired one
+ * stays retired.
+ * @returns `undefined` when the tenant has no such agent
+ */
+export async function setAgentSuspended(
+  db: Db,
+  tenant: Tenant,
+  id: string,
+  suspended: boolean,
+): Promise<{ changed: boolean; row: AgentRow } | undefined> {
+  const { rows } = await db.query<AgentRow>(
+    suspended
+      ? `UPDATE agents a SET status = 'suspended', updated_at = now()
+          WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3 AND a.status IN ('active', 'pending') RETURNING ${COLUMNS}`
+      : `UPDATE agents a
+            SET status = CASE WHEN a.principal_id IS NOT NULL
+                                OR EXISTS (SELECT 1 FROM delegations d WHERE d.agent_id = a.id) THEN 'active'
+                              ELSE 'pending' END,
+                updated_at = now()
+          WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3 AND a.status = 'suspended' RETURNING ${COLUMNS}`,
+    [tenant.orgId, tenant.mode, id],
+  );
+  if (rows[0]) return { changed: true, row: rows[0] };
+  const row = await findAgent(db, tenant, id);
+  return row && { changed: false, row };
+}
+
+/** What may be changed of an agent afterwards; absent members stay, `null` takes a value away. */
+export interface AgentChange {
+  name?: string;
+  model?: string | null;
+  modelHash?: string;
+  version?: string | null;
+  description?: string | null;
+  did?: string | null;
+  spiffeId?: string | null;
+  metadata?: Record<string, unknown> | null;
+}
+
+const CHANGEABLE: Record<keyof AgentChange, string> = {
+  name: 'name',
+  model: 'model',
+  modelHash: 'model_hash',
+  version: 'version',
+  description: 'description',
+  did: 'did',
+  spiffeId: 'spiffe_id',
+  metadata: 'metadata',
+};
+const UNIQUE_VIOLATION = '23505';
+
+/** @returns `undefined` when the tenant has no such agent, `spiffe_id_taken` when another one has the SPIFFE id */
+export async function changeAgent(
+  db: Db,
+  tenant: Tenant,
+  id: string,
+  change: AgentChange,
+): Promise<AgentRow | 'spiffe_id_taken' | undefined> {
+  const names = (Object.keys(CHANGEABLE) as (keyof AgentChange)[]).filter((name) => change[name] !== undefined);
+  const sets = names.map((name, i) => `${CHANGEABLE[name]} = $${i + 4}`);
+  try {
+    const { rows } = await db.query<AgentRow>(
+      `UPDATE agents a SET ${[...sets, 'updated_at = now()'].join(', ')}
+        WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3 RETURNING ${COLUMNS}`,
+      [tenant.orgId, tenant.mode, id, ...names.map((name) => change[name])],
+    );
+    return rows[0];
+  } catch (error) {
+    if ((error as { code?: string }).code === UNIQUE_VIOLATION) return 'spiffe_id_taken';
+    throw error;
+  }
 }

@@ -227,10 +227,7 @@ describe('verification', () => {
       verified: false,
       detail: 'The signature does not verify',
     });
-    expect(await attest({ type: 'x509', certificate: '…' })).toMatchObject({
-      verified: false,
-      detail: expect.stringContaining('not supported'),
-    });
+    expect(await attest({ type: 'x509', certificate: '…' })).toMatchObject({ verified: false });
     expect(decodeJwt(forged).sub).toBe(agent_id);
   });
 });

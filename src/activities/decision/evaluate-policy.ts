@@ -118,6 +118,12 @@ async function commit(
         policy_ref: policyRef(context.policy),
         reasons: judgement.reasons.map((reason) => reason.code),
         risk_score: judgement.risk.score,
+        ...(input.agentProof && {
+          agent_proof: {
+            key_id: toTypeId('key', input.agentProof.keyId),
+            thumbprint: input.agentProof.thumbprint,
+          },
+        }),
       },
       events: decisionEvents(input, judgement, now),
     },

@@ -2,93 +2,17 @@ import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { insertAgentKey, type NewAgentKey } from '../../store/agent-keys.ts';
-import { findAgent, insertAgent, listAgents, type AgentRow } from '../../store/agents.ts';
+import { changeAgent, findAgent, insertAgent, listAgents } from '../../store/agents.ts';
 import { recordFact } from '../../store/facts.ts';
 import { holdPrincipal } from '../../store/principals.ts';
 import { newId } from '../../trust/new-id.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { found, notFound } from '../not-found.ts';
+import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute } from '../route.ts';
-import { idOf, metadata, pageQuery, timeOut, uuid } from '../schemas.ts';
-import { AgentKey, KeyInput, printKey, readKey } from './key-body.ts';
-
-const FinancialScope = z
-  .strictObject({
-    max_single_trade_usd: z.number().positive(),
-    daily_limit_usd: z.number().positive(),
-    permitted_instruments: z.array(z.string()),
-    permitted_venues: z.array(z.string()),
-    leverage_permitted: z.boolean(),
-    max_leverage_ratio: z.number().positive().optional(),
-  })
-  .meta({ id: 'FinancialScope' });
-
-const STATUSES = ['pending', 'active', 'suspended', 'retired'] as const;
-
-const AgentInput = z
-  .strictObject({
-    name: z.string().min(1).max(255),
-    model_hash: z.string().min(1).max(500).optional(),
-    model: z.string().max(500).optional(),
-    version: z.string().max(255).optional(),
-    description: z.string().max(5_000).optional(),
-    financial_scope: FinancialScope.optional(),
-    metadata: metadata.optional(),
-    principal_id: idOf('prn').optional(),
-    keys: z.array(KeyInput).max(20).optional(),
-    did: z
-      .string()
-      .max(1_000)
-      .regex(/^did:[a-z0-9]+:\S+$/, { error: 'must be a DID' })
-      .optional(),
-  })
-  .refine((agent) => agent.model_hash !== undefined || agent.principal_id !== undefined, {
-    path: ['model_hash'],
-    error: 'is required unless principal_id is given',
-  });
-
-const Agent = z
-  .object({
-    id: uuid,
-    tenant_id: uuid,
-    name: z.string(),
-    model: z.string().nullable(),
-    model_hash: z.string().meta({ description: 'Empty when the agent was registered by its principal alone' }),
-    version: z.string().nullable(),
-    status: z.enum(STATUSES),
-    inbox_address: z.string().nullable(),
-    metadata: z.record(z.string(), z.unknown()).nullable(),
-    created_at: timeOut,
-    updated_at: timeOut,
-    description: z.string().nullable(),
-    financial_scope: FinancialScope.nullable(),
-    principal_id: uuid.nullable(),
-    did: z.string().nullable(),
-    revocation_reason: z.string().nullable(),
-  })
-  .meta({ id: 'Agent' });
-
-function print(row: AgentRow) {
-  return {
-    id: row.id,
-    tenant_id: row.orgId,
-    name: row.name,
-    model: row.model,
-    model_hash: row.modelHash ?? '',
-    version: row.version,
-    status: row.status,
-    // No mail is received for agents here.
-    inbox_address: null,
-    metadata: row.metadata,
-    created_at: row.createdAt.toISOString(),
-    updated_at: row.updatedAt.toISOString(),
-    description: row.description,
-    financial_scope: row.financialScope,
-    principal_id: row.principalId,
-    did: row.did,
-    revocation_reason: row.revocationReason,
-  };
-}
+import { idOf, pageQuery } from '../schemas.ts';
+import { Agent, AGENT_STATUSES, AgentInput, AgentPatch, printAgent as print } from './agent-body.ts';
+import { AgentKey, printKey, readKey } from './key-body.ts';
 
 export function agentResourceRoutes(): AnyRoute[] {
   const tags = ['Agents'];
@@ -125,10 +49,12 @@ export function agentResourceRoutes(): AnyRoute[] {
           version: body.version,
           description: body.description,
           did: body.did,
+          spiffeId: body.spiffe_id,
           status: body.principal_id === undefined ? 'pending' : 'active',
           financialScope: body.financial_scope,
           metadata: body.metadata,
         });
+        if (!row) throw spiffeIdTaken();
         const printedKeys = [];
         for (const [i, key] of keys.entries()) {
           const stored = await insertAgentKey(db, tenant, row.id, key);
@@ -160,7 +86,7 @@ export function agentResourceRoutes(): AnyRoute[] {
       tags,
       envelope,
       scope: 'agents:read',
-      query: z.strictObject({ ...pageQuery, status: z.enum(STATUSES).optional() }),
+      query: z.strictObject({ ...pageQuery, status: z.enum(AGENT_STATUSES).optional() }),
       idempotency: 'none',
       replay: 'none',
       responses: { 200: z.object({ data: z.array(Agent), next_cursor: z.string().nullable() }) },
@@ -188,7 +114,46 @@ export function agentResourceRoutes(): AnyRoute[] {
         body: { data: print(found(await findAgent(db, tenant, params.id), 'agent', 'id')) },
       }),
     }),
+    route({
+      method: 'patch',
+      path: '/v1/agents/:id',
+      summary: 'Changes what describes an agent; `null` takes a value away.',
+      description: 'Its keys, its status and who answers for it have routes of their own.',
+      tags,
+      envelope,
+      scope: 'agents:write',
+      params: z.object({ id: idOf('agt') }),
+      body: AgentPatch,
+      example: { did: 'did:web:agents.example', spiffe_id: 'spiffe://acme.example/agents/buyer' },
+      idempotency: 'optional',
+      replay: 'stored',
+      responses: { 200: z.object({ data: Agent }) },
+      handler: async ({ params, body, tenant, actor, db }) => {
+        if (Object.keys(body).length === 0) throw invalidRequest('body', 'must change something');
+        const agent = found(await findAgent(db, tenant, params.id), 'agent', 'id');
+        if (agent.status === 'retired') throw new Problem('unprocessable', 'The agent is retired.');
+        const { model_hash: modelHash, spiffe_id: spiffeId, ...same } = body;
+        const row = found(await changeAgent(db, tenant, agent.id, { ...same, modelHash, spiffeId }), 'agent', 'id');
+        if (row === 'spiffe_id_taken') throw spiffeIdTaken();
+        await recordFact(db, {
+          tenant,
+          at: row.updatedAt,
+          type: 'agent.changed',
+          actor,
+          subject: toTypeId('agt', row.id),
+          body: { members: Object.keys(body).sort(), did: row.did, spiffe_id: row.spiffeId, model_hash: row.modelHash },
+          events: [],
+        });
+        return { status: 200, body: { data: print(row) } };
+      },
+    }),
   ];
+}
+
+function spiffeIdTaken(): Problem {
+  return new Problem('resource_conflict', 'Another agent has this SPIFFE id.', {
+    fields: [{ path: 'spiffe_id', message: 'is the id of another agent' }],
+  });
 }
 
 /** A key speaks for one agent: two agents with one key could not be told apart. */

@@ -1,9 +1,12 @@
 import type { ApiDeps } from '../deps.ts';
 import type { AnyRoute } from '../route.ts';
-import { agentKeyRoutes } from './key-routes.ts';
 import { agentResourceRoutes } from './agent-routes.ts';
+import { agentStatusRoutes } from './agent-status-routes.ts';
+import { didKeyRoute } from './did-key-route.ts';
+import { agentKeyRoutes } from './key-routes.ts';
+import { rotateKeyRoute } from './rotate-key-route.ts';
 
 /** Agents and the keys they sign with, in the `{data}` envelope. */
-export function agentRoutes(_deps: ApiDeps): AnyRoute[] {
-  return [...agentResourceRoutes(), ...agentKeyRoutes()];
+export function agentRoutes(deps: ApiDeps): AnyRoute[] {
+  return [...agentResourceRoutes(), ...agentStatusRoutes(), ...agentKeyRoutes(), rotateKeyRoute(), didKeyRoute(deps)];
 }

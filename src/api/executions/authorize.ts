@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { Problem } from '../../domain/errors.ts';
 import { random74FromHex, timeOf, uuidV7 } from '../../domain/ids.ts';
 import type { AuthorizeInput, LifecycleTimers, RequestRef } from '../../domain/messages.ts';
 import type { Intent, Tenant } from '../../domain/types.ts';
@@ -48,6 +49,17 @@ export function operationIdFor({ orgId, mode }: Tenant, paymentId: string, key: 
   return uuidV7(timeOf(paymentId), random74FromHex(sha256Hex(`${orgId}|${mode}|${key}|operation`)));
 }
 
+/** @throws Problem `invalid_scope` when another agent signed the request: it may not speak for this one */
+function agentProofOf({ proof, body }: RouteContext<z.output<typeof AuthorizeBody>>): AuthorizeInput['agentProof'] {
+  if (!proof) return undefined;
+  if (proof.agentId !== body.agent_id) {
+    throw new Problem('invalid_scope', 'The request is signed by another agent than agent_id.', {
+      fields: [{ path: 'agent_id', message: 'is not the agent that signed the request' }],
+    });
+  }
+  return { keyId: proof.keyId, thumbprint: proof.thumbprint };
+}
+
 export function authorizeInput(
   ctx: RouteContext<z.output<typeof AuthorizeBody>>,
   config: Config,
@@ -64,6 +76,7 @@ export function authorizeInput(
     intent: intentOf(body.intent),
     context: body.context ?? {},
     mandatePresent: body.mandate !== undefined,
+    agentProof: agentProofOf(ctx),
     timers: timersOf(config, body.challenge_ttl_seconds),
   };
 }

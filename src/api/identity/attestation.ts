@@ -1,82 +1,39 @@
-import { decodeProtectedHeader, errors, importJWK, jwtVerify } from 'jose';
-import { toTypeId } from '../../domain/ids.ts';
-import type { AgentKeyRow } from '../../store/agent-keys.ts';
+import { Failed, type Attestation, type Check, type Evidence, type Subject } from './attestations/evidence.ts';
+import { checkHttpSignature } from './attestations/http-signature.ts';
+import { checkJwt } from './attestations/jwt.ts';
+import { checkJwtSvid } from './attestations/jwt-svid.ts';
+import { checkSignedNonce } from './attestations/signed-nonce.ts';
+import { checkX509 } from './attestations/x509.ts';
+
+export type { Check } from './attestations/evidence.ts';
 
 export const ATTESTATION_TYPES = ['jwt', 'x509', 'http-signature', 'signed-nonce', 'jwt-svid'] as const;
+type AttestationType = (typeof ATTESTATION_TYPES)[number];
 
-export interface Check {
-  code: string;
-  ok: boolean;
-  detail: string;
-}
-
-interface Attestation {
-  type: (typeof ATTESTATION_TYPES)[number];
-  [member: string]: unknown;
-}
-
-/** Seconds that the clock of an agent may be off. */
-const CLOCK_TOLERANCE_SECONDS = 60;
+const JUDGES: Record<AttestationType, (attestation: Attestation, subject: Subject) => AsyncGenerator<Check>> = {
+  jwt: checkJwt,
+  x509: checkX509,
+  'http-signature': checkHttpSignature,
+  'signed-nonce': checkSignedNonce,
+  'jwt-svid': checkJwtSvid,
+};
 
 /**
- * Judges what the agent presents for itself. `jwt`: `{token}`, signed by a registered, unrevoked key of the agent, with
- * the agent as `iss` or `sub`, an expiry, and this API as `aud` when it has one. The other types are answered as a failed
- * check until they can be judged: an attestation that is not understood must not count.
+ * Judges what the agent presents for itself. The checks of its kind come first, and the first that fails ends them;
+ * the last, `attestation`, is the sum. What cannot be read fails: it is never an error of the request.
  */
 export async function checkAttestation(
-  attestation: Attestation,
-  { agent_id }: { agent_id: string },
-  keys: AgentKeyRow[],
-  audience: string,
-  now: Date,
-): Promise<Check> {
-  const code = 'attestation';
-  const fail = (detail: string): Check => ({ code, ok: false, detail });
-  if (attestation.type !== 'jwt') return fail(`Attestations of type ${attestation.type} are not supported`);
-  const { token } = attestation;
-  if (typeof token !== 'string') return fail('attestation.token must be a JWT');
-  const usable = keys.filter((key) => key.status === 'active' && (key.notAfter === null || key.notAfter > now));
-  if (usable.length === 0) return fail('The agent has no usable key');
-
-  let kid: string | undefined;
+  attestation: Attestation & { type: AttestationType },
+  subject: Subject,
+): Promise<Evidence> {
+  const checks: Check[] = [];
   try {
-    ({ kid } = decodeProtectedHeader(token));
-  } catch {
-    return fail('The token is not a JWT');
+    for await (const check of JUDGES[attestation.type](attestation, subject)) checks.push(check);
+    const detail = `The agent is proved by ${attestation.type}`;
+    return { checks: [...checks, { code: 'attestation', ok: true, detail }] };
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error;
+    const { check, abuse } = error;
+    return { checks: [...checks, check, { code: 'attestation', ok: false, detail: check.detail }], abuse };
   }
-  const candidates = kid === undefined ? usable : usable.filter((key) => key.thumbprint === kid || isKeyId(kid, key));
-  if (candidates.length === 0) return fail('The token names a key that is not a usable key of the agent');
-  const names = [agent_id, toTypeId('agt', agent_id)];
-  let reason = 'The signature does not verify';
-  for (const key of candidates) {
-    try {
-      const { payload } = await jwtVerify(token, await importJWK(key.jwk, key.alg), {
-        algorithms: algorithmsOf(key),
-        requiredClaims: ['exp'],
-        clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        currentDate: now,
-      });
-      if (!names.includes(String(payload.sub)) && !names.includes(String(payload.iss))) {
-        return fail('The token is about another agent');
-      }
-      if (payload.aud !== undefined && ![payload.aud].flat().includes(audience))
-        return fail('The token is meant for another audience');
-      return { code, ok: true, detail: `Signed by the agent’s key ${key.thumbprint}` };
-    } catch (error) {
-      if (!(error instanceof errors.JOSEError)) throw error;
-      if (error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired) {
-        reason = `The token is not good: ${error.claim} ${error.reason}`;
-      }
-    }
-  }
-  return fail(reason);
-}
-
-/** An RSA key signs by either padding of RFC 7518 §3.3, §3.5; every other kind has one algorithm. */
-function algorithmsOf(key: AgentKeyRow): string[] {
-  return key.alg === 'RS256' ? ['RS256', 'PS256'] : [key.alg];
-}
-
-function isKeyId(kid: string | undefined, key: AgentKeyRow): boolean {
-  return kid === key.id || kid === toTypeId('key', key.id);
 }

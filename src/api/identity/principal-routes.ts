@@ -2,60 +2,22 @@ import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { recordFact } from '../../store/facts.ts';
-import { findPrincipal, upsertPrincipal, type PrincipalRow } from '../../store/principals.ts';
+import { findPrincipal, listPrincipals, upsertPrincipal } from '../../store/principals.ts';
 import { enrolTotp } from '../../store/totp.ts';
 import { newId } from '../../trust/new-id.ts';
 import type { ApiDeps } from '../deps.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { found } from '../not-found.ts';
 import { route, type AnyRoute } from '../route.ts';
-import { countryCode, idOf, metadata, reference, shortText, timeOut, typeId } from '../schemas.ts';
-
-const METHODS = ['totp', 'webauthn', 'approval'] as const;
-
-const PrincipalInput = z.strictObject({
-  external_ref: reference,
-  type: z.enum(['person', 'organization']),
-  name: shortText,
-  email: z.email().max(320).optional(),
-  country: countryCode.optional(),
-  step_up: z.strictObject({ methods: z.array(z.enum(METHODS)).max(METHODS.length) }).optional(),
-  metadata: metadata.optional(),
-});
-
-const Principal = z
-  .object({
-    principal_id: typeId('prn'),
-    external_ref: z.string(),
-    type: z.enum(['person', 'organization']),
-    name: z.string(),
-    email: z.string().optional(),
-    country: z.string().optional(),
-    status: z.enum(['active', 'suspended', 'closed']),
-    step_up: z.object({ methods: z.array(z.string()), totp: z.enum(['none', 'unconfirmed', 'confirmed']) }),
-    metadata: z.record(z.string(), z.unknown()),
-    created_at: timeOut,
-    updated_at: timeOut,
-  })
-  .meta({ id: 'Principal' });
-
-function print(row: PrincipalRow) {
-  return {
-    principal_id: toTypeId('prn', row.id),
-    external_ref: row.externalRef,
-    type: row.type,
-    name: row.name,
-    email: row.email ?? undefined,
-    country: row.country ?? undefined,
-    status: row.status,
-    step_up: {
-      methods: row.stepUpMethods,
-      totp: row.totpConfirmedAt ? 'confirmed' : row.totpEnrolled ? 'unconfirmed' : 'none',
-    },
-    metadata: row.metadata,
-    created_at: row.createdAt.toISOString(),
-    updated_at: row.updatedAt.toISOString(),
-  };
-}
+import { idOf, listOf, pageQuery, reference } from '../schemas.ts';
+import {
+  Principal,
+  PRINCIPAL_STATUSES,
+  PRINCIPAL_TYPES,
+  PrincipalInput,
+  printPrincipal,
+  storedAttestation,
+} from './principal-body.ts';
 
 export function principalRoutes({ sealer }: ApiDeps): AnyRoute[] {
   const tags = ['Identity'];
@@ -78,8 +40,10 @@ export function principalRoutes({ sealer }: ApiDeps): AnyRoute[] {
           type: body.type,
           name: body.name,
           email: body.email,
+          phone: body.phone,
           country: body.country,
           stepUpMethods: body.step_up && [...new Set(body.step_up.methods)],
+          attestations: body.attestations?.map(storedAttestation),
           metadata: body.metadata,
         });
         if (!row) {
@@ -97,7 +61,32 @@ export function principalRoutes({ sealer }: ApiDeps): AnyRoute[] {
           body: { members: Object.keys(body).sort() },
           events: [],
         });
-        return { status: row.created ? 201 : 200, body: print(row) };
+        return { status: row.created ? 201 : 200, body: printPrincipal(row, new Date()) };
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/identities/principals',
+      summary: 'Principals, in order of registration.',
+      tags,
+      scope: 'identities:read',
+      query: z.strictObject({
+        ...pageQuery,
+        status: z.enum(PRINCIPAL_STATUSES).optional(),
+        type: z.enum(PRINCIPAL_TYPES).optional(),
+        external_ref: reference.optional(),
+      }),
+      idempotency: 'none',
+      replay: 'none',
+      responses: { 200: listOf(Principal) },
+      handler: async ({ query, tenant, db }) => {
+        const after = query.cursor === undefined ? undefined : (decodeCursor(query.cursor, ['uuid'])[0] as string);
+        const { status, type, external_ref: externalRef, limit } = query;
+        const rows = await listPrincipals(db, tenant, { after, limit: limit + 1, status, type, externalRef });
+        const page = rows.slice(0, limit);
+        const now = new Date();
+        const next_cursor = rows.length > limit ? encodeCursor([page.at(-1)!.id]) : null;
+        return { status: 200, body: { data: page.map((row) => printPrincipal(row, now)), next_cursor } };
       },
     }),
     route({
@@ -112,7 +101,7 @@ export function principalRoutes({ sealer }: ApiDeps): AnyRoute[] {
       responses: { 200: Principal },
       handler: async ({ params: { id }, tenant, db }) => ({
         status: 200,
-        body: print(found(await findPrincipal(db, tenant, id), 'principal', 'id')),
+        body: printPrincipal(found(await findPrincipal(db, tenant, id), 'principal', 'id'), new Date()),
       }),
     }),
     route({

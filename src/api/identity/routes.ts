@@ -2,10 +2,21 @@ import type { ApiDeps } from '../deps.ts';
 import type { AnyRoute } from '../route.ts';
 import { delegationRoutes } from './delegation-routes.ts';
 import { principalRoutes } from './principal-routes.ts';
+import { principalStatusRoutes } from './principal-status-routes.ts';
+import { nonceRoute } from './nonce-route.ts';
 import { revokeRoute } from './revoke-route.ts';
+import { trustBundleRoutes } from './trust-bundle-routes.ts';
 import { verifyRoute } from './verify-route.ts';
 
 /** Principals, delegations, their verification and their end. */
 export function identityRoutes(deps: ApiDeps): AnyRoute[] {
-  return [...principalRoutes(deps), ...delegationRoutes(deps), verifyRoute(deps), revokeRoute(deps)];
+  return [
+    ...principalRoutes(deps),
+    ...principalStatusRoutes(),
+    ...delegationRoutes(deps),
+    nonceRoute(deps),
+    verifyRoute(deps),
+    ...trustBundleRoutes(),
+    revokeRoute(deps),
+  ];
 }

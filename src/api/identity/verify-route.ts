@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
-import { findAgent } from '../../store/agents.ts';
+import { recordAbuse } from '../../store/abuse.ts';
+import { isLive, listAgentKeys, type AgentKeyRow } from '../../store/agent-keys.ts';
+import { findAgent, type AgentRow } from '../../store/agents.ts';
 import { findChain, findLiveDelegations, type DelegationRow } from '../../store/delegations.ts';
-import { listAgentKeys } from '../../store/agent-keys.ts';
+import { findOrganization } from '../../store/organizations.ts';
 import type { Db } from '../../store/pool.ts';
 import { findPrincipal } from '../../store/principals.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -11,6 +13,7 @@ import { route, type AnyRoute } from '../route.ts';
 import { idOf, typeId } from '../schemas.ts';
 import { ATTESTATION_TYPES, checkAttestation, type Check } from './attestation.ts';
 import { effectiveScope, statusOf } from './delegation-body.ts';
+import { PRINCIPAL_STATUSES, PRINCIPAL_TYPES } from './principal-body.ts';
 import { printScope, ScopeOutput } from './scope-body.ts';
 
 const VerifyInput = z.strictObject({
@@ -20,9 +23,18 @@ const VerifyInput = z.strictObject({
   attestation: z.looseObject({ type: z.enum(ATTESTATION_TYPES) }).optional(),
 });
 
+const Accountable = z.object({
+  principal_id: z.string(),
+  name: z.string(),
+  type: z.enum(PRINCIPAL_TYPES),
+  status: z.enum(PRINCIPAL_STATUSES),
+});
+type Accountable = z.output<typeof Accountable>;
+
 const Verification = z.object({
   verified: z.boolean(),
   checks: z.array(z.object({ code: z.string(), ok: z.boolean(), detail: z.string() })),
+  principal: Accountable.optional().meta({ description: 'Who answers for the agent' }),
   delegation_id: typeId('del').optional(),
   effective_scope: ScopeOutput.optional(),
 });
@@ -33,7 +45,7 @@ type Input = z.output<typeof VerifyInput>;
  * Whether an agent may speak for a principal now. Ids that the organization does not have are a failed check and not a
  * 404: the question "is this agent what it says" has an answer then, and the answer is no.
  */
-export function verifyRoute({ config }: ApiDeps): AnyRoute {
+export function verifyRoute({ config, pool, log }: ApiDeps): AnyRoute {
   return route({
     method: 'post',
     path: '/v1/identities/verify',
@@ -45,25 +57,36 @@ export function verifyRoute({ config }: ApiDeps): AnyRoute {
     idempotency: 'optional',
     replay: 'none',
     responses: { 200: Verification },
-    handler: async ({ body, tenant, db }) => {
+    handler: async ({ body, tenant, actor, db }) => {
       const now = new Date();
       const binding = await findBinding(db, tenant, body, now);
-      const checks: Check[] = [
-        await checkPrincipal(db, tenant, body),
-        await checkAgent(db, tenant, body),
-        checkDelegation(binding, body, tenant.orgId, now),
-      ];
+      const principal = await findAccountable(db, tenant, body);
+      const agent = await findAgent(db, tenant, body.agent_id);
+      const bound = checkDelegation(binding, body, tenant.orgId, now);
+      const checks: Check[] = [checkPrincipal(principal), checkAgent(agent), bound];
       if (body.attestation) {
-        const keys = await listAgentKeys(db, tenant, body.agent_id);
-        checks.push(await checkAttestation(body.attestation, body, keys, config.publicUrl, now));
+        const subject = agent && { db, tenant, agent, keys: await liveKeys(db, tenant, agent.id, now) };
+        const evidence = subject
+          ? await checkAttestation(body.attestation, { ...subject, audience: config.publicUrl, now })
+          : { checks: [{ code: 'attestation', ok: false, detail: 'There is no such agent to be proved' }] };
+        checks.push(...evidence.checks);
+        if (evidence.abuse) {
+          await recordAbuse(pool, log, {
+            tenant,
+            actor,
+            ...evidence.abuse,
+            subject: toTypeId('agt', body.agent_id),
+            at: now,
+          });
+        }
       }
-      const bound = binding.length > 0 && checks[2]!.ok;
       return {
         status: 200,
         body: {
           verified: checks.every((check) => check.ok),
           checks,
-          ...(bound && {
+          ...(principal && { principal }),
+          ...(bound.ok && {
             delegation_id: toTypeId('del', binding.at(-1)!.id),
             effective_scope: printScope(effectiveScope(binding)),
           }),
@@ -71,6 +94,10 @@ export function verifyRoute({ config }: ApiDeps): AnyRoute {
       };
     },
   });
+}
+
+async function liveKeys(db: Db, tenant: Tenant, agentId: string, now: Date): Promise<AgentKeyRow[]> {
+  return (await listAgentKeys(db, tenant, agentId)).filter((key) => isLive(key, now));
 }
 
 /** The delegation named, or the newest live one of this pair; with its ancestors, root first. */
@@ -85,17 +112,24 @@ async function findBinding(db: Db, tenant: Tenant, body: Input, now: Date): Prom
   return [];
 }
 
-async function checkPrincipal(db: Db, tenant: Tenant, { principal_id }: Input): Promise<Check> {
+/** Who answers for what the agent does: a principal, or the organization itself. */
+async function findAccountable(db: Db, tenant: Tenant, { principal_id }: Input): Promise<Accountable | undefined> {
+  if (principal_id === tenant.orgId) {
+    const { name, status } = (await findOrganization(db, tenant.orgId))!;
+    return { principal_id: toTypeId('org', principal_id), name, type: 'organization', status };
+  }
+  const row = await findPrincipal(db, tenant, principal_id);
+  return row && { principal_id: toTypeId('prn', row.id), name: row.name, type: row.type, status: row.status };
+}
+
+function checkPrincipal(principal: Accountable | undefined): Check {
   const code = 'principal_active';
-  if (principal_id === tenant.orgId) return { code, ok: true, detail: 'The principal is the organization itself' };
-  const principal = await findPrincipal(db, tenant, principal_id);
   if (!principal) return { code, ok: false, detail: 'The organization has no such principal' };
   return { code, ok: principal.status === 'active', detail: `The principal is ${principal.status}` };
 }
 
-async function checkAgent(db: Db, tenant: Tenant, { agent_id }: Input): Promise<Check> {
+function checkAgent(agent: AgentRow | undefined): Check {
   const code = 'agent_active';
-  const agent = await findAgent(db, tenant, agent_id);
   if (!agent) return { code, ok: false, detail: 'The organization has no such agent' };
   return { code, ok: agent.status === 'active', detail: `The agent is ${agent.status}` };
 }

@@ -34,8 +34,8 @@ export function createRateLimits({ config, pool, log }: Pick<ApiDeps, 'config' |
     const network = clientNetwork(req.ip);
     const standing = await failures!.standing(network);
     if (!standing.allowed) {
-      const secret = presented(req);
-      if (secret === undefined || !credentials.remembers(secret)) {
+      const given = presented(req);
+      if (!given || !credentials.remembers(given.secret)) {
         show(res, failures!, standing);
         throw tooMany('Too many refused credentials came from this address.', standing);
       }

@@ -20,6 +20,7 @@ export function runHandler(deps: ApiDeps, route: AnyRoute): RequestHandler {
       credential: state.access ?? PUBLIC_CREDENTIAL,
       actor: state.access?.actor ?? 'public',
       acting: state.access?.acting,
+      proof: state.proof,
       requestId: state.requestId,
       headers: req.headers,
       rawBody: state.rawBody ?? EMPTY,

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import type { Tenant } from '../../domain/types.ts';
 import type { Membership } from '../../store/oauth-clients.ts';
-import type { Acting, Credential } from '../route.ts';
+import type { Acting, Credential, RequestProof } from '../route.ts';
 
 /** What is known of the credential behind a request; the signing secret stays sealed until a signature is checked. */
 export interface Access extends Credential {
@@ -29,6 +29,8 @@ export interface RequestState {
   access?: Access;
   /** The API key as presented: its own signing secret, when the credential has no other. */
   presentedKey?: string;
+  /** The agent that signed the request, when one did. */
+  proof?: RequestProof;
   /** The body's bytes as they came: what X-Signature covers. */
   rawBody?: Buffer;
   /** The parsed body before validation: what the fingerprint covers. */

@@ -1,0 +1,62 @@
+import { listTrustBundles } from '../../../store/trust-bundles.ts';
+import { verifiesUnder } from '../../../trust/jws.ts';
+import { parseSpiffeId } from '../../../trust/spiffe.ts';
+import {
+  ChainRefused,
+  readCertificates,
+  verifyChain,
+  type Anchor,
+  type VerifiedLeaf,
+} from '../../../trust/x509-chain.ts';
+import { Failed, namesOf, parsedJws, passed, type Attestation, type Check, type Subject } from './evidence.ts';
+import { checkNonceClaims } from './nonce.ts';
+
+/**
+ * `{type: "x509", jws, chain?}`: a certificate that names the agent, leading to a trust anchor of the organization, and
+ * a statement over a nonce as for `signed-nonce`, signed by the certificate's key. The chain is PEM, or `x5c` of the
+ * statement's header. A certificate alone proves nothing: everybody can read it.
+ * @throws Failed
+ */
+export async function* checkX509({ jws: token, chain }: Attestation, subject: Subject): AsyncGenerator<Check> {
+  const jws = parsedJws(token, 'jws');
+  const leaf = await verifiedLeaf(chain ?? jws.header['x5c'], subject);
+  yield passed('chain_valid', `The chain leads to a trust anchor of ${leaf.trustDomain}`);
+  yield passed('certificate_subject', `The certificate names the agent: ${nameIn(leaf, subject)}`);
+  if (!(await verifiesUnder(jws, leaf.key))) {
+    throw new Failed('signature_valid', 'The statement is not signed by the key of the certificate');
+  }
+  yield passed('signature_valid', 'The statement is signed by the key of the certificate');
+  yield* checkNonceClaims(jws, subject);
+}
+
+async function verifiedLeaf(chain: unknown, { db, tenant, now }: Subject): Promise<VerifiedLeaf> {
+  const texts = [chain].flat();
+  if (chain === undefined || !texts.every((text) => typeof text === 'string')) {
+    throw new Failed('chain_valid', 'attestation.chain must be PEM, or the statement must carry x5c');
+  }
+  const bundles = await listTrustBundles(db, tenant);
+  try {
+    const anchors = bundles.flatMap(({ trustDomain, x509Anchors }): Anchor[] =>
+      x509Anchors.flatMap((pem) => readCertificates([pem])).map((certificate) => ({ certificate, trustDomain })),
+    );
+    return await verifyChain(readCertificates(texts), anchors, now);
+  } catch (error) {
+    if (!(error instanceof ChainRefused)) throw error;
+    throw new Failed('chain_valid', error.message);
+  }
+}
+
+/**
+ * The URI by which the certificate names the agent. A SPIFFE id is good only under the anchors of its own trust domain,
+ * and only when it is the one URI (X509-SVID §2).
+ */
+function nameIn({ uris, trustDomain }: VerifiedLeaf, { agent }: Subject): string {
+  const names = namesOf(agent).filter((name) => name.includes(':'));
+  const name = uris.find((uri) => names.includes(uri));
+  if (name === undefined) throw new Failed('certificate_subject', 'The certificate does not name this agent by URI');
+  const spiffe = uris.filter((uri) => uri.toLowerCase().startsWith('spiffe:'));
+  if (spiffe.length > 0 && (uris.length > 1 || parseSpiffeId(spiffe[0]!)?.trustDomain !== trustDomain)) {
+    throw new Failed('certificate_subject', `A SPIFFE id must stand alone, and under the anchors of its trust domain`);
+  }
+  return name;
+}
