@@ -112,13 +112,9 @@ export async function closeOpenExecutions(
     workflowId: string;
     agentId: string | null;
     stage: string;
-    delegationId: string | null;
-    budgetMinor: number;
-    budgetWindow: number | null;
-    chargedAt: Date;
   }>(
     `WITH open AS (
-       SELECT e.id, e.stage, e.budget_minor FROM executions e
+       SELECT e.id, e.stage FROM executions e
         WHERE e.org_id = $1 AND e.mode = $2 AND e.stage IN ('challenged', 'in_review', 'approved') AND ${UNDER}
         FOR UPDATE)
      UPDATE executions e
@@ -127,15 +123,13 @@ export async function closeOpenExecutions(
             reasons = CASE open.stage WHEN 'approved' THEN e.reasons ELSE e.reasons || $7::jsonb END,
             token_expires_at = LEAST(e.token_expires_at, $6),
             challenge_status = CASE e.challenge_status WHEN 'open' THEN 'cancelled' ELSE e.challenge_status END,
-            budget_minor = 0,
             updated_at = $6
        FROM open WHERE e.id = open.id
-     RETURNING e.id AS "executionId", e.workflow_id AS "workflowId", e.agent_id AS "agentId", open.stage,
-               e.delegation_id AS "delegationId", open.budget_minor AS "budgetMinor",
-               e.budget_window AS "budgetWindow", e.created_at AS "chargedAt"`,
+     RETURNING e.id AS "executionId", e.workflow_id AS "workflowId", e.agent_id AS "agentId", open.stage`,
     [tenant.orgId, tenant.mode, under.delegationIds, under.kind, under.id, at, why],
   );
-  for (const row of rows) await returnBudget(db, tenant, row);
+  const closed = rows.map((row) => row.executionId);
+  if (closed.length > 0) await returnBudget(db, tenant, closed, 0);
   return rows.map(({ executionId, workflowId, agentId, stage }) => ({
     executionId,
     workflowId,
