@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { returnBudget } from '../../src/store/budget-return.ts';
-import { closeOpenExecutions } from '../../src/store/revocation.ts';
+import { closeOpenExecutions, revokeDelegations } from '../../src/store/revocation.ts';
 import { holdExecution, redecide } from '../../src/store/executions/redecide.ts';
 import { inTransaction } from '../../src/store/pool.ts';
 import { newId } from '../../src/trust/new-id.ts';
@@ -161,5 +161,22 @@ describe('another tenant', () => {
     const id = await charged();
     await returnBudget(w.pool, { ...w.tenant, mode: 'live' }, [id], 0);
     expect(await spent()).toEqual(all(APPROVED));
+  });
+});
+
+describe('a revocation', () => {
+  it('and those who leave a stage at the same time wait for each other, and do not block each other for good', async () => {
+    for (let round = 0; round < 5; round++) {
+      const ids = await Promise.all([charged(), charged(), charged()]);
+      const revoke = inTransaction(w.pool, async (db) => {
+        await revokeDelegations(db, w.tenant, 'delegation', chain[1]!, { at: new Date(), reason: 'left' });
+        const under = { kind: 'delegation', id: chain[1]!, delegationIds: chain.slice(1) } as const;
+        await closeOpenExecutions(db, w.tenant, under, { at: new Date(), reason: 'left' });
+      });
+      const leave = ids.map((id) => reconsider(id, 'denied'));
+      await Promise.all([revoke, ...leave]);
+      expect(await spent()).toEqual(all(0));
+      await w.pool.query(`UPDATE delegations SET status = 'active' WHERE id = ANY ($1)`, [chain]);
+    }
   });
 });

@@ -99,10 +99,11 @@ export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ 
 
 const UNIQUE_VIOLATION = '23505';
 const REFUSED = 'PK001';
+const DEADLOCK = '40P01';
 
 function isRaced(error: unknown): boolean {
   const code = (error as { code?: string }).code;
-  return code === UNIQUE_VIOLATION || code === REFUSED;
+  return code === UNIQUE_VIOLATION || code === REFUSED || code === DEADLOCK;
 }
 
 const SQL = `
