@@ -17,6 +17,7 @@ import {
   succeed,
   type World,
 } from './world.ts';
+import { wrongTotals } from './wrong-totals.ts';
 
 let w: World;
 beforeAll(async () => {
@@ -55,7 +56,7 @@ async function plant(tree: Branch[]): Promise<string[]> {
   return ids;
 }
 
-/** Decides as the service does, and lets it become what it must. @returns what it still holds, in minor units */
+/** Decides as the service does, and lets it become what it must. */
 async function live(delegationId: string, amountMinor: number, fate: Fate): Promise<void> {
   const intent: Intent = { ...decisionOf(w).intent, amountMinor };
   const question = { agentId: w.agentId, principalId: w.principalId, delegationId };
@@ -92,24 +93,6 @@ async function settle(id: string, amountMinor: number, fate: Fate): Promise<void
   }
 }
 
-/** Where the totals are not the sum of what is held below them, or beyond their limits. */
-async function wrongTotals(ids: string[]): Promise<unknown[]> {
-  const { rows } = await w.pool.query(
-    `WITH RECURSIVE below AS (
-       SELECT id AS top, id FROM delegations WHERE id = ANY ($1)
-       UNION ALL SELECT b.top, d.id FROM delegations d JOIN below b ON d.parent_id = b.id
-     ), held AS (
-       SELECT b.top, COALESCE(sum(e.budget_minor), 0)::bigint AS amount
-         FROM below b LEFT JOIN executions e ON e.delegation_id = b.id GROUP BY b.top)
-     SELECT d.id, d.budget_spent AS spent, h.amount AS held, (d.scope->'maxTotal'->>'amountMinor')::bigint AS limit
-       FROM delegations d JOIN held h ON h.top = d.id
-      WHERE d.scope ? 'maxTotal'
-        AND (d.budget_spent <> h.amount OR d.budget_spent > (d.scope->'maxTotal'->>'amountMinor')::bigint)`,
-    [ids],
-  );
-  return rows;
-}
-
 describe('running totals of a tree of delegations, spent and given back by many at once', () => {
   it('are what is held below each of them, and never beyond the smallest of any chain', async () => {
     let approved = 0;
@@ -117,7 +100,7 @@ describe('running totals of a tree of delegations, spent and given back by many 
       fc.asyncProperty(someTree, fc.array(someIntent, { minLength: 8, maxLength: 24 }), async (tree, intents) => {
         const ids = await plant(tree);
         await Promise.all(intents.map(({ leaf, amount, fate }) => live(ids[leaf % ids.length]!, amount * 100, fate)));
-        expect(await wrongTotals(ids)).toEqual([]);
+        expect(await wrongTotals(w.pool, ids)).toEqual([]);
         const { rows } = await w.pool.query<{ n: number }>(
           'SELECT count(*) AS n FROM executions WHERE delegation_id = ANY ($1)',
           [ids],
@@ -136,10 +119,10 @@ describe('running totals of a tree of delegations, spent and given back by many 
     ];
     const [root, leaf] = (await plant(tree)) as [string, string];
     await live(leaf, 100, 'kept');
-    expect(await wrongTotals([root, leaf])).toEqual([]);
+    expect(await wrongTotals(w.pool, [root, leaf])).toEqual([]);
     await w.pool.query('UPDATE delegations SET budget_spent = budget_spent + 1 WHERE id = $1', [root]);
-    expect(await wrongTotals([root, leaf])).toMatchObject([{ id: root, spent: 101, held: 100 }]);
+    expect(await wrongTotals(w.pool, [root, leaf])).toMatchObject([{ id: root, spent: 101, held: 100 }]);
     await w.pool.query('UPDATE delegations SET budget_spent = 0 WHERE id = $1', [leaf]);
-    expect(await wrongTotals([root, leaf])).toHaveLength(2);
+    expect(await wrongTotals(w.pool, [root, leaf])).toHaveLength(2);
   });
 });
