@@ -53,6 +53,11 @@ export const countryCode = z
   .regex(/^[A-Z]{2}$/, { error: 'must be an ISO 3166-1 alpha-2 code in capitals' })
   .meta({ example: 'DE' });
 
+export const merchantCategory = z
+  .string()
+  .regex(/^[0-9]{4}$/, { error: 'must be a merchant category of four digits (ISO 18245)' })
+  .meta({ example: '7011' });
+
 /** An amount of major units as input; `minorAt` converts it once the currency is known. */
 export const majorAmount = z
   .union([z.number(), z.string().max(40)], { error: 'must be a number or a decimal string of major units' })

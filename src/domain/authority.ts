@@ -105,12 +105,12 @@ function candidateChains(
     });
 }
 
-function judge(chain: GatheredDelegation[], intent: Intent, { nowMs }: DecisionContext) {
+function judge(chain: GatheredDelegation[], intent: Intent, { nowMs, clocks }: DecisionContext) {
   const dead = chain.flatMap((delegation) => deadReasons(delegation, nowMs));
   if (chain[0]!.parentId !== null) dead.push(identity('delegation_broken', 'An ancestor of the delegation is missing'));
   const effective = chain.map((delegation) => delegation.scope).reduce((parent, child) => intersect(parent, child));
   const scopeFailures = [
-    ...checkScope(effective, intent),
+    ...checkScope(effective, intent, clocks),
     ...chain.flatMap((delegation) => checkBudget(delegation.scope, intent, spentIn(delegation, nowMs))),
   ];
   return { chain, dead, effective, scopeFailures };

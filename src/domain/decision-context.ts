@@ -1,5 +1,7 @@
+import type { ExposureCap } from './exposure.ts';
 import type { PolicyRules } from './policy.ts';
 import type { MidCandidate } from './routing.ts';
+import type { Clocks } from './scope/hours.ts';
 import type { Scope } from './types.ts';
 
 /** A delegation as the decision sees it. Times are milliseconds. */
@@ -20,6 +22,8 @@ export interface GatheredDelegation {
 /** Everything a decision is made of, gathered in one round trip. `null` stands for "there is none". */
 export interface DecisionContext {
   nowMs: number;
+  /** `nowMs` as local time in every zone that a delegation names. */
+  clocks: Clocks;
   agent: { id: string; status: string; createdAtMs: number } | null;
   /** A registered principal, or the organization itself. */
   principal: { id: string; kind: 'principal' | 'organization'; status: string; canStepUp: boolean } | null;
@@ -34,4 +38,6 @@ export interface DecisionContext {
   /** Amounts in this currency that were approved for this agent, newest first, at most 50. */
   recentAmountsMinor: number[];
   merchantSeen: boolean;
+  /** Of agent and principal, as far as they have caps. */
+  exposureCaps: ExposureCap[];
 }

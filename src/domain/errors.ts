@@ -24,6 +24,7 @@ export const PROBLEMS = {
   unsupported_media_type: { status: 415, title: 'The request body must be application/json' },
   headers_too_large: { status: 431, title: 'A request header is too long' },
   invalid_mandate: { status: 422, title: 'The mandate failed validation' },
+  delegation_cycle: { status: 422, title: 'The agent is in the chain of the delegation already' },
   unprocessable: { status: 422, title: 'The request is well formed but cannot be applied' },
   rate_limited: { status: 429, title: 'Too many requests' },
   // challenge

@@ -1,6 +1,7 @@
 import { budgetCharges, establishAuthority, type Authority, type BudgetCharge } from './authority.ts';
 import { decide, type Verdict } from './decide.ts';
 import type { DecisionContext } from './decision-context.ts';
+import { checkExposure } from './exposure.ts';
 import { evaluateRules, type Explanation, type PolicyRules } from './policy.ts';
 import { scoreRisk } from './risk.ts';
 import { planRoute, type RoutePlan } from './routing.ts';
@@ -40,7 +41,7 @@ export function judge(
   const explanations = explain(context.policy?.rules, question, context.velocityCount);
   const risk = options.risk ?? assess(question, context);
   const verdict = decide({
-    who: authority.who,
+    who: [...authority.who, ...checkExposure(context.exposureCaps, intent)],
     scopeFailures: authority.scopeFailures,
     stepUp: authority.stepUp,
     mandate: judgeMandate(question),

@@ -1,5 +1,6 @@
 import { actionWithin } from './scope/actions.ts';
 import type { ScopeFailure, ScopeMember } from './scope/failure.ts';
+import { withinHours, type Clocks } from './scope/hours.ts';
 import type { Intent, Scope } from './types.ts';
 
 export type { ScopeFailure } from './scope/failure.ts';
@@ -10,7 +11,7 @@ export { outside } from './scope/outside.ts';
 interface Check {
   member: ScopeMember;
   sentence: (scope: Scope, intent: Intent) => string;
-  covered: (scope: Scope, intent: Intent) => boolean;
+  covered: (scope: Scope, intent: Intent, clocks: Clocks) => boolean;
 }
 
 /**
@@ -45,6 +46,14 @@ const CHECKS: Check[] = [
     covered: (scope, intent) => listed(scope.merchants, intent.merchantRef),
   },
   {
+    member: 'merchant_categories',
+    sentence: (_, intent) =>
+      intent.merchantCategory === undefined
+        ? 'The delegation is limited to merchant categories and the intent names none'
+        : `The delegation does not cover the merchant category ${intent.merchantCategory}`,
+    covered: (scope, intent) => listed(scope.merchantCategories, intent.merchantCategory),
+  },
+  {
     member: 'channels',
     sentence: (_, intent) => `The delegation does not cover the channel ${intent.channel}`,
     covered: (scope, intent) => listed(scope.channels, intent.channel),
@@ -57,11 +66,19 @@ const CHECKS: Check[] = [
         : `The delegation does not cover the country ${intent.country}`,
     covered: (scope, intent) => listed(scope.countries, intent.country),
   },
+  {
+    member: 'hours',
+    sentence: () => 'The delegation does not cover this time of the day and week',
+    covered: (scope, _, clocks) => withinHours(scope.hours, clocks),
+  },
 ];
 
-/** What of `intent` the scope does not cover; empty when it is covered. Running totals are `checkBudget`. */
-export function checkScope(scope: Scope, intent: Intent): ScopeFailure[] {
-  return CHECKS.filter((check) => !check.covered(scope, intent)).map((check) => ({
+/**
+ * What of `intent` the scope does not cover; empty when it is covered. Running totals are `checkBudget`.
+ * @param clocks the local time in the zones of `scope.hours`; without a zone's clock its hours cover nothing
+ */
+export function checkScope(scope: Scope, intent: Intent, clocks: Clocks = {}): ScopeFailure[] {
+  return CHECKS.filter((check) => !check.covered(scope, intent, clocks)).map((check) => ({
     member: check.member,
     message: check.sentence(scope, intent),
   }));

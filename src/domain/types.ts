@@ -1,3 +1,5 @@
+import type { Hours } from './scope/hours.ts';
+
 /** Words of the domain that several folders share. Amounts are minor units; times are RFC 3339 UTC texts. */
 
 export type Mode = 'test' | 'live';
@@ -16,6 +18,8 @@ export interface Intent {
   merchantRef: string;
   channel: string;
   country?: string;
+  /** ISO 18245, four digits, as the caller says it. */
+  merchantCategory?: string;
   description?: string;
 }
 
@@ -65,8 +69,11 @@ export interface Scope {
   maxAmount?: { amountMinor: number; currency: string };
   maxTotal?: { amountMinor: number; currency: string; window: BudgetWindow };
   merchants?: string[];
+  /** ISO 18245, four digits. */
+  merchantCategories?: string[];
   channels?: string[];
   countries?: string[];
+  hours?: Hours;
   /** Step-up (challenge) is required above this amount. */
   stepUpAbove?: { amountMinor: number; currency: string };
   subDelegation?: { maxDepth: number };

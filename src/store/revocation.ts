@@ -65,7 +65,8 @@ export async function revokeDelegations(
   id: string,
   { at, reason }: { at: Date; reason: string },
 ): Promise<{ id: string; agentId: string }[]> {
-  const column = { delegation: 'id', agent: 'agent_id', principal: 'principal_id' }[kind];
+  const column = COLUMN_OF[kind];
+  await holdOpenExecutions(db, tenant, kind, id);
   const step = async (where: string, value: unknown) => {
     const { rows } = await db.query<{ id: string; agentId: string }>(
       `UPDATE delegations SET status = 'revoked', revoked_at = $4, revocation_reason = $5
@@ -84,6 +85,25 @@ export async function revokeDelegations(
     revoked.push(...generation);
   }
   return revoked;
+}
+
+const COLUMN_OF = { delegation: 'id', agent: 'agent_id', principal: 'principal_id' } as const;
+
+/**
+ * Locks what waits under a thing before its delegations are: whoever leaves a stage holds the execution first and the
+ * running totals of its delegations afterwards, and in the other order the two would block each other for good.
+ */
+async function holdOpenExecutions(db: Db, tenant: Tenant, kind: RevocationKind, id: string): Promise<void> {
+  await db.query(
+    `WITH RECURSIVE down AS (
+       SELECT id FROM delegations WHERE org_id = $1 AND mode = $2 AND ${COLUMN_OF[kind]} = $3
+       UNION SELECT d.id FROM delegations d JOIN down ON d.parent_id = down.id)
+     SELECT 1 FROM executions e
+      WHERE e.org_id = $1 AND e.mode = $2 AND e.stage IN ('challenged', 'in_review', 'approved')
+        AND e.delegation_id IN (SELECT id FROM down)
+      ORDER BY e.id FOR UPDATE OF e`,
+    [tenant.orgId, tenant.mode, id],
+  );
 }
 
 interface Scope {
@@ -112,13 +132,9 @@ export async function closeOpenExecutions(
     workflowId: string;
     agentId: string | null;
     stage: string;
-    delegationId: string | null;
-    budgetMinor: number;
-    budgetWindow: number | null;
-    chargedAt: Date;
   }>(
     `WITH open AS (
-       SELECT e.id, e.stage, e.budget_minor FROM executions e
+       SELECT e.id, e.stage FROM executions e
         WHERE e.org_id = $1 AND e.mode = $2 AND e.stage IN ('challenged', 'in_review', 'approved') AND ${UNDER}
         FOR UPDATE)
      UPDATE executions e
@@ -127,15 +143,13 @@ export async function closeOpenExecutions(
             reasons = CASE open.stage WHEN 'approved' THEN e.reasons ELSE e.reasons || $7::jsonb END,
             token_expires_at = LEAST(e.token_expires_at, $6),
             challenge_status = CASE e.challenge_status WHEN 'open' THEN 'cancelled' ELSE e.challenge_status END,
-            budget_minor = 0,
             updated_at = $6
        FROM open WHERE e.id = open.id
-     RETURNING e.id AS "executionId", e.workflow_id AS "workflowId", e.agent_id AS "agentId", open.stage,
-               e.delegation_id AS "delegationId", open.budget_minor AS "budgetMinor",
-               e.budget_window AS "budgetWindow", e.created_at AS "chargedAt"`,
+     RETURNING e.id AS "executionId", e.workflow_id AS "workflowId", e.agent_id AS "agentId", open.stage`,
     [tenant.orgId, tenant.mode, under.delegationIds, under.kind, under.id, at, why],
   );
-  for (const row of rows) await returnBudget(db, tenant, row);
+  const closed = rows.map((row) => row.executionId);
+  if (closed.length > 0) await returnBudget(db, tenant, closed, 0);
   return rows.map(({ executionId, workflowId, agentId, stage }) => ({
     executionId,
     workflowId,
@@ -159,7 +173,7 @@ export async function openAuthorizations(db: Db, tenant: Tenant, under: Scope): 
 
 /** Every delegation under a thing, withdrawn or not. */
 export async function delegationsUnder(db: Db, tenant: Tenant, kind: RevocationKind, id: string): Promise<string[]> {
-  const column = { delegation: 'id', agent: 'agent_id', principal: 'principal_id' }[kind];
+  const column = COLUMN_OF[kind];
   const { rows } = await db.query<{ id: string }>(
     `WITH RECURSIVE down AS (
        SELECT id FROM delegations WHERE org_id = $1 AND mode = $2 AND ${column} = $3

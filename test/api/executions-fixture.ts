@@ -21,12 +21,17 @@ export async function insertExecution(
     stage
   ];
   await t.database.pool.query(
-    `INSERT INTO executions (id, org_id, mode, workflow_id, run_id, stage, decision, agent_id, principal_id, delegation_id,
+    `WITH RECURSIVE chain AS (
+       SELECT id, parent_id, scope FROM delegations WHERE id = $9
+       UNION ALL SELECT d.id, d.parent_id, d.scope FROM delegations d JOIN chain ON d.id = chain.parent_id)
+     INSERT INTO executions (id, org_id, mode, workflow_id, run_id, stage, decision, agent_id, principal_id, delegation_id,
        intent, amount_minor, currency, merchant_ref, risk, reasons, risk_payload_jws, audit_id,
-       token_expires_at, challenge_status, budget_minor, budget_window, answer, created_at)
+       token_expires_at, challenge_status, budget_minor, budget_charges, answer, created_at)
      VALUES ($1, $2, $3, $4, 'run', $5, $6, $7, $8, $9, '{}', 1000, 'EUR', 'mrc', '{}', '[]', 'jws', $1,
        CASE WHEN $5 IN ('approved', 'authorizing') THEN now() + interval '15 minutes' END,
-       CASE WHEN $5 = 'challenged' THEN 'open' END, $10, 0, '{}', now())`,
+       CASE WHEN $5 = 'challenged' THEN 'open' END, $10,
+       COALESCE((SELECT jsonb_agg(jsonb_build_object('delegationId', id, 'window', 0)) FROM chain
+                  WHERE scope ? 'maxTotal'), '[]'), '{}', now())`,
     [
       id,
       t.tenant.orgId,

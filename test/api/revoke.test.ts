@@ -25,10 +25,14 @@ const total = { amount: 100, currency: 'EUR' };
 const scope = { actions: ['*'], currencies: ['EUR'], max_total: total, sub_delegation: { max_depth: 3 } };
 const uuidOf = (id: string) => parseId(id, 'del', 'agt', 'prn', 'exec', 'pay')!;
 
-async function delegate(more: object = {}): Promise<string> {
+async function anotherAgent(): Promise<string> {
+  return (await t.api('POST', '/v1/agents', { name: 'b', principal_id })).body.data.id;
+}
+
+async function delegate(more: { parent_delegation_id?: string; [member: string]: unknown } = {}): Promise<string> {
   const answer = await t.api('POST', '/v1/identities/delegations', {
     principal_id,
-    agent_id,
+    agent_id: more.parent_delegation_id === undefined ? agent_id : await anotherAgent(),
     scope,
     ttl_seconds: 900,
     ...more,
@@ -67,7 +71,9 @@ describe('revoking a delegation', () => {
   it('closes what waits under it at once, and tells the workflows afterwards', async () => {
     const root = await delegate();
     const child = await delegate({ parent_delegation_id: root, ttl_seconds: 60 });
-    await t.database.pool.query('UPDATE delegations SET budget_spent = 2500 WHERE agent_id = $1', [agent_id]);
+    await t.database.pool.query('UPDATE delegations SET budget_spent = 2500 WHERE principal_id = $1', [
+      uuidOf(principal_id),
+    ]);
     const base = { agentId: agent_id, delegationId: uuidOf(child) };
     const approved = await insertExecution(t, { ...base, stage: 'approved', budgetMinor: 1000 });
     const challenged = await insertExecution(t, { ...base, stage: 'challenged' });
@@ -142,10 +148,11 @@ describe('revoking a delegation', () => {
 
   it('is complete under races with those who delegate further', async () => {
     const root = await delegate();
+    const delegate_id = await anotherAgent();
     const makers = Array.from({ length: 6 }, () =>
       t.api('POST', '/v1/identities/delegations', {
         principal_id,
-        agent_id,
+        agent_id: delegate_id,
         scope,
         ttl_seconds: 60,
         parent_delegation_id: root,

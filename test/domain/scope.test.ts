@@ -2,9 +2,11 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkBudget, checkScope, intersect, narrowest, outside, stepUpRequired } from '../../src/domain/scope.ts';
 import type { Intent, Scope } from '../../src/domain/types.ts';
-import { anIntent, someIntent, someScope } from './arbitraries.ts';
+import type { Clocks } from '../../src/domain/scope/hours.ts';
+import { anIntent, someClocks, someIntent, someScope } from './arbitraries.ts';
 
-const covers = (scope: Scope, intent: Intent): boolean => checkScope(scope, intent).length === 0;
+const covers = (scope: Scope, intent: Intent, clocks?: Clocks): boolean =>
+  checkScope(scope, intent, clocks).length === 0;
 const inside = (parent: Scope, child: Scope): boolean => outside(parent, child).length === 0;
 const members = (failures: { member: string }[]): string[] => failures.map((failure) => failure.member);
 
@@ -16,11 +18,15 @@ describe('checkScope', () => {
     merchants: ['mrc_shop'],
     channels: ['chatpay'],
     countries: ['US'],
+    merchantCategories: ['7011'],
+    hours: [[{ from: '09:00', to: '17:30', timeZone: 'Europe/Berlin' }]],
   };
-  const intent: Intent = { ...anIntent, country: 'US' };
+  const intent: Intent = { ...anIntent, country: 'US', merchantCategory: '7011' };
+  const at = (minute: number): Clocks => ({ 'Europe/Berlin': { day: 'mon', minute } });
+  const NINE = at(9 * 60);
 
   it('covers an intent at its limits', () => {
-    expect(checkScope(wide, intent)).toEqual([]);
+    expect(checkScope(wide, intent, NINE)).toEqual([]);
   });
 
   it.each<[string, Partial<Intent>]>([
@@ -34,8 +40,17 @@ describe('checkScope', () => {
     ['channels', { channel: 'CHATPAY' }],
     ['countries', { country: 'DE' }],
     ['countries', { country: undefined }],
+    ['merchant_categories', { merchantCategory: '5411' }],
+    ['merchant_categories', { merchantCategory: undefined }],
   ])('names %s for %o', (member, change) => {
-    expect(members(checkScope(wide, { ...intent, ...change }))).toContain(member);
+    expect(members(checkScope(wide, { ...intent, ...change }, NINE))).toContain(member);
+  });
+
+  it('names the hours outside of them, and where the local time is not known', () => {
+    for (const clocks of [at(9 * 60 - 1), at(17 * 60 + 30), {}, { UTC: { day: 'mon', minute: 600 } as const }]) {
+      expect(members(checkScope(wide, intent, clocks))).toEqual(['hours']);
+    }
+    expect(members(checkScope(wide, intent))).toEqual(['hours']);
   });
 
   it('lets an absent member through and nothing through an empty list', () => {
@@ -91,6 +106,8 @@ describe('outside', () => {
     merchants: ['mrc_a'],
     channels: ['web'],
     countries: ['US'],
+    merchantCategories: ['7011'],
+    hours: [[{ days: ['mon', 'tue'], from: '09:00', to: '17:30', timeZone: 'Europe/Berlin' }]],
   };
 
   it('finds a scope inside itself', () => {
@@ -111,6 +128,12 @@ describe('outside', () => {
     ['merchants', { merchants: ['mrc_b'] }],
     ['channels', { channels: undefined }],
     ['countries', { countries: ['US', 'DE'] }],
+    ['merchant_categories', { merchantCategories: ['7011', '5411'] }],
+    ['merchant_categories', { merchantCategories: undefined }],
+    ['hours', { hours: undefined }],
+    ['hours', { hours: [[{ days: ['mon'], from: '09:00', to: '17:31', timeZone: 'Europe/Berlin' }]] }],
+    ['hours', { hours: [[{ from: '10:00', to: '11:00', timeZone: 'Europe/Berlin' }]] }],
+    ['hours', { hours: [[{ days: ['mon'], from: '10:00', to: '11:00', timeZone: 'UTC' }]] }],
   ])('names %s when the child has %o', (member, change) => {
     expect(members(outside(parent, { ...parent, ...change }))).toEqual([member]);
   });
@@ -133,11 +156,11 @@ describe('outside', () => {
   it('keeps its word: what a child inside covers, its parent covers', () => {
     let met = 0;
     fc.assert(
-      fc.property(someScope, someScope, someIntent, (parent, child, intent) => {
+      fc.property(someScope, someScope, someIntent, someClocks, (parent, child, intent, clocks) => {
         for (const candidate of [child, intersect(parent, child)]) {
-          if (!inside(parent, candidate) || !covers(candidate, intent)) continue;
+          if (!inside(parent, candidate) || !covers(candidate, intent, clocks)) continue;
           met += 1;
-          expect(checkScope(parent, intent)).toEqual([]);
+          expect(checkScope(parent, intent, clocks)).toEqual([]);
         }
       }),
       { numRuns: 2000 },
@@ -150,13 +173,14 @@ describe('intersect', () => {
   it('covers exactly what both cover, as far as totals do not come into it', () => {
     let met = 0;
     fc.assert(
-      fc.property(someScope, someScope, someIntent, (a, b, intent) => {
+      fc.property(someScope, someScope, someIntent, someClocks, (a, b, intent, clocks) => {
         const [p, c] = [
           { ...a, maxTotal: undefined },
           { ...b, maxTotal: undefined },
         ];
-        if (covers(p, intent) && covers(c, intent)) met += 1;
-        expect(covers(intersect(p, c), intent)).toBe(covers(p, intent) && covers(c, intent));
+        const both = covers(p, intent, clocks) && covers(c, intent, clocks);
+        if (both) met += 1;
+        expect(covers(intersect(p, c), intent, clocks)).toBe(both);
         expect(stepUpRequired(intersect(p, c), intent)).toBe(stepUpRequired(p, intent) || stepUpRequired(c, intent));
       }),
       { numRuns: 2000 },
@@ -164,10 +188,42 @@ describe('intersect', () => {
     expect(met).toBeGreaterThan(20);
   });
 
+  it('makes of a chain of any shape no more than each of its links', () => {
+    let met = 0;
+    const widened = (effectiveOf: (chain: Scope[]) => Scope, runs: number): number => {
+      let found = 0;
+      fc.assert(
+        fc.property(
+          fc.array(someScope, { minLength: 1, maxLength: 9 }),
+          fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }),
+          someIntent,
+          someClocks,
+          (random, kept, intent, clocks) => {
+            // Some links as they come, others cut down to their parent, as the API would have them.
+            const chain = random.reduce<Scope[]>((above, next, i) => {
+              return [...above, kept[i] || above.length === 0 ? next : intersect(above.reduce(intersect), next)];
+            }, []);
+            const effective = effectiveOf(chain);
+            if (!covers(effective, intent, clocks)) return;
+            met += 1;
+            if (!chain.every((link) => covers(link, intent, clocks))) found += 1;
+          },
+        ),
+        { numRuns: runs },
+      );
+      return found;
+    };
+    expect(widened((chain) => chain.reduce(intersect), 1500)).toBe(0);
+    expect(met).toBeGreaterThan(10);
+    // The control: to go by the last link alone would be noticed.
+    expect(widened((chain) => chain.at(-1)!, 500)).toBeGreaterThan(0);
+  });
+
   it('never covers what one of the two does not, totals included', () => {
     fc.assert(
-      fc.property(someScope, someScope, someIntent, (p, c, intent) => {
-        expect(covers(intersect(p, c), intent) && !(covers(p, intent) && covers(c, intent))).toBe(false);
+      fc.property(someScope, someScope, someIntent, someClocks, (p, c, intent, clocks) => {
+        const both = covers(p, intent, clocks) && covers(c, intent, clocks);
+        expect(covers(intersect(p, c), intent, clocks) && !both).toBe(false);
       }),
       { numRuns: 2000 },
     );

@@ -50,7 +50,7 @@ async function call<Body>(expected: number, answer: Promise<ApiAnswer<Body>>): P
   return body;
 }
 
-const authorize = () =>
+const authorize = (under: object = {}) =>
   call(
     200,
     service.api<Decided>('POST', '/v1/execution/authorize', {
@@ -58,8 +58,40 @@ const authorize = () =>
       delegation_id: cast.everyday,
       intent,
       context,
+      ...under,
     }),
   );
+
+/** The last of a chain of so many levels below its root, each with a running total and hours, and its agent. */
+async function deepDelegation(levels: number): Promise<{ delegation_id: string; agent_id: string }> {
+  const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+  let parent_delegation_id: string | undefined;
+  for (let level = 0; ; level++) {
+    const { principal_id } = cast;
+    const { data } = await call(
+      201,
+      service.api<{ data: { id: string } }>('POST', '/v1/agents', { name: `level ${level}`, principal_id }),
+    );
+    const made = await call(
+      201,
+      service.api<{ delegation_id: string; agent_id: string }>('POST', '/v1/identities/delegations', {
+        principal_id,
+        agent_id: data.id,
+        parent_delegation_id,
+        scope: {
+          actions: ['payment.*'],
+          currencies: ['EUR'],
+          max_total: { amount: 1000, currency: 'EUR', window: '1d' },
+          hours: [{ from: '00:00', to: '24:00', time_zone: 'Europe/Berlin' }],
+          sub_delegation: { max_depth: 8 },
+        },
+        expires_at,
+      }),
+    );
+    if (level === levels) return made;
+    parent_delegation_id = made.delegation_id;
+  }
+}
 const pay = ({ execution_token }: Decided) =>
   call(
     201,
@@ -140,6 +172,37 @@ describe('authorize, pay, capture, settled', () => {
     const { sent } = await lifecycle();
     const figures = Object.fromEntries(Object.entries(sent).map(([step, names]) => [step, names.length]));
     expect({ figures, sent }).toEqual({ figures: ROUND_TRIPS, sent });
+  });
+
+  it('costs no more under a chain of eight levels, with a cap on what may be open', async () => {
+    const { delegation_id, agent_id } = await deepDelegation(8);
+    await call(
+      200,
+      service.api('PUT', '/v1/identities/exposure/caps', { agent_id, caps: [{ amount: 120, currency: 'EUR' }] }),
+    );
+    const decided = await queries.during(() => authorize({ delegation_id, agent_id }));
+    expect(decided.result).toMatchObject({ decision: 'approved', reasons: [] });
+    expect(decided.sent).toEqual(['gather-context', 'commit-decision']);
+    const { rows } = await service.database.pool.query<{ n: number }>(
+      'SELECT jsonb_array_length(budget_charges) AS n FROM executions WHERE id = $1',
+      [parseId(decided.result.execution_ref, 'exec')],
+    );
+    expect(rows[0]!.n).toBe(9);
+    const beyond = await queries.during(() => authorize({ delegation_id, agent_id }));
+    expect(beyond.result).toMatchObject({ decision: 'deny', reasons: [{}, { code: 'exposure_exceeded' }] });
+    expect(beyond.sent).toHaveLength(ROUND_TRIPS.authorize);
+    const paid = await queries.during(() => pay(decided.result));
+    expect(paid.sent).toHaveLength(ROUND_TRIPS.pay);
+    // What is given back goes with the outcome, in the same round trip.
+    const voided = await queries.during(() =>
+      call(200, service.api('POST', '/v1/payments/void', { payment_id: paid.result.payment_id })),
+    );
+    expect(voided.sent).toHaveLength(ROUND_TRIPS.capture);
+    const after = await call(
+      200,
+      service.api<{ remaining: object }>('GET', `/v1/identities/delegations/${delegation_id}`),
+    );
+    expect(after.remaining).toMatchObject({ amount: 1000 });
   });
 
   it('costs one more when the amount of a capture must be read in its currency', async () => {

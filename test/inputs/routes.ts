@@ -19,6 +19,7 @@ export function writeRoutes({ cast, approved, challenged, payment }: InputStage)
     amount: 12.5,
     currency: 'EUR',
     merchant_ref: 'mrc_hotel',
+    merchant_category: '7011',
     channel: 'chatpay',
     country: 'DE',
     description: 'Two nights',

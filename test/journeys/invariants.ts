@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { gatherEvidence, type Effect } from '../../src/cli/demo/evidence.ts';
 import { checkInvariants } from '../../src/cli/demo/invariants.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
+import { wrongTotals } from '../store/wrong-totals.ts';
 import type { TestService } from '../setup/service.ts';
 import { eventually } from './journey.ts';
 
@@ -45,6 +46,7 @@ export async function expectInvariants(service: TestService): Promise<void> {
   );
   expect(broken, 'invariants').toEqual([]);
   expect(await strangers(service), 'effects that belong to no payment').toEqual([]);
+  expect(await wrongTotals(pool), 'running totals that are not what is held').toEqual([]);
   expect((await pool.query(UNAPPROVED)).rows, 'payments without a live approval').toEqual([]);
 }
 

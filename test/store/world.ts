@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { completionOf } from '../../src/activities/money/outcome.ts';
 import type { BudgetCharge } from '../../src/domain/authority.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
-import type { Tenant } from '../../src/domain/types.ts';
+import type { Scope, Tenant } from '../../src/domain/types.ts';
 import type { ProcessorOutcome } from '../../src/processors/port.ts';
 import { insertAgent } from '../../src/store/agents.ts';
 import type { DecisionRecord } from '../../src/store/executions/commit-decision.ts';
@@ -56,12 +56,13 @@ export async function createWorld(
 export async function addDelegation(
   w: Pick<World, 'pool' | 'tenant' | 'principalId' | 'agentId'>,
   parentId: string | null = null,
+  scope: Scope = { actions: ['*'] },
 ): Promise<string> {
   const id = newId();
   await w.pool.query(
     `INSERT INTO delegations (id, org_id, mode, principal_id, agent_id, parent_id, scope, expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, '{"actions": ["*"]}', now() + interval '1 hour')`,
-    [id, w.tenant.orgId, w.tenant.mode, w.principalId, w.agentId, parentId],
+     VALUES ($1, $2, $3, $4, $5, $6, $7, now() + interval '1 hour')`,
+    [id, w.tenant.orgId, w.tenant.mode, w.principalId, w.agentId, parentId, JSON.stringify(scope)],
   );
   return id;
 }

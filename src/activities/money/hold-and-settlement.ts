@@ -2,7 +2,7 @@ import { toTypeId } from '../../domain/ids.ts';
 import { postings } from '../../domain/ledger.ts';
 import type { PaymentStage } from '../../domain/messages.ts';
 import { capturable } from '../../domain/payment.ts';
-import { giveBackBudget } from '../../store/budget-return.ts';
+import { returnBudget } from '../../store/budget-return.ts';
 import { recordFact } from '../../store/facts.ts';
 import { closeHold, holdPayment, noteAttention, postEntry } from '../../store/payments/hold.ts';
 import { findPayment } from '../../store/payments/read.ts';
@@ -18,16 +18,15 @@ const ACTOR = 'system:timer';
  * A capture or void that is still under way keeps the hold open; the caller tries again.
  */
 export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise<{ stage: PaymentStage }> {
-  const { over, stage } = await inTransaction(deps.pool, async (db) => {
+  const stage = await inTransaction(deps.pool, async (db) => {
     const payment = await holdPayment(db, ref.tenant, ref.executionId);
     if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
     const amountMinor = capturable(payment);
-    if (amountMinor === 0 || payment.capture_pending > 0 || payment.void_pending) {
-      // Released by a run that died before it gave the budget back, or closed otherwise.
-      return { over: payment.closed_by === 'expiry' && payment.captured === 0, stage: stageOfPayment(payment) };
-    }
+    // Closed before, by this step or otherwise; or something is still under way.
+    if (amountMinor === 0 || payment.capture_pending > 0 || payment.void_pending) return stageOfPayment(payment);
     const at = deps.now();
     const closed = await closeHold(db, payment.id, at);
+    await returnBudget(db, ref.tenant, [payment.execution_id], closed.authorized - closed.released);
     const subject = toTypeId('pay', payment.id);
     await postEntry(db, ref.tenant, {
       kind: 'released',
@@ -59,9 +58,8 @@ export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise
         },
       ],
     });
-    return { over: closed.captured === 0, stage: stageOfPayment(closed) };
+    return stageOfPayment(closed);
   });
-  if (over) await giveBackBudget(deps.pool, ref.tenant, ref.executionId);
   return { stage };
 }
 

@@ -2,7 +2,6 @@ import type { OperationStep, PaymentStage, RequestRef } from '../../domain/messa
 import { paymentStatus } from '../../domain/payment.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
-import { giveBackBudget } from '../../store/budget-return.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
 import { findOperation, type OperationView } from '../../store/payments/read.ts';
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
@@ -75,11 +74,7 @@ export async function takeUp(
   const view = await findOperation(deps.pool, tenant, operationId);
   if (!view) return undefined;
   const operation = operationOf(view, tenant, request);
-  if (view.operation.status !== 'sent') {
-    // The run before may have died between its commit and this.
-    if (isOver(view.payment)) await giveBackBudget(deps.pool, tenant, view.payment.execution_id);
-    return stepOf(view.operation.status, view.payment, view.operation);
-  }
+  if (view.operation.status !== 'sent') return stepOf(view.operation.status, view.payment, view.operation);
   const found = await ask(deps, sendingOf(operation));
   if (found.status === 'found') return record(deps, operation, found.outcome);
   if (found.status === 'absent') return perform(deps, operation);
@@ -137,16 +132,10 @@ export async function record(
       body: { payment: row, operation_id: operation.id },
     });
   }
-  if (isOver(row)) await giveBackBudget(deps.pool, tenant, row.execution_id);
   if (outcome.status === 'failed') {
     return { kind: 'failed', class: outcome.class, code: outcome.code, failover };
   }
   return stepOf(completion.status, row);
-}
-
-/** Nothing was captured and nothing can be any more: the budget that the execution held is free again. */
-function isOver(row: PaymentRow): boolean {
-  return row.captured === 0 && (row.phase === 'failed' || (row.phase === 'open' && row.released >= row.authorized));
 }
 
 /** The stage that a payment's counters put the lifecycle in. */

@@ -2,7 +2,7 @@ import { findPayment } from '../../store/payments/read.ts';
 import { abandonAuthorization, openOperations } from '../../store/payments/standing.ts';
 import { inTransaction } from '../../store/pool.ts';
 import { toTypeId } from '../../domain/ids.ts';
-import { giveBackBudget } from '../../store/budget-return.ts';
+import { returnBudget } from '../../store/budget-return.ts';
 import { recordFact } from '../../store/facts.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef, PaymentStanding } from '../types.ts';
@@ -14,8 +14,7 @@ import { stageOfPayment } from './perform.ts';
  */
 export async function standingOfPayment(deps: ActivityDeps, ref: ExecutionRef): Promise<PaymentStanding> {
   const open = await openOperations(deps.pool, ref.tenant, ref.executionId);
-  const between = open.length === 0 && (await abandon(deps, ref));
-  if (between) await giveBackBudget(deps.pool, ref.tenant, ref.executionId);
+  if (open.length === 0) await abandon(deps, ref);
   const payment = await findPayment(deps.pool, ref.tenant, ref.executionId);
   if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
   const stage = stageOfPayment(payment);
@@ -27,10 +26,11 @@ export async function standingOfPayment(deps: ActivityDeps, ref: ExecutionRef): 
   };
 }
 
-async function abandon(deps: ActivityDeps, { tenant, executionId }: ExecutionRef): Promise<boolean> {
-  return inTransaction(deps.pool, async (db) => {
+async function abandon(deps: ActivityDeps, { tenant, executionId }: ExecutionRef): Promise<void> {
+  await inTransaction(deps.pool, async (db) => {
     const at = deps.now();
-    if (!(await abandonAuthorization(db, tenant, executionId, at))) return false;
+    if (!(await abandonAuthorization(db, tenant, executionId, at))) return;
+    await returnBudget(db, tenant, [executionId], 0);
     const subject = toTypeId('pay', executionId);
     await recordFact(db, {
       tenant,
@@ -53,6 +53,5 @@ async function abandon(deps: ActivityDeps, { tenant, executionId }: ExecutionRef
         },
       ],
     });
-    return true;
   });
 }

@@ -12,8 +12,13 @@ import type { AuthorizeBody, IntentBody } from './schemas.ts';
 
 /** Major units of the body → the intent that is judged. */
 export function intentOf(body: z.output<typeof IntentBody>): Intent {
-  const { amount, merchant_ref, ...rest } = body;
-  return { ...rest, amountMinor: minorAt('intent.amount', amount, body.currency), merchantRef: merchant_ref };
+  const { amount, merchant_ref, merchant_category, ...rest } = body;
+  return {
+    ...rest,
+    amountMinor: minorAt('intent.amount', amount, body.currency),
+    merchantRef: merchant_ref,
+    ...(merchant_category === undefined ? {} : { merchantCategory: merchant_category }),
+  };
 }
 
 /** How long each wait lasts, from the settings. */

@@ -132,6 +132,7 @@ async function gather(
 function withoutIdentity(question: Question, context: Parameters<typeof judge>[1]) {
   const nobody = {
     ...context,
+    exposureCaps: [],
     agent: { id: NOBODY, status: 'active', createdAtMs: 0 },
     principal: { id: NOBODY, kind: 'principal' as const, status: 'active', canStepUp: true },
     delegations: [

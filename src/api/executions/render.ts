@@ -28,8 +28,14 @@ export function printDecision(decision: Decision): 'approved' | 'challenge' | 'd
   return decision === 'review' ? 'challenge' : decision;
 }
 
-export function printIntent({ amountMinor, merchantRef, ...rest }: Intent): Record<string, unknown> {
-  return { ...rest, amount: toMajor(amountMinor, rest.currency), amount_minor: amountMinor, merchant_ref: merchantRef };
+export function printIntent({ amountMinor, merchantRef, merchantCategory, ...rest }: Intent): Record<string, unknown> {
+  return {
+    ...rest,
+    amount: toMajor(amountMinor, rest.currency),
+    amount_minor: amountMinor,
+    merchant_ref: merchantRef,
+    merchant_category: merchantCategory,
+  };
 }
 
 export interface WorkflowLinks {

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { countryCode, currencyCode, idOf, majorAmount, reference, timeOut, typeId } from '../schemas.ts';
+import {
+  countryCode,
+  currencyCode,
+  idOf,
+  majorAmount,
+  merchantCategory,
+  reference,
+  timeOut,
+  typeId,
+} from '../schemas.ts';
 
 export const IntentBody = z
   .strictObject({
@@ -11,6 +20,7 @@ export const IntentBody = z
     amount: majorAmount,
     currency: currencyCode,
     merchant_ref: reference,
+    merchant_category: merchantCategory.optional(),
     channel: z.string().min(1).max(64),
     country: countryCode.optional(),
     description: z.string().max(500).optional(),

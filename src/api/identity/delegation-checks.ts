@@ -7,7 +7,8 @@ import type { Db } from '../../store/pool.ts';
 import { holdPrincipal } from '../../store/principals.ts';
 import { notFound } from '../not-found.ts';
 import { invalidFields, invalidRequest } from '../pipeline/invalid-request.ts';
-import { effectiveScope, statusOf } from './delegation-body.ts';
+import { effectiveScope, standingOf } from './delegation-status.ts';
+import { MAX_DEPTH } from './scope-body.ts';
 
 interface LifetimeInput {
   not_before?: Date;
@@ -52,14 +53,18 @@ export async function checkParties(
 
 interface Child {
   principalId: string | null;
+  agentId: string;
   scope: Scope;
+  notBefore?: Date;
   expiresAt: Date;
 }
 
 /**
- * What a delegation under a parent must keep to.
+ * What a delegation under a parent must keep to: its effective scope, its lifetime, its principal, the levels that are
+ * left, and agents that the chain does not have yet.
  * @returns the chain of the parent, root first; empty without a parent
- * @throws Problem `not_found`, `unprocessable` for a parent that is no longer good, `invalid_scope` naming each member
+ * @throws Problem `not_found`, `unprocessable` for a parent that is no longer good, `invalid_scope` naming each member,
+ *   `delegation_cycle`
  */
 export async function checkParent(
   db: Db,
@@ -73,7 +78,7 @@ export async function checkParent(
   const chain = await findChain(db, tenant, parentId);
   const parent = chain.at(-1);
   if (!parent) throw notFound('delegation', 'parent_delegation_id');
-  const status = statusOf(chain, now);
+  const { status } = standingOf(chain, now);
   if (status === 'revoked' || status === 'expired') {
     throw unusable('parent_delegation_id', `the parent delegation is ${status}`);
   }
@@ -84,9 +89,17 @@ export async function checkParent(
   }));
   if (!covered.subDelegation) {
     fields.push({ path: 'parent_delegation_id', message: 'may not be delegated further' });
+  } else if (chain.length > MAX_DEPTH) {
+    fields.push({
+      path: 'parent_delegation_id',
+      message: `is ${MAX_DEPTH} levels below its root, as deep as any may be`,
+    });
   }
   if (parent.principalId !== child.principalId) {
     fields.push({ path: 'principal_id', message: 'must be the principal of the parent delegation' });
+  }
+  if (chain.some((link) => link.notBefore !== null && link.notBefore > (child.notBefore ?? now))) {
+    fields.push({ path: 'not_before', message: 'must not be before the parent delegation begins' });
   }
   if (chain.some((link) => link.expiresAt < child.expiresAt)) {
     fields.push({ path: 'expires_at', message: 'must not be after the parent delegation expires' });
@@ -96,7 +109,16 @@ export async function checkParent(
       fields,
     });
   }
+  if (chain.some((link) => link.agentId === child.agentId)) throw cycle(parent.agentId === child.agentId);
   return chain;
+}
+
+/** An agent that delegates back to itself would act under two scopes of one chain, and be its own ancestor. */
+function cycle(itself: boolean): Problem {
+  const message = itself ? 'is the agent of the parent delegation' : 'is the agent of an ancestor of the delegation';
+  return new Problem('delegation_cycle', `This cannot be delegated: agent_id ${message}.`, {
+    fields: [{ path: 'agent_id', message }],
+  });
 }
 
 function unusable(path: string, message: string): Problem {

@@ -9,6 +9,7 @@ import { route, type AnyRoute } from '../route.ts';
 import { idOf, timeIn } from '../schemas.ts';
 import { checkParent, checkParties, lifetimeOf } from './delegation-checks.ts';
 import { Delegation, printDelegation } from './delegation-body.ts';
+import { delegationListRoutes } from './delegation-list-routes.ts';
 import { delegationToken } from './delegation-token.ts';
 import { ScopeInput, scopeOf } from './scope-body.ts';
 
@@ -29,14 +30,16 @@ const DelegationInput = z.strictObject({
 export function delegationRoutes({ config, signer }: ApiDeps): AnyRoute[] {
   const tags = ['Identity'];
   return [
+    ...delegationListRoutes(),
     route({
       method: 'post',
       path: '/v1/identities/delegations',
       summary: 'Delegates to an agent: limited in what it covers and in time.',
       description:
         'Exactly one of `expires_at` and `ttl_seconds`. A delegation under a parent must lie inside the parent’s ' +
-        'effective scope and lifetime, and the parent must allow it (`scope.sub_delegation`). A pending agent becomes ' +
-        'active: from now on somebody answers for it.',
+        'effective scope and lifetime, and the parent must allow it (`scope.sub_delegation`); no agent is in a chain ' +
+        'twice, and none is more than eight levels below its root. A pending agent becomes active: from now on ' +
+        'somebody answers for it.',
       tags,
       scope: 'identities:write',
       body: DelegationInput,
@@ -64,7 +67,7 @@ export function delegationRoutes({ config, signer }: ApiDeps): AnyRoute[] {
           db,
           tenant,
           body.parent_delegation_id,
-          { principalId, scope, expiresAt },
+          { principalId, agentId: body.agent_id, scope, notBefore, expiresAt },
           now,
         );
         const row = await insertDelegation(db, tenant, {

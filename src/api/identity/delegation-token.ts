@@ -2,7 +2,8 @@ import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { DelegationRow } from '../../store/delegations.ts';
 import type { Signer } from '../../trust/signing.ts';
-import { effectiveScope } from './delegation-body.ts';
+import { printPrincipal } from './delegation-body.ts';
+import { effectiveScope } from './delegation-status.ts';
 import { printScope } from './scope-body.ts';
 
 export interface Actor {
@@ -10,9 +11,16 @@ export interface Actor {
   act?: Actor;
 }
 
+/** Type of the authorization details (RFC 9396 §2): a scope of a delegation, as the API prints it. */
+export const SCOPE_DETAILS_TYPE = 'prokura_delegation';
+
 /**
- * A signed statement of who may act for whom (JWT). `sub` is the principal; `act` names the agent, and inside it those
- * that delegated to it, newest outermost (RFC 8693 §4.1). It proves; it opens nothing: the API asks the database.
+ * A signed statement of who may act for whom (JWT), which anyone checks against the published JWKS. `sub` is the
+ * principal; `act` names the agent that holds the delegation, and inside it those that delegated to it, the first one
+ * innermost (RFC 8693 §4.1). `scope` lists the actions (RFC 8693 §4.2), `authorization_details` all of the effective
+ * scope. Times are those of the chain as a whole. It proves; it opens nothing: the API asks the database, which knows
+ * what was revoked since.
+ * @param chain root first, ending with the delegation itself
  */
 export async function delegationToken(
   signer: Signer,
@@ -21,18 +29,22 @@ export async function delegationToken(
   chain: DelegationRow[],
 ): Promise<string> {
   const row = chain.at(-1)!;
+  const effective = effectiveScope(chain);
   return signer.signJws(
     {
       iss: issuer,
-      sub: row.principalId === null ? toTypeId('org', tenant.orgId) : toTypeId('prn', row.principalId),
+      sub: printPrincipal(row.principalId, tenant.orgId),
       act: actorOf(chain),
       org: toTypeId('org', tenant.orgId),
       mode: tenant.mode,
       jti: toTypeId('del', row.id),
-      scope: JSON.parse(JSON.stringify(printScope(effectiveScope(chain)))) as object,
+      scope: effective.actions.join(' '),
+      authorization_details: [
+        { type: SCOPE_DETAILS_TYPE, ...(JSON.parse(JSON.stringify(printScope(effective))) as object) },
+      ],
       iat: seconds(row.createdAt),
-      nbf: seconds(row.notBefore ?? row.createdAt),
-      exp: seconds(row.expiresAt),
+      nbf: Math.max(...chain.map((link) => seconds(link.notBefore ?? link.createdAt))),
+      exp: Math.min(...chain.map((link) => seconds(link.expiresAt))),
     },
     { typ: 'delegation+jwt' },
   );

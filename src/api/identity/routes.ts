@@ -1,6 +1,7 @@
 import type { ApiDeps } from '../deps.ts';
 import type { AnyRoute } from '../route.ts';
 import { delegationRoutes } from './delegation-routes.ts';
+import { exposureRoutes } from './exposure-routes.ts';
 import { principalRoutes } from './principal-routes.ts';
 import { principalStatusRoutes } from './principal-status-routes.ts';
 import { nonceRoute } from './nonce-route.ts';
@@ -8,12 +9,13 @@ import { revokeRoute } from './revoke-route.ts';
 import { trustBundleRoutes } from './trust-bundle-routes.ts';
 import { verifyRoute } from './verify-route.ts';
 
-/** Principals, delegations, their verification and their end. */
+/** Principals, delegations, their exposure, their verification and their end. */
 export function identityRoutes(deps: ApiDeps): AnyRoute[] {
   return [
     ...principalRoutes(deps),
     ...principalStatusRoutes(),
     ...delegationRoutes(deps),
+    ...exposureRoutes(),
     nonceRoute(deps),
     verifyRoute(deps),
     ...trustBundleRoutes(),

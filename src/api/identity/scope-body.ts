@@ -3,7 +3,8 @@ import { toMajor } from '../../domain/money.ts';
 import type { Scope } from '../../domain/types.ts';
 import { minorAt } from '../money.ts';
 import { invalidRequest } from '../pipeline/invalid-request.ts';
-import { countryCode, currencyCode, majorAmount, reference } from '../schemas.ts';
+import { countryCode, currencyCode, majorAmount, merchantCategory, reference } from '../schemas.ts';
+import { HoursIn, HoursOut, hoursOf, printHours } from './hours-body.ts';
 
 const action = z
   .string()
@@ -17,6 +18,9 @@ const limit = z.union([majorAmount, z.strictObject({ amount: majorAmount, curren
   error: 'must be an amount of major units, or {amount, currency}',
 });
 const list = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(500);
+
+/** Levels of delegation below a root. Each is a row more that a decision reads, locks and charges. */
+export const MAX_DEPTH = 8;
 
 /** What a delegation covers, as input: amounts in major units. */
 export const ScopeInput = z.strictObject({
@@ -33,10 +37,17 @@ export const ScopeInput = z.strictObject({
     })
     .optional(),
   merchants: list(reference).optional(),
+  merchant_categories: list(merchantCategory)
+    .optional()
+    .meta({ description: 'ISO 18245; checked against `intent.merchant_category`, which is what the caller says' }),
   channels: list(reference).optional(),
   countries: list(countryCode).optional(),
+  hours: HoursIn.optional(),
   step_up_above: limit.optional(),
-  sub_delegation: z.strictObject({ max_depth: z.int().min(0).max(10) }).optional(),
+  sub_delegation: z
+    .strictObject({ max_depth: z.int().min(0).max(MAX_DEPTH) })
+    .optional()
+    .meta({ description: 'How many levels may be delegated below this one' }),
 });
 
 const amountOut = { amount: z.number(), amount_minor: z.int(), currency: z.string() };
@@ -51,8 +62,10 @@ export const ScopeOutput = z
     max_amount_currency: z.string().optional(),
     max_total: z.object({ ...amountOut, window: z.enum(['1d', '7d', '30d', 'lifetime']) }).optional(),
     merchants: z.array(z.string()).optional(),
+    merchant_categories: z.array(z.string()).optional(),
     channels: z.array(z.string()).optional(),
     countries: z.array(z.string()).optional(),
+    ...HoursOut,
     step_up_above: z.number().optional(),
     step_up_above_minor: z.int().optional(),
     step_up_above_currency: z.string().optional(),
@@ -76,8 +89,10 @@ export function scopeOf(input: Input): Scope {
     scope.maxTotal = { amountMinor: minorAt('scope.max_total.amount', amount, currency), currency, window };
   }
   if (input.merchants) scope.merchants = unique(input.merchants);
+  if (input.merchant_categories) scope.merchantCategories = unique(input.merchant_categories);
   if (input.channels) scope.channels = unique(input.channels);
   if (input.countries) scope.countries = unique(input.countries);
+  if (input.hours) scope.hours = [hoursOf(input.hours)];
   if (input.step_up_above !== undefined) {
     scope.stepUpAbove = limitOf('scope.step_up_above', input.step_up_above, input, { zero: true });
   }
@@ -125,8 +140,10 @@ export function printScope(scope: Scope): z.input<typeof ScopeOutput> {
       window: maxTotal.window,
     },
     merchants: scope.merchants,
+    merchant_categories: scope.merchantCategories,
     channels: scope.channels,
     countries: scope.countries,
+    ...printHours(scope.hours),
     ...(stepUpAbove && {
       step_up_above: toMajor(stepUpAbove.amountMinor, stepUpAbove.currency),
       step_up_above_minor: stepUpAbove.amountMinor,

@@ -12,7 +12,7 @@ import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { idOf, typeId } from '../schemas.ts';
 import { ATTESTATION_TYPES, checkAttestation, type Check } from './attestation.ts';
-import { effectiveScope, statusOf } from './delegation-body.ts';
+import { effectiveScope, standingOf } from './delegation-status.ts';
 import { PRINCIPAL_STATUSES, PRINCIPAL_TYPES } from './principal-body.ts';
 import { printScope, ScopeOutput } from './scope-body.ts';
 
@@ -107,7 +107,7 @@ async function findBinding(db: Db, tenant: Tenant, body: Input, now: Date): Prom
   const live = await findLiveDelegations(db, tenant, { principalId, agentId: body.agent_id }, now);
   for (const row of live.reverse()) {
     const chain = await findChain(db, tenant, row.id);
-    if (statusOf(chain, now) === 'active') return chain;
+    if (standingOf(chain, now).status === 'active') return chain;
   }
   return [];
 }
@@ -145,6 +145,6 @@ function checkDelegation(chain: DelegationRow[], body: Input, orgId: string, now
   if (row.agentId !== body.agent_id || principal !== body.principal_id) {
     return { code, ok: false, detail: 'The delegation is not of this principal to this agent' };
   }
-  const status = statusOf(chain, now);
+  const { status } = standingOf(chain, now);
   return { code, ok: status === 'active', detail: `The delegation is ${status}` };
 }

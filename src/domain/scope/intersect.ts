@@ -1,6 +1,7 @@
 import { atLeastAsLong } from '../budget.ts';
 import type { Scope } from '../types.ts';
 import { actionWithin } from './actions.ts';
+import { intersectHours } from './hours.ts';
 
 interface Limit {
   amountMinor: number;
@@ -23,8 +24,10 @@ export function intersect(parent: Scope, child: Scope): Scope {
     maxAmount: lower(parent.maxAmount, child.maxAmount),
     maxTotal: tighterTotal(parent.maxTotal, child.maxTotal),
     merchants: intersectLists(parent.merchants, child.merchants),
+    merchantCategories: intersectLists(parent.merchantCategories, child.merchantCategories),
     channels: intersectLists(parent.channels, child.channels),
     countries: intersectLists(parent.countries, child.countries),
+    hours: intersectHours(parent.hours, child.hours),
     stepUpAbove: earlierStepUp(parent.stepUpAbove, child.stepUpAbove),
     subDelegation: remainingDepth(parent.subDelegation, child.subDelegation),
   });

@@ -1,4 +1,5 @@
 import type { Scope } from '../types.ts';
+import { openMinutes } from './hours.ts';
 
 /**
  * The candidate that grants least, for an intent which all of them cover: smallest amount per action, then smallest
@@ -20,8 +21,10 @@ function width(scope: Scope): number[] {
     scope.maxAmount?.amountMinor ?? Number.POSITIVE_INFINITY,
     scope.maxTotal?.amountMinor ?? Number.POSITIVE_INFINITY,
     size(scope.merchants),
+    size(scope.merchantCategories),
     size(scope.channels),
     size(scope.countries),
+    openMinutes(scope.hours),
     size(scope.currencies),
     scope.actions.some((action) => action.endsWith('*')) ? Number.POSITIVE_INFINITY : scope.actions.length,
   ];

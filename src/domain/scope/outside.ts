@@ -2,6 +2,7 @@ import { atLeastAsLong } from '../budget.ts';
 import type { Scope } from '../types.ts';
 import { actionWithin } from './actions.ts';
 import type { ScopeFailure, ScopeMember } from './failure.ts';
+import { hoursInside } from './hours.ts';
 
 /**
  * By which members `child` reaches beyond `parent`; empty when it lies inside. A member that the parent limits must be
@@ -17,10 +18,10 @@ export function outside(parent: Scope, child: Scope): ScopeFailure[] {
       fail('actions', `The parent delegation does not cover the action ${action}`);
     }
   }
-  for (const member of ['currencies', 'merchants', 'channels', 'countries'] as const) {
-    const limit = parent[member];
+  for (const [key, member] of LISTS) {
+    const limit = parent[key];
     if (limit === undefined) continue;
-    const beyond = child[member]?.filter((value) => !limit.includes(value));
+    const beyond = child[key]?.filter((value) => !limit.includes(value));
     if (beyond === undefined) fail(member, `The parent delegation limits ${member}, so the child must name them`);
     else if (beyond.length > 0) fail(member, `The parent delegation does not cover ${beyond.join(', ')}`);
   }
@@ -33,8 +34,22 @@ export function outside(parent: Scope, child: Scope): ScopeFailure[] {
       fail('max_total', `The parent delegation allows ${amountText(parent.maxTotal)} per ${parent.maxTotal.window}`);
     }
   }
+  if (parent.hours && !hoursInside(child.hours, parent.hours)) {
+    fail(
+      'hours',
+      'The parent delegation limits the hours; the child must name some within them, in the same time zone',
+    );
+  }
   return failures;
 }
+
+const LISTS = [
+  ['currencies', 'currencies'],
+  ['merchants', 'merchants'],
+  ['merchantCategories', 'merchant_categories'],
+  ['channels', 'channels'],
+  ['countries', 'countries'],
+] as const satisfies [keyof Scope, ScopeMember][];
 
 function amountWithin(
   child: { amountMinor: number; currency: string } | undefined,

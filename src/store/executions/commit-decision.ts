@@ -43,13 +43,13 @@ export class DecisionRaced extends Error {
 
 /**
  * Commits a decision: idempotency key, running totals of the whole chain, execution, audit entry, events — one
- * statement, one round trip, one commit. Totals are charged by conditional updates; when one of them does not fit any
- * more, nothing of the statement remains.
+ * statement, one round trip, one commit. Totals are charged by conditional updates, in the order of ids, so that chains
+ * with common ancestors do not block each other for good. When a total does not fit any more, or a cap on exposure
+ * would be passed, nothing of the statement remains.
  * @throws DecisionRaced when the facts that were judged no longer hold
  */
 export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ sequence: number }> {
   const { tenant } = record;
-  const own = record.charges.find((charge) => charge.delegationId === record.delegationId);
   const fact = factArguments({ ...record.fact, auditId: record.auditId });
   try {
     const { rows } = await db.query<{ sequence: number }>({
@@ -84,7 +84,7 @@ export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ 
         record.challengeExpiresAt,
         record.reviewExpiresAt,
         record.charges.length > 0 ? record.intent.amountMinor : 0,
-        own?.window ?? null,
+        record.decision !== 'deny',
         JSON.stringify(record.answer),
         JSON.stringify(record.charges),
       ],
@@ -99,22 +99,25 @@ export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ 
 
 const UNIQUE_VIOLATION = '23505';
 const REFUSED = 'PK001';
+const DEADLOCK = '40P01';
 
 function isRaced(error: unknown): boolean {
   const code = (error as { code?: string }).code;
-  return code === UNIQUE_VIOLATION || code === REFUSED;
+  return code === UNIQUE_VIOLATION || code === REFUSED || code === DEADLOCK;
 }
 
 const SQL = `
 WITH charge AS (
   SELECT * FROM jsonb_to_recordset($41::jsonb)
     AS c("delegationId" uuid, "window" bigint, "amountMinor" bigint, "limitMinor" bigint)
+), held AS (
+  SELECT d.id FROM delegations d WHERE d.id IN (SELECT "delegationId" FROM charge) ORDER BY d.id FOR NO KEY UPDATE
 ), charged AS (
   UPDATE delegations d
      SET budget_spent = CASE WHEN d.budget_window = c."window" THEN d.budget_spent ELSE 0 END + c."amountMinor",
          budget_window = c."window"
-    FROM charge c
-   WHERE d.id = c."delegationId" AND d.status = 'active'
+    FROM charge c JOIN held h ON h.id = c."delegationId"
+   WHERE d.id = h.id AND d.status = 'active'
      AND CASE WHEN d.budget_window = c."window" THEN d.budget_spent ELSE 0 END + c."amountMinor" <= c."limitMinor"
   RETURNING d.id
 ), fits AS (
@@ -128,10 +131,14 @@ WITH charge AS (
   INSERT INTO executions (id, org_id, mode, workflow_id, run_id, stage, decision, agent_id, principal_id, delegation_id,
     intent, context, amount_minor, currency, merchant_ref, policy_id, risk, reasons, explanations, route_plan,
     risk_payload_jws, audit_id, token_expires_at, challenge_status, challenge_attempts_left, challenge_expires_at,
-    review_expires_at, budget_minor, budget_window, answer, created_at, updated_at)
+    review_expires_at, budget_minor, budget_charges, answer, created_at, updated_at)
   SELECT $14, $1, $2, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $3,
-         $33, $34, $35, $36, $37, $38, $39, $40, $4, $4
+         $33, $34, $35, $36, $37, $38, $41::jsonb, $40, $4, $4
     FROM key
   RETURNING id
+), fact AS (
+  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM execution
 )
-SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM execution`;
+SELECT sequence,
+       CASE WHEN $39::boolean THEN refuse_over_exposure($1, $2, $19, $20, $25) END AS exposure
+  FROM fact`;

@@ -1,6 +1,8 @@
 import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { Tenant } from '../../domain/types.ts';
+import { zonesOf } from '../../domain/scope/hours.ts';
 import type { Db } from '../pool.ts';
+import { clocksAt } from './clocks.ts';
 
 export interface GatherQuestion {
   tenant: Tenant;
@@ -37,7 +39,7 @@ export interface Gathered extends DecisionContext {
  */
 export async function gatherContext(db: Db, question: GatherQuestion): Promise<Gathered> {
   const { tenant, now } = question;
-  const { rows } = await db.query<{ gathered: Omit<Gathered, 'nowMs'> }>({
+  const { rows } = await db.query<{ gathered: Omit<Gathered, 'nowMs' | 'clocks'> }>({
     name: 'gather-context',
     text: SQL,
     values: [
@@ -53,7 +55,9 @@ export async function gatherContext(db: Db, question: GatherQuestion): Promise<G
       question.policyId ?? null,
     ],
   });
-  return { ...rows[0]!.gathered, nowMs: now.getTime() };
+  const { gathered } = rows[0]!;
+  const zones = gathered.delegations.flatMap((delegation) => zonesOf(delegation.scope.hours));
+  return { ...gathered, nowMs: now.getTime(), clocks: clocksAt(now, zones) };
 }
 
 const SQL = `
@@ -117,5 +121,9 @@ SELECT jsonb_build_object(
       SELECT amount_minor, currency, decision FROM executions WHERE org_id = $1 AND mode = $2 AND agent_id = $3
        ORDER BY created_at DESC LIMIT 100) e WHERE e.currency = $7 AND e.decision = 'approved' LIMIT 50) x), '[]'),
   'merchantSeen', EXISTS (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND e.agent_id = $3
-      AND e.merchant_ref = $6 AND e.decision = 'approved')
+      AND e.merchant_ref = $6 AND e.decision = 'approved'),
+  'exposureCaps', COALESCE((SELECT jsonb_agg(jsonb_build_object('party', x.party, 'capMinor', x.cap_minor,
+      'openMinor', CASE WHEN x.cap_minor IS NULL THEN 0 ELSE open_exposure($1, $2, x.party, x.party_id, $7) END))
+      FROM (SELECT c.party, c.party_id, max(c.cap_minor) FILTER (WHERE c.currency = $7) AS cap_minor
+              FROM exposure_caps c WHERE c.org_id = $1 AND c.mode = $2 AND c.party_id IN ($3, $4) GROUP BY 1, 2) x), '[]')
 ) AS gathered`;

@@ -25,8 +25,8 @@ export interface ExecutionRow {
   challenge_attempts_left: number | null;
   challenge_expires_at: string | null;
   review_expires_at: string | null;
+  /** What it holds of its delegations' running totals. */
   budget_minor: number;
-  budget_window: number | null;
   answer: Record<string, unknown>;
   created_at: string;
   updated_at: string;

@@ -31,8 +31,7 @@ export async function redecide(db: Db, tenant: Tenant, row: ExecutionRow, verdic
   await db.query({
     name: 'redecide',
     text: `UPDATE executions SET stage = $2, decision = $3, reasons = $4, risk = $5, risk_payload_jws = $6,
-             challenge_status = $7, token_expires_at = $8, review_expires_at = $9, updated_at = $10,
-             budget_minor = CASE WHEN $11 THEN 0 ELSE budget_minor END
+             challenge_status = $7, token_expires_at = $8, review_expires_at = $9, updated_at = $10
            WHERE id = $1`,
     values: [
       row.id,
@@ -45,17 +44,9 @@ export async function redecide(db: Db, tenant: Tenant, row: ExecutionRow, verdic
       verdict.tokenExpiresAt,
       verdict.reviewExpiresAt,
       verdict.at,
-      over,
     ],
   });
-  if (over) {
-    await returnBudget(db, tenant, {
-      delegationId: row.delegation_id,
-      budgetMinor: row.budget_minor,
-      budgetWindow: row.budget_window,
-      chargedAt: new Date(row.created_at),
-    });
-  }
+  if (over && row.budget_minor > 0) await returnBudget(db, tenant, [row.id], 0);
 }
 
 /** One attempt fewer at a held, challenged execution; what is left. */

@@ -35,7 +35,8 @@ export interface Completion {
 }
 
 /**
- * Records an outcome: operation, counters, ledger, audit entry, events and the stored answer, in one statement.
+ * Records an outcome: operation, counters, ledger, audit entry, events and the stored answer, in one statement; and
+ * gives back what the execution holds of running totals and can no longer be captured.
  * @returns the payment as it stands now, or undefined when the operation was completed before
  */
 export async function completeOperation(db: Db, c: Completion): Promise<PaymentRow | undefined> {
@@ -112,8 +113,12 @@ WITH op AS (
     FROM payment p
    WHERE $33::uuid IS NOT NULL AND k.org_id = $1 AND k.mode = $2 AND k.key = $33 AND (k.status IS NULL OR k.status = 202)
   RETURNING k.key
+), returned AS (
+  SELECT count(return_budget($1, $2, ARRAY[c.execution_id], CASE c.phase
+           WHEN 'open' THEN c.authorized - c.released WHEN 'failed' THEN 0 ELSE c.amount_minor END)) AS done
+    FROM changed c
 ), fact AS (
-  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM payment
+  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM payment, returned
 )
 SELECT p.row AS payment, (SELECT sequence FROM fact), (SELECT posted FROM entries), (SELECT count(*) FROM answer)
   FROM payment p`;

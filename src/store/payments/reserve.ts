@@ -69,10 +69,10 @@ WITH plan AS (
   INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, execution_id, operation_id)
   SELECT $1, $2, $4, $7, $6, $3 FROM spent RETURNING key
 ), payment AS (
-  INSERT INTO payments (id, org_id, mode, execution_id, workflow_id, agent_id, merchant_ref, merchant_reference, phase,
+  INSERT INTO payments (id, org_id, mode, execution_id, workflow_id, agent_id, principal_id, merchant_ref, merchant_reference, phase,
     capture_mode, amount_minor, currency, mid_id, processor, mid, route_plan_id, candidates, method_sealed, operations,
     created_at, updated_at)
-  SELECT s.id, $1, $2, s.id, $12, s.agent_id, s.merchant_ref, $13, 'authorizing', $14,
+  SELECT s.id, $1, $2, s.id, $12, s.agent_id, s.principal_id, s.merchant_ref, $13, 'authorizing', $14,
          COALESCE($8::bigint, s.amount_minor), s.currency, (eligible.candidates->0->>'midId')::uuid,
          eligible.candidates->0->>'processor', eligible.candidates->0->>'mid', plan.id, eligible.candidates, $15,
          jsonb_build_object(($3::uuid)::text, ${summary(`'authorize'`, 'COALESCE($8::bigint, s.amount_minor)')}), $5, $5

@@ -31,6 +31,7 @@ export interface PaymentRow extends Counters {
   execution_id: string;
   workflow_id: string;
   agent_id: string | null;
+  principal_id: string | null;
   merchant_ref: string;
   merchant_reference: string | null;
   phase: PaymentPhase;
