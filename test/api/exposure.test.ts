@@ -187,7 +187,7 @@ describe('a request for caps', () => {
     ['both parties', () => ({ principal_id, agent_id, caps: [cap] }), 400, 'principal_id'],
     ['no caps', () => ({ agent_id }), 400, 'caps'],
     ['caps that are null', () => ({ agent_id, caps: null }), 400, 'caps'],
-    ['too many', () => ({ agent_id, caps: Array(51).fill(cap) }), 400, 'caps'],
+    ['too many', () => ({ agent_id, caps: Array.from({ length: 51 }, () => cap) }), 400, 'caps'],
     ['an amount of nothing', () => ({ agent_id, caps: [{ ...cap, amount: 0 }] }), 400, 'caps.0.amount'],
     ['a negative amount', () => ({ agent_id, caps: [cap, { amount: -1, currency: 'USD' }] }), 400, 'caps.1.amount'],
     ['excess decimals', () => ({ agent_id, caps: [{ amount: '1.001', currency: 'EUR' }] }), 400, 'caps.0.amount'],
