@@ -25,6 +25,7 @@ export async function verifyAudit(input: unknown): Promise<Verification> {
   const note = noteOf(members['checkpoint'], key);
   if (note && 'valid' in note) return note;
   const claims = { ...runs.claims, ...(note ? { checkpoint: { origin: note.origin, size: Number(note.size) } } : {}) };
+  if (!note && key) return invalid('not_covered', 'a key was given, and no checkpoint that it could vouch for', claims);
   if (!note) {
     return valid('the entries are whole among themselves; no checkpoint was given that vouches for them', claims);
   }
@@ -99,7 +100,7 @@ function growthFlaw(members: Members, proofs: Members[], note: SignedNote, key: 
     return { code: 'wrong_tree', detail: 'the earlier checkpoint is of another trail' };
   }
   const proof = proofs.map((one) => one['consistency']).find((one) => isObject(one));
-  const path = old.size === note.size ? [] : hashes((proof as Members | undefined)?.['hashes']);
+  const path = old.size === note.size ? [] : hashes(proof?.['hashes']);
   const question = { size1: old.size, size2: note.size, root1: old.root, root2: note.root };
   if (path && verifyConsistency({ ...question, path })) return undefined;
   return { code: 'invalid_proof', detail: 'nothing proves that the trail only grew since the earlier checkpoint' };

@@ -36,7 +36,7 @@ export async function verifyWebhook(input: unknown): Promise<Verification> {
     ['x-signature', bodyHmac(delivery)],
     ['x-fidacy-signature', await signedBody(delivery)],
   ];
-  const claims = { ...(objectIn(Buffer.from(delivery.body)) ?? {}) };
+  const claims = objectIn(Buffer.from(delivery.body)) ?? {};
   const bad = schemes.find(([, verdict]) => verdict?.valid === false);
   if (bad && bad[1]?.valid === false) return invalid(bad[1].code, `${bad[0]}: ${bad[1].detail}`, claims);
   const good = schemes.filter(([, verdict]) => verdict?.valid);

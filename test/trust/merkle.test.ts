@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { edgeOf, hashesOf, TileWriter, tilesOf, type Tile } from '../../src/trust/audit-tiles.ts';
 import {
