@@ -6,6 +6,7 @@ import {
   X509CrlReason,
   type X509Certificate,
 } from '@peculiar/x509';
+import { isSignedDer } from './der.ts';
 
 const MAX_CRLS = 16;
 const LABELS = new Set(['X509 CRL', 'CRL']);
@@ -16,6 +17,7 @@ export function readCrls(pem: string): X509Crl[] | undefined {
   try {
     const blocks = PemConverter.decodeWithHeaders(pem).filter(({ type }) => LABELS.has(type));
     if (blocks.length === 0 || blocks.length > MAX_CRLS) return undefined;
+    if (!blocks.every(({ rawData }) => isSignedDer(new Uint8Array(rawData), 'crl'))) return undefined;
     return blocks.map(({ rawData }) => new X509Crl(rawData));
   } catch {
     return undefined;

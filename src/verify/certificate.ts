@@ -8,6 +8,7 @@ import {
   X509Certificate,
 } from '@peculiar/x509';
 import { checkRevocation, readCrls } from './certificate-crl.ts';
+import { isSignedDer } from './der.ts';
 import { membersOf, nowOf, textMember } from './input.ts';
 import { invalid, valid, type Verification } from './result.ts';
 
@@ -65,6 +66,7 @@ function read(pem: unknown): X509Certificate[] | undefined {
   try {
     const blocks = PemConverter.decodeWithHeaders(pem).filter(({ type }) => type === 'CERTIFICATE');
     if (blocks.length === 0 || blocks.length > MAX_CERTIFICATES) return undefined;
+    if (!blocks.every(({ rawData }) => isSignedDer(new Uint8Array(rawData), 'certificate'))) return undefined;
     return blocks.map(({ rawData }) => new X509Certificate(rawData));
   } catch {
     return undefined;
