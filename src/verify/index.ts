@@ -8,6 +8,7 @@ export { verifyAudit } from './audit.ts';
 export { verifyAuditBundle, type BundleOptions } from './audit-bundle.ts';
 export { verifyCertificate } from './certificate.ts';
 export { verifyHttpSignature } from './http-signature.ts';
+export { verifyMandate, type MandateVerification } from './mandate.ts';
 export { verifyReceipt } from './receipt.ts';
 export { Misuse, type Verification } from './result.ts';
 export { verifyVerdict } from './verdict.ts';

@@ -2,6 +2,7 @@ import { verifyAgentCard } from './agent-card.ts';
 import { verifyAudit } from './audit.ts';
 import { verifyCertificate } from './certificate.ts';
 import { verifyHttpSignature } from './http-signature.ts';
+import { verifyMandate } from './mandate.ts';
 import { verifyReceipt } from './receipt.ts';
 import { invalid, Misuse, type Verification } from './result.ts';
 import { verifyVerdict } from './verdict.ts';
@@ -33,6 +34,23 @@ export const KINDS: Record<string, Kind> = {
     example:
       '{"jws": "eyJ…", "jwks": {"keys": […]}, "issuer": "did:web:pay.example", "expected": {"decision": "approve"}}',
     verify: verifyVerdict,
+  },
+  mandate: {
+    summary: 'an AP2 mandate, alone or under the open mandates of its chain',
+    members: {
+      token: 'the chain of SD-JWTs',
+      'keys?': `${JWKS}: who may sign the root; this or root_jwk is needed`,
+      'root_jwk?': 'the one key that signed the root',
+      'now?': NOW,
+      'aud?': 'what the last hop must name',
+      'nonce?': 'what the last hop must name',
+      'checkout_jwt?': 'the merchant’s checkout JWT as it was received',
+      'checkout_mandate?': 'for a payment: the checkout mandate that belongs to it',
+      'merchant_keys?': `${JWKS}: who may sign the checkout JWT`,
+      'kind?': 'payment (then it must be closed), checkout, or an exact vct',
+    },
+    example: '{"token": "eyJ…~~eyJ…", "keys": {"keys": […]}, "aud": "…", "nonce": "…", "checkout_jwt": "eyJ…"}',
+    verify: verifyMandate,
   },
   'agent-card': {
     summary: 'a signed A2A 1.0 Agent Card',

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { verifyAuditBundle } from '../../src/verify/index.ts';
 import { KINDS, verifyKind } from '../../src/verify/kinds.ts';
 import { Misuse } from '../../src/verify/result.ts';
+import * as mandates from '../trust/mandates/build.ts';
 import * as s from './samples.ts';
 
 type Input = Record<string, unknown>;
@@ -14,6 +15,11 @@ const SAMPLES: Record<
   { make: () => Promise<Input> | Input; signed: (path: Path) => boolean; token: string[] }
 > = {
   verdict: { make: () => s.verdictSample(), signed: ([top]) => top === 'jws', token: ['jws'] },
+  mandate: {
+    make: () => ({ token: mandates.paymentToken(), ...mandates.against }),
+    signed: ([top]) => top === 'token' || top === 'checkout_jwt',
+    token: ['token'],
+  },
   receipt: { make: () => s.receiptSample(), signed: ([top]) => top === 'jwt', token: ['jwt'] },
   'agent-card': {
     make: () => s.cardSample(),
