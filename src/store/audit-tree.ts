@@ -59,11 +59,6 @@ export async function checkpointsWithin(
   return rows;
 }
 
-/** The checkpoint of exactly this size. */
-export async function findCheckpoint(db: Db, tenant: Tenant, size: number): Promise<CheckpointRow | undefined> {
-  return (await checkpointsWithin(db, tenant, { first: size, last: size })).at(-1);
-}
-
 export async function insertCheckpoint(db: Db, { orgId, mode }: Tenant, row: CheckpointRow): Promise<void> {
   await db.query({
     name: 'insert-audit-checkpoint',

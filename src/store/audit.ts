@@ -1,2 +1,2 @@
-export { anchoredSize, findAuditEntry, listAudit, trailEntry, type AuditPage, type AuditRow } from './audit-entries.ts';
-export { verifyAudit, type ChainVerdict, type SealingKey } from './audit-verify.ts';
+export { anchoredSize, findAuditEntry, listAudit, trailEntry, type AuditRow } from './audit-entries.ts';
+export { verifyAudit, type SealingKey } from './audit-verify.ts';

@@ -66,8 +66,14 @@ export function parseNote(note: string): SignedNote | undefined {
 
 export type NoteVerdict = 'valid' | 'unknown_key' | 'invalid_signature';
 
-/** Whether the tree's own key (its name is the origin) signed the note. @param publicKey 32 bytes */
-export function verifyNote(note: SignedNote, publicKey: Buffer): NoteVerdict {
+/** Whether the tree's own key (its name is the origin) signed the note. @param publicKeys 32 bytes each; one suffices */
+export function verifyNote(note: SignedNote, ...publicKeys: readonly Buffer[]): NoteVerdict {
+  const verdicts = new Set(publicKeys.map((publicKey) => verifyUnder(note, publicKey)));
+  if (verdicts.has('valid')) return 'valid';
+  return verdicts.has('invalid_signature') ? 'invalid_signature' : 'unknown_key';
+}
+
+function verifyUnder(note: SignedNote, publicKey: Buffer): NoteVerdict {
   const keyId = keyIdOf(note.origin, publicKey);
   const own = note.signatures.filter(({ name, keyId: id }) => name === note.origin && id === keyId);
   if (own.length === 0) return 'unknown_key';

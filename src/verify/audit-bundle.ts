@@ -9,8 +9,8 @@ import { invalid, valid, type Verification } from './result.ts';
 export const BUNDLE_FORMAT = 'prokura-audit/1';
 
 export interface BundleOptions {
-  /** The key that must have sealed the trail, 32 bytes. Without it the bundle's own is used, which proves less. */
-  publicKey?: Buffer;
+  /** Keys of which one must have sealed the trail, 32 bytes each. Without them the bundle's own is used: it proves less. */
+  publicKeys?: Buffer[];
   /** A checkpoint that was kept: the trail must be an extension of that one. */
   earlierCheckpoint?: string;
 }
@@ -22,7 +22,7 @@ export interface BundleOptions {
  */
 export async function verifyAuditBundle(
   lines: AsyncIterable<string> | Iterable<string>,
-  { publicKey, earlierCheckpoint }: BundleOptions = {},
+  { publicKeys, earlierCheckpoint }: BundleOptions = {},
 ): Promise<Verification> {
   let bundle: Bundle | undefined;
   for await (const line of lines) {
@@ -31,7 +31,7 @@ export async function verifyAuditBundle(
     const wrong = bundle ? bundle.take(value) : undefined;
     if (wrong) return wrong;
     if (bundle) continue;
-    const opened = Bundle.open(value, publicKey, earlierCheckpoint);
+    const opened = Bundle.open(value, publicKeys, earlierCheckpoint);
     if (!(opened instanceof Bundle)) return opened;
     bundle = opened;
   }
@@ -53,7 +53,7 @@ interface Earlier {
 class Bundle {
   readonly #reader: TrailReader;
   readonly #header: Header;
-  readonly #key: Buffer;
+  readonly #keys: Buffer[];
   readonly #isTrusted: boolean;
   readonly #origin: RegExp;
   readonly #earlier: Earlier | undefined;
@@ -62,16 +62,16 @@ class Bundle {
   #sealed = 0;
   #earlierSeen = false;
 
-  private constructor(header: Header, key: Buffer, isTrusted: boolean, earlier: Earlier | undefined) {
+  private constructor(header: Header, keys: Buffer[], isTrusted: boolean, earlier: Earlier | undefined) {
     this.#header = header;
     this.#reader = new TrailReader(header.org);
-    this.#key = key;
+    this.#keys = keys;
     this.#isTrusted = isTrusted;
     this.#origin = originPattern(header.org, header.mode);
     this.#earlier = earlier;
   }
 
-  static open(header: unknown, trusted: Buffer | undefined, earlierNote: string | undefined): Bundle | Verification {
+  static open(header: unknown, trusted: Buffer[] | undefined, earlierNote: string | undefined): Bundle | Verification {
     if (!isObject(header) || header['format'] !== BUNDLE_FORMAT) {
       return invalid('malformed', `the first line is not the header of a ${BUNDLE_FORMAT} bundle`);
     }
@@ -80,16 +80,16 @@ class Bundle {
     if (!isNamed || !Number.isSafeInteger(size) || typeof head !== 'string') {
       return invalid('malformed', 'the header of the bundle is not whole');
     }
-    const key = trusted ?? ed25519In(header['public_key']);
-    if (!key) return invalid('key_missing', 'neither the bundle nor the caller gives a key');
+    const keys = trusted ?? ed25519In(header['public_key']);
+    if (!keys) return invalid('key_missing', 'neither the bundle nor the caller gives a key');
     const earlier = earlierNote === undefined ? undefined : parseNote(earlierNote);
     if (earlierNote !== undefined && !earlier)
       return invalid('malformed', 'the earlier checkpoint is not a signed note');
-    if (earlier && verifyNote(earlier, key) === 'invalid_signature') {
+    if (earlier && verifyNote(earlier, ...keys) === 'invalid_signature') {
       return invalid('invalid_signature', 'the signature of the earlier checkpoint is wrong');
     }
     const whole = { org, mode, size: size as number, head };
-    return new Bundle(whole, key, trusted !== undefined, earlier && { note: earlierNote!, size: earlier.size });
+    return new Bundle(whole, keys, trusted !== undefined, earlier && { note: earlierNote!, size: earlier.size });
   }
 
   take(line: unknown): Verification | undefined {
@@ -114,7 +114,7 @@ class Bundle {
     const { size } = this.#reader;
     const wrong = this.#reader.checkpoint(note, { origin: this.#origin });
     if (wrong) return invalid('wrong_tree', `the checkpoint after entry ${size}: ${wrong}`);
-    const signed = verifyNote(parseNote(note)!, this.#key);
+    const signed = verifyNote(parseNote(note)!, ...this.#keys);
     if (signed === 'invalid_signature') {
       return invalid('invalid_signature', `the checkpoint after entry ${size}: its signature is wrong`);
     }

@@ -16,16 +16,17 @@ import { invalid, Misuse, valid, type Verification } from './result.ts';
  */
 export async function verifyAudit(input: unknown): Promise<Verification> {
   const members = membersOf(input, ['entries']);
-  const key = keyMember(members);
+  const keys = keyMember(members);
   const entries = members['entries'];
   if (!Array.isArray(entries) || !entries.every(isEntry)) return invalid('malformed', 'entries must be audit entries');
   const runs = checkRun(entries);
   if ('reason' in runs) return brokenAt(runs, entries.length);
 
-  const note = noteOf(members['checkpoint'], key);
+  const note = noteOf(members['checkpoint'], keys);
   if (note && 'valid' in note) return note;
   const claims = { ...runs.claims, ...(note ? { checkpoint: { origin: note.origin, size: Number(note.size) } } : {}) };
-  if (!note && key) return invalid('not_covered', 'a key was given, and no checkpoint that it could vouch for', claims);
+  if (!note && keys)
+    return invalid('not_covered', 'a key was given, and no checkpoint that it could vouch for', claims);
   if (!note) {
     return valid('the entries are whole among themselves; no checkpoint was given that vouches for them', claims);
   }
@@ -33,7 +34,7 @@ export async function verifyAudit(input: unknown): Promise<Verification> {
   if (first && !originOfOrg(first.org).test(note.origin)) {
     return invalid('wrong_tree', 'the checkpoint is of another organization', claims);
   }
-  return underCheckpoint({ members, entries, reader: runs.reader, note, key: key!, claims });
+  return underCheckpoint({ members, entries, reader: runs.reader, note, keys: keys!, claims });
 }
 
 interface Question {
@@ -42,11 +43,11 @@ interface Question {
   /** Absent when the entries do not begin with the first. */
   reader?: TrailReader;
   note: SignedNote;
-  key: Buffer;
+  keys: Buffer[];
   claims: Members;
 }
 
-function underCheckpoint({ members, entries, reader, note, key, claims }: Question): Verification {
+function underCheckpoint({ members, entries, reader, note, keys, claims }: Question): Verification {
   const proofs = members['proofs'] ?? [];
   if (!Array.isArray(proofs) || !proofs.every(isObject)) return invalid('malformed', 'proofs must be objects', claims);
   const proved = new Set<number>();
@@ -58,7 +59,7 @@ function underCheckpoint({ members, entries, reader, note, key, claims }: Questi
     }
     proved.add(entry.sequence);
   }
-  const growth = growthFlaw(members, proofs, note, key);
+  const growth = growthFlaw(members, proofs, note, keys);
   if (growth) return invalid(growth.code, growth.detail, claims);
 
   const whole = reader ? rebuilt(entries, note) : undefined;
@@ -90,10 +91,10 @@ function provesInclusion(inclusion: Members, entry: TrailEntry, { size, root }: 
   return verifyInclusion({ index, size, root, leaf: auditLeaf(entry.entry_hash), path });
 }
 
-function growthFlaw(members: Members, proofs: Members[], note: SignedNote, key: Buffer) {
+function growthFlaw(members: Members, proofs: Members[], note: SignedNote, keys: Buffer[]) {
   const earlier = members['earlier_checkpoint'];
   if (earlier === undefined) return undefined;
-  const old = noteOf(earlier, key);
+  const old = noteOf(earlier, keys);
   if (!old || 'valid' in old)
     return { code: old?.code ?? 'malformed', detail: 'the earlier checkpoint does not verify' };
   if (old.origin.split('/audit/')[1] !== note.origin.split('/audit/')[1]) {
@@ -142,12 +143,12 @@ export function brokenAt({ sequence, entryId, reason }: Break, checked: number):
 }
 
 /** A checkpoint that the key signed; or why it is none. */
-export function noteOf(checkpoint: unknown, key: Buffer | undefined): SignedNote | Verification | undefined {
+export function noteOf(checkpoint: unknown, keys: Buffer[] | undefined): SignedNote | Verification | undefined {
   if (checkpoint === undefined || checkpoint === null) return undefined;
   const note = typeof checkpoint === 'string' ? parseNote(checkpoint) : undefined;
   if (!note) return invalid('malformed', 'the checkpoint is not a signed note');
-  if (!key) return invalid('key_missing', 'a checkpoint was given, and no key to verify it with');
-  const verdict = verifyNote(note, key);
+  if (!keys) return invalid('key_missing', 'a checkpoint was given, and no key to verify it with');
+  const verdict = verifyNote(note, ...keys);
   if (verdict === 'valid') return note;
   return verdict === 'unknown_key'
     ? invalid('unknown_key', 'the checkpoint is signed by another key')
@@ -155,11 +156,11 @@ export function noteOf(checkpoint: unknown, key: Buffer | undefined): SignedNote
 }
 
 /** @throws Misuse when there is a key that is none */
-export function keyMember({ public_key: given }: Members): Buffer | undefined {
-  const key = given === undefined ? undefined : ed25519In(given);
-  if (given !== undefined && !key)
+export function keyMember({ public_key: given }: Members): Buffer[] | undefined {
+  const keys = given === undefined ? undefined : ed25519In(given);
+  if (given !== undefined && !keys)
     throw new Misuse('"public_key" must be an Ed25519 key: JWK, or key of a signed note');
-  return key;
+  return keys;
 }
 
 /** An entry of any mode: the entry itself does not say it. */

@@ -17,16 +17,20 @@ function isJwk(value: unknown): value is JWK {
   return isObject(value) && typeof value['kty'] === 'string';
 }
 
-/** The 32 bytes of an Ed25519 public key given as JWK, as key of a signed note, as `whpk_…`, or as base64. */
-export function ed25519In(value: unknown): Buffer | undefined {
+/**
+ * Ed25519 public keys, 32 bytes each, given as JWKs, as key of a signed note, as `whpk_…`, or as base64; `undefined`
+ * when there is none. Keys of other types in a set are passed over.
+ */
+export function ed25519In(value: unknown): Buffer[] | undefined {
   if (typeof value === 'string') {
     const note = parseVerifierKey(value);
-    if (note) return note;
+    if (note) return [note];
     const text = value.replace(/^whpk_/, '');
-    return /^[A-Za-z0-9+/_-]{43}=?$/.test(text) ? Buffer.from(text, 'base64') : undefined;
+    return /^[A-Za-z0-9+/_-]{43}=?$/.test(text) ? [Buffer.from(text, 'base64')] : undefined;
   }
-  const keys = keysIn(value)?.filter(({ kty, crv, x }) => kty === 'OKP' && crv === 'Ed25519' && typeof x === 'string');
-  if (keys?.length !== 1) return undefined;
-  const bytes = Buffer.from(keys[0]!.x!, 'base64url');
-  return bytes.length === 32 ? bytes : undefined;
+  const keys = (keysIn(value) ?? [])
+    .filter(({ kty, crv }) => kty === 'OKP' && crv === 'Ed25519')
+    .map(({ x }) => (typeof x === 'string' ? Buffer.from(x, 'base64url') : Buffer.alloc(0)))
+    .filter((bytes) => bytes.length === 32);
+  return keys.length > 0 ? keys : undefined;
 }

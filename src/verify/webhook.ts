@@ -88,14 +88,14 @@ function standard({ headers, body, secret, publicKey, nowSeconds, tolerance }: D
   if (!/^\d{1,15}$/.test(timestamp)) return wrong('malformed', 'webhook-timestamp is not a number of seconds');
   const signed = Buffer.from(`${id}.${timestamp}.${body}`);
   const tokens = signatures.split(' ').map((token) => token.split(',') as [string, string | undefined]);
-  const key = publicKey === undefined ? undefined : ed25519In(publicKey);
-  const checkable = tokens.filter(([version]) => (version === 'v1' && secret) || (version === 'v1a' && key));
+  const keys = publicKey === undefined ? undefined : ed25519In(publicKey);
+  const checkable = tokens.filter(([version]) => (version === 'v1' && secret) || (version === 'v1a' && keys));
   if (checkable.length === 0) return undefined;
   const holds = checkable.some(([version, value]) => {
     const bytes = Buffer.from(value ?? '', 'base64');
     if (bytes.toString('base64') !== value) return false;
     if (version === 'v1') return sameBytes(bytes, hmac(secret!, signed));
-    return bytes.length === 64 && verify(null, signed, ed25519Key(key!), bytes);
+    return bytes.length === 64 && keys!.some((key) => verify(null, signed, ed25519Key(key), bytes));
   });
   if (!holds) return wrong('invalid_signature', 'no signature is of this key over this delivery');
   if (Math.abs(nowSeconds - Number(timestamp)) > tolerance) return wrong('expired', 'it was sent at another time');

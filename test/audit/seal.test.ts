@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sealAudit } from '../../src/activities/audit/seal.ts';
 import type { Tenant } from '../../src/domain/types.ts';
-import { anchoredSize, verifyAudit } from '../../src/store/audit.ts';
+import { anchoredSize, listAudit, verifyAudit } from '../../src/store/audit.ts';
 import { latestCheckpoint } from '../../src/store/audit-tree.ts';
+import { auditLeaf } from '../../src/trust/audit-trail.ts';
 import { parseNote, verifyNote } from '../../src/trust/checkpoint.ts';
 import { createTrailRig, keyOf, newSigner, rewriteChain, type TrailRig } from './trail.ts';
 
@@ -262,8 +263,6 @@ describe('tampering with the database', () => {
     const tenant = await trail();
     await rig.tamper(`UPDATE audit_entries SET body = '{"i": -1}' WHERE ${where(tenant)} AND seq = 6`);
     await rewriteChain(rig, tenant, 6);
-    const { listAudit } = await import('../../src/store/audit.ts');
-    const { auditLeaf } = await import('../../src/trust/audit-trail.ts');
     const rows = await listAudit(rig.database.pool, tenant, { order: 'asc', limit: SEALED });
     const hashes = Buffer.concat(rows.map((row) => auditLeaf(row.entryHash))).toString('hex');
     await rig.tamper(`UPDATE audit_tiles SET hashes = '\\x${hashes}' WHERE ${where(tenant)}`);

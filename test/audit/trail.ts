@@ -4,7 +4,8 @@ import { toTypeId } from '../../src/domain/ids.ts';
 import type { Mode, Tenant } from '../../src/domain/types.ts';
 import { recordFact } from '../../src/store/facts.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
-import type { SealingKey } from '../../src/store/audit.ts';
+import { listAudit, trailEntry, type SealingKey } from '../../src/store/audit.ts';
+import { entryHash } from '../../src/trust/audit-entry.ts';
 import { createSigner, type Signer } from '../../src/trust/signing.ts';
 import { createTestDatabase, type TestDatabase } from '../setup/database.ts';
 
@@ -69,8 +70,6 @@ export async function createTrailRig(): Promise<TrailRig> {
 
 /** Rewrites the chain from an entry on so that every hash and link holds again, the head included: the work of an insider. */
 export async function rewriteChain(rig: TrailRig, { orgId, mode }: Tenant, from: number): Promise<void> {
-  const { listAudit, trailEntry } = await import('../../src/store/audit.ts');
-  const { entryHash } = await import('../../src/trust/audit-entry.ts');
   const tenant = { orgId, mode };
   const rows = await listAudit(rig.database.pool, tenant, { order: 'asc', after: from - 2, limit: 10_000 });
   const where = `org_id = '${orgId}' AND mode = '${mode}'`;

@@ -5,15 +5,14 @@ import { verifyAgentCard, verifyHttpSignature, verifyVerdict, verifyWebhook } fr
 import { verifyCompact } from '../../src/verify/jws.ts';
 import { haveVectors, MISSING, readVector } from './vectors.ts';
 
-const read = <T>(name: string): T => JSON.parse(readVector(name)) as T;
-const when = describe.skipIf(!haveVectors);
+const read = (name: string): unknown => JSON.parse(readVector(name));
 
 it.skipIf(haveVectors)(MISSING, ({ skip }) => {
   expect(haveVectors).toBe(false);
   skip(MISSING);
 });
 
-when('published verdicts', () => {
+describe.skipIf(!haveVectors)('published verdicts', () => {
   interface Corpus {
     now: string;
     issuerPrefix: string;
@@ -21,7 +20,7 @@ when('published verdicts', () => {
     cases: { id: string; jws: string; expect: { valid: boolean; decision?: string; code?: string } }[];
   }
   it('are judged as they say', async () => {
-    const { now, issuerPrefix, jwks, cases } = read<Corpus>('fidacy/verifier-conformance.json');
+    const { now, issuerPrefix, jwks, cases } = read('fidacy/verifier-conformance.json') as Corpus;
     const issuer = issuerPrefix.replace(/#$/, '');
     for (const { id, jws, expect: expected } of cases) {
       const { valid, code, claims } = await verifyVerdict({ jws, jwks, now, issuer });
@@ -32,7 +31,7 @@ when('published verdicts', () => {
   });
 });
 
-when('published signed cards', () => {
+describe.skipIf(!haveVectors)('published signed cards', () => {
   interface Cards {
     public_jwk: object;
     canonicalization_cases: { id: string; agent_card: Record<string, unknown>; expected_jcs_payload: string }[];
@@ -44,7 +43,7 @@ when('published signed cards', () => {
       signature: string;
     }[];
   }
-  const cards = () => read<Cards>('a2a/card-signing.json');
+  const cards = () => read('a2a/card-signing.json') as Cards;
 
   it('have the canonical form that they say', () => {
     const { canonicalization_cases, signing_cases } = cards();
@@ -65,7 +64,7 @@ when('published signed cards', () => {
   });
 });
 
-when('published webhooks', () => {
+describe.skipIf(!haveVectors)('published webhooks', () => {
   interface Webhook {
     case: string;
     secret: string;
@@ -76,7 +75,7 @@ when('published webhooks', () => {
     now: number;
     valid: boolean;
   }
-  const cases = haveVectors ? read<{ cases: Webhook[] }>('webhooks/standard-webhooks.json').cases : [];
+  const cases = haveVectors ? (read('webhooks/standard-webhooks.json') as { cases: Webhook[] }).cases : [];
 
   it.each(cases)('$case', async ({ secret, id, timestamp, signature, body, now, valid }) => {
     const all = { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature };
@@ -85,7 +84,7 @@ when('published webhooks', () => {
   });
 });
 
-when('published signed requests', () => {
+describe.skipIf(!haveVectors)('published signed requests', () => {
   interface Signed {
     id: string;
     message: { start_line: string; headers: [string, string][]; body: string | null };
@@ -94,7 +93,7 @@ when('published signed requests', () => {
     valid: boolean;
   }
   const vectors = haveVectors
-    ? read<{ keys: object; cases: Signed[] }>('http-message-signatures/rfc9421.json')
+    ? (read('http-message-signatures/rfc9421.json') as { keys: object; cases: Signed[] })
     : { keys: {}, cases: [] };
 
   it.each(vectors.cases)('$id', async ({ message, signature, signature_input, valid }) => {
@@ -114,14 +113,14 @@ when('published signed requests', () => {
   });
 });
 
-when('published canonical JSON', () => {
+describe.skipIf(!haveVectors)('published canonical JSON', () => {
   it.each(['french', 'structures', 'weird'])('%s', (name) => {
     const input = JSON.parse(readVector(`jcs/input/${name}.json`)) as unknown;
     expect(canonicalJson(input)).toBe(readVector(`jcs/output/${name}.json`));
   });
 
   it('numbers', () => {
-    const numbers = read<{ ieee754: string; expected: string | null }[]>('jcs/numbers.json');
+    const numbers = read('jcs/numbers.json') as { ieee754: string; expected: string | null }[];
     const lines = readVector('jcs/es6-numbers.txt').trim().split('\n');
     const all = [
       ...numbers,
@@ -133,21 +132,19 @@ when('published canonical JSON', () => {
     expect(all.length).toBeGreaterThan(500);
     for (const { ieee754, expected } of all) {
       const value = Buffer.from(ieee754.padStart(16, '0'), 'hex').readDoubleBE();
-      const print = () => canonicalJson(value);
-      if (expected === null) expect(print).toThrow();
-      else expect(print()).toBe(expected);
+      expect([ieee754, printed(value)]).toEqual([ieee754, expected]);
     }
   });
 });
 
-when('published JSON Web Signatures', () => {
+describe.skipIf(!haveVectors)('published JSON Web Signatures', () => {
   interface Group {
     comment: string;
     public?: { kid?: string; kty: string; alg?: string };
     tests: { tcId: number; comment: string; jws: unknown; result: 'valid' | 'invalid' | 'acceptable' }[];
   }
   const groups = haveVectors
-    ? read<{ testGroups: Group[] }>('wycheproof/json_web_signature_test.json').testGroups.filter(
+    ? (read('wycheproof/json_web_signature_test.json') as { testGroups: Group[] }).testGroups.filter(
         (group) => group.public,
       )
     : [];
@@ -165,7 +162,7 @@ when('published JSON Web Signatures', () => {
   });
 
   it('with a shared secret are not taken at all', async () => {
-    const { testGroups } = read<{ testGroups: Group[] }>('wycheproof/json_web_signature_test.json');
+    const { testGroups } = read('wycheproof/json_web_signature_test.json') as { testGroups: Group[] };
     const secret = testGroups.filter((group) => !group.public) as (Group & { private: { kty: string } })[];
     expect(secret.length).toBeGreaterThan(0);
     for (const { private: key, tests } of secret) {
@@ -183,5 +180,14 @@ function headerOf(jws: unknown): { kid?: string; alg?: string } | undefined {
     return JSON.parse(Buffer.from(String(jws).split('.')[0]!, 'base64url').toString()) as { kid?: string };
   } catch {
     return undefined;
+  }
+}
+
+/** `null` where there is no canonical form. */
+function printed(value: number): string | null {
+  try {
+    return canonicalJson(value);
+  } catch {
+    return null;
   }
 }

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { projectRoot } from '../../src/cli/paths.ts';
@@ -14,7 +15,7 @@ const shown = [...page.matchAll(/```sh\nprokura (verify [^\n]+)\n```\n+```json\n
 
 describe('docs/verification.md', () => {
   it('has an example of every kind', () => {
-    const kinds = new Set(shown.map(({ command }) => command.split(' ')[1]));
+    const kinds = new Set(shown.map(({ command }) => command.split(' ')[1]!));
     expect([...kinds].sort()).toEqual(Object.keys(KINDS).sort());
   });
 
@@ -28,7 +29,6 @@ describe('docs/verification.md', () => {
   });
 
   it('names every code that the kinds answer with', async () => {
-    const { readdirSync, readFileSync } = await import('node:fs');
     const folder = new URL('../../src/verify/', import.meta.url);
     const source = readdirSync(folder)
       .map((file) => readFileSync(new URL(file, folder), 'utf8'))

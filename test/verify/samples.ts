@@ -223,8 +223,10 @@ interface CertificateOptions {
 let serial = 0;
 export async function certificate(subject: string, options: CertificateOptions = {}): Promise<Authority> {
   const { issuer, ca = false, pathLength, from = at(-1), to = at(30), algorithm = 'Ed25519' } = options;
-  const usages =
-    options.usages ?? (ca ? KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign : KeyUsageFlags.digitalSignature);
+  const { keyCertSign, cRLSign, digitalSignature } = KeyUsageFlags;
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- flags are joined by bits, which makes a number
+  const usual = (ca ? keyCertSign | cRLSign : digitalSignature) as KeyUsageFlags;
+  const usages = options.usages ?? usual;
   const keys = (await crypto.subtle.generateKey(GENERATE[algorithm], true, [
     'sign',
     'verify',

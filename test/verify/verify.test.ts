@@ -411,10 +411,10 @@ describe('audit entries', () => {
           ...(entry.sequence === 100 || entry.sequence === 298 ? [{ checkpoint: note(entry.sequence) }] : []),
         ]),
       ]).map((line) => JSON.stringify(line));
-    const publicKey = Buffer.from(key.jwk.x!, 'base64url');
+    const publicKeys = [Buffer.from(s.newKey().jwk.x!, 'base64url'), Buffer.from(key.jwk.x!, 'base64url')];
 
     it('is valid under the given key, and says when the key is its own', async () => {
-      const given = await verifyAuditBundle(lines(), { publicKey });
+      const given = await verifyAuditBundle(lines(), { publicKeys });
       expect(given).toMatchObject({
         code: 'valid',
         claims: { entries: 300, anchored: 298, pending: 2, key_given: true },
@@ -429,7 +429,7 @@ describe('audit entries', () => {
 
     it('is an extension of a checkpoint that was kept, or is not', async () => {
       const with_ = async (earlierCheckpoint: string) =>
-        (await verifyAuditBundle(lines(), { publicKey, earlierCheckpoint })).code;
+        (await verifyAuditBundle(lines(), { publicKeys, earlierCheckpoint })).code;
       expect(await with_(note(57))).toBe('valid');
       expect(await with_(s.checkpointOf(s.trail(57, 2), key))).toBe('wrong_tree');
       expect(await with_(s.checkpointOf(s.trail(301), key))).toBe('incomplete');
@@ -445,20 +445,20 @@ describe('audit entries', () => {
       ['malformed', (all: object[]) => all.slice(1)],
       ['not_covered', (all: object[]) => all.filter((x) => !('checkpoint' in x))],
     ])('%s (case %#)', async (code, spoil) => {
-      expect((await verifyAuditBundle(lines(spoil), { publicKey })).code).toBe(code);
+      expect((await verifyAuditBundle(lines(spoil), { publicKeys })).code).toBe(code);
     });
 
     it('is refused under another key, when its newest checkpoint is by one, and with a wrong signature', async () => {
       const other = s.newKey();
       const otherKey = Buffer.from(other.jwk.x!, 'base64url');
-      expect((await verifyAuditBundle(lines(), { publicKey: otherKey })).code).toBe('unknown_key');
+      expect((await verifyAuditBundle(lines(), { publicKeys: [otherKey] })).code).toBe('unknown_key');
       const mixed = lines((all) =>
         all.map((x, i) =>
           'checkpoint' in x && i > 200 ? { checkpoint: s.checkpointOf(entries.slice(0, 298), other) } : x,
         ),
       );
-      expect((await verifyAuditBundle(mixed, { publicKey })).code).toBe('unknown_key');
-      expect((await verifyAuditBundle(mixed, { publicKey: otherKey })).code).toBe('valid');
+      expect((await verifyAuditBundle(mixed, { publicKeys })).code).toBe('unknown_key');
+      expect((await verifyAuditBundle(mixed, { publicKeys: [otherKey] })).code).toBe('valid');
     });
   });
 });

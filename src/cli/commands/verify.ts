@@ -91,18 +91,23 @@ async function verifyInput(kind: string, file: string | undefined, options: Audi
 
 async function bundleOptions({ key, earlierCheckpoint }: AuditOptions) {
   const keyText = key === undefined ? undefined : await readFile(key, 'utf8');
-  const publicKey = keyText === undefined ? undefined : ed25519In(tryParse(keyText) ?? keyText.trim());
-  if (keyText !== undefined && !publicKey) throw new Misuse('--key is not one Ed25519 public key');
+  const publicKeys = keyText === undefined ? undefined : ed25519In(tryParse(keyText) ?? keyText.trim());
+  if (keyText !== undefined && !publicKeys) throw new Misuse('--key holds no Ed25519 public key');
   const earlier = earlierCheckpoint === undefined ? undefined : await readFile(earlierCheckpoint, 'utf8');
-  return { publicKey, earlierCheckpoint: earlier };
+  return { publicKeys, earlierCheckpoint: earlier };
 }
 
 /** The options say the same as the members of an object. */
-function withKey(input: unknown, { publicKey, earlierCheckpoint }: Awaited<ReturnType<typeof bundleOptions>>): unknown {
+function withKey(
+  input: unknown,
+  { publicKeys, earlierCheckpoint }: Awaited<ReturnType<typeof bundleOptions>>,
+): unknown {
   if (typeof input !== 'object' || input === null) return input;
   return {
     ...input,
-    ...(publicKey && { public_key: publicKey.toString('base64') }),
+    ...(publicKeys && {
+      public_key: publicKeys.map((key) => ({ kty: 'OKP', crv: 'Ed25519', x: key.toString('base64url') })),
+    }),
     ...(earlierCheckpoint !== undefined && { earlier_checkpoint: earlierCheckpoint }),
   };
 }
