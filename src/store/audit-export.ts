@@ -11,15 +11,23 @@ const FORMAT = 'prokura-audit/1';
  * The trail as it stands now, object by object: a header, then the entries in order, each checkpoint right after the
  * entry it was made at, so that a reader needs no memory of what came before. Entries that are recorded meanwhile are
  * left for the next export.
- * @param publicKey JWK of the key that seals
+ * @param publicKeys JWK Set of the keys that seal or sealed
  */
-export async function exportTrail(db: Db, tenant: Tenant, publicKey: object): Promise<AsyncGenerator<object>> {
+export async function exportTrail(
+  db: Db,
+  tenant: Tenant,
+  publicKeys: { keys: readonly { kid?: string }[] },
+): Promise<AsyncGenerator<object>> {
   const { rows } = await db.query<{ seq: number; hash: string }>(
     'SELECT seq, hash FROM audit_heads WHERE org_id = $1 AND mode = $2',
     [tenant.orgId, tenant.mode],
   );
   const head = rows[0] ?? { seq: 0, hash: '' };
-  const checkpoint = await latestCheckpoint(db, tenant);
+  const checkpoint = await latestCheckpoint(
+    db,
+    tenant,
+    publicKeys.keys.map(({ kid }) => kid!),
+  );
   const org = toTypeId('org', tenant.orgId);
   const header = {
     format: FORMAT,
@@ -27,7 +35,7 @@ export async function exportTrail(db: Db, tenant: Tenant, publicKey: object): Pr
     mode: tenant.mode,
     size: head.seq,
     head: head.hash,
-    public_key: publicKey,
+    public_key: publicKeys,
     // One that was made after the head was read covers entries that are not in here.
     checkpoint: checkpoint && checkpoint.size <= head.seq ? checkpoint.note : null,
   };

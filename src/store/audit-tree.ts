@@ -34,13 +34,17 @@ export async function lockTree(db: Db, { orgId, mode }: Tenant): Promise<boolean
   return rows[0]!.locked;
 }
 
-/** The newest checkpoint; after a change of keys the one signed last. */
-export async function latestCheckpoint(db: Db, { orgId, mode }: Tenant): Promise<CheckpointRow | undefined> {
+/** The newest checkpoint; of several, after a change of keys, the one by the first of these keys. */
+export async function latestCheckpoint(
+  db: Db,
+  { orgId, mode }: Tenant,
+  kids: readonly string[],
+): Promise<CheckpointRow | undefined> {
   const { rows } = await db.query<CheckpointRow>({
     name: 'latest-audit-checkpoint',
     text: `SELECT ${COLUMNS} FROM audit_checkpoints WHERE org_id = $1 AND mode = $2
-            ORDER BY size DESC, sealed_at DESC LIMIT 1`,
-    values: [orgId, mode],
+            ORDER BY size DESC, array_position($3::text[], kid) NULLS LAST LIMIT 1`,
+    values: [orgId, mode, kids],
   });
   return rows[0];
 }

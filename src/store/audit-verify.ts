@@ -11,20 +11,17 @@ export interface ChainVerdict {
   firstBreak?: Break;
 }
 
-/** The key that seals now; checkpoints of earlier keys are held against the entries only. */
-export interface SealingKey {
-  kid: string;
-  /** 32 bytes (Ed25519). */
-  publicKey: Buffer;
-}
+/** Ed25519 keys that seal or sealed, 32 bytes each, by their RFC 7638 thumbprint. */
+export type SealingKeys = ReadonlyMap<string, Buffer>;
 
 /**
  * Recomputes every entry, link and checkpoint up to the head as it stands now, as anybody could from an export, and
  * compares each sealed entry with the tree. `firstBreak` is the first place where the trail is not what it says it is.
- * @param key signatures are checked, and demanded of the newest checkpoint, when it is given
+ * @param keys when given, a signature by one of them is demanded of the newest checkpoint; earlier ones by keys that are
+ * not among them are held against the entries only
  */
-export async function verifyAudit(db: Db, tenant: Tenant, key?: SealingKey): Promise<ChainVerdict> {
-  const bounds = await boundsOf(db, tenant, key?.kid ?? '');
+export async function verifyAudit(db: Db, tenant: Tenant, keys?: SealingKeys): Promise<ChainVerdict> {
+  const bounds = await boundsOf(db, tenant, [...(keys?.keys() ?? [])]);
   const org = toTypeId('org', tenant.orgId);
   const reader = new TrailReader(org);
   const origin = originPattern(org, tenant.mode);
@@ -43,7 +40,7 @@ export async function verifyAudit(db: Db, tenant: Tenant, key?: SealingKey): Pro
       const flaw = reader.entry(entry, row.seq <= bounds.anchored ? seal.leaf(row.seq) : undefined);
       if (flaw) return verdict(flaw);
       for (const { note, kid } of seal.checkpoints.filter(({ size }) => size === row.seq)) {
-        const wrong = reader.checkpoint(note, { origin, key: kid === key?.kid ? key.publicKey : undefined });
+        const wrong = reader.checkpoint(note, { origin, key: keys?.get(kid) });
         if (wrong) return verdict({ sequence: row.seq, entryId: entry.entry_id, reason: wrong });
       }
     }
@@ -54,8 +51,8 @@ export async function verifyAudit(db: Db, tenant: Tenant, key?: SealingKey): Pro
   if (bounds.last > bounds.head) return broken('an entry stands behind the head', bounds.last);
   if (bounds.anchored > bounds.head) return broken('the trail ends before its checkpoint', bounds.head + 1);
   if (bounds.leaves !== bounds.anchored) return broken('the tree does not end where its newest checkpoint does');
-  if (key && bounds.own < bounds.anchored) {
-    return broken('the newest checkpoint is not signed by the key of this installation', bounds.anchored);
+  if (keys && bounds.own < bounds.anchored) {
+    return broken('the newest checkpoint is not signed by a key of this installation', bounds.anchored);
   }
   return verdict();
 }
@@ -66,25 +63,25 @@ interface Bounds {
   first: number | null;
   last: number;
   anchored: number;
-  /** The newest size that the key of this installation signed. */
+  /** The newest size that one of the keys signed. */
   own: number;
   /** Leaves in the stored tree. */
   leaves: number;
 }
 
 /** Where the trail and its seal begin and end, all at one moment. */
-async function boundsOf(db: Db, { orgId, mode }: Tenant, kid: string): Promise<Bounds> {
+async function boundsOf(db: Db, { orgId, mode }: Tenant, kids: string[]): Promise<Bounds> {
   const { rows } = await db.query<Bounds>(
     `SELECT coalesce(h.seq, 0) AS head, coalesce(h.hash, $4) AS hash,
             (SELECT min(seq) FROM audit_entries WHERE org_id = $1 AND mode = $2) AS first,
             (SELECT coalesce(max(seq), 0) FROM audit_entries WHERE org_id = $1 AND mode = $2) AS last,
             (SELECT coalesce(max(size), 0) FROM audit_checkpoints WHERE org_id = $1 AND mode = $2) AS anchored,
             (SELECT coalesce(max(size), 0) FROM audit_checkpoints
-              WHERE org_id = $1 AND mode = $2 AND kid = $3) AS own,
+              WHERE org_id = $1 AND mode = $2 AND kid = ANY ($3::text[])) AS own,
             coalesce((SELECT index * 256 + length(hashes) / 32 FROM audit_tiles
                        WHERE org_id = $1 AND mode = $2 AND level = 0 ORDER BY index DESC LIMIT 1), 0) AS leaves
        FROM (SELECT) AS one LEFT JOIN audit_heads h ON h.org_id = $1 AND h.mode = $2`,
-    [orgId, mode, kid, GENESIS],
+    [orgId, mode, kids, GENESIS],
   );
   return rows[0]!;
 }

@@ -44,6 +44,11 @@ export function signCheckpoint(checkpoint: Checkpoint, signer: Pick<Signer, 'pub
   return `${body}\n— ${origin} ${Buffer.concat([id, signature]).toString('base64')}\n`;
 }
 
+/** Every published key, by the id that a checkpoint is stored with. */
+export function sealingKeys({ publicJwks }: Pick<Signer, 'publicJwks'>): Map<string, Buffer> {
+  return new Map(publicJwks.map(({ kid, x }) => [kid!, Buffer.from(x!, 'base64url')]));
+}
+
 /** The parts of a note; `undefined` when it is not a checkpoint. */
 export function parseNote(note: string): SignedNote | undefined {
   if (note.length > MAX_NOTE_CHARS || !note.endsWith('\n')) return undefined;

@@ -154,7 +154,7 @@ describe('the export', () => {
   it('holds every entry and checkpoint, in an order that a reader without memory can check', async () => {
     const [header, ...lines] = await exported();
     const { x } = t.deps.signer.publicJwk;
-    expect(header).toMatchObject({ format: 'prokura-audit/1', size: 305, public_key: { x } });
+    expect(header).toMatchObject({ format: 'prokura-audit/1', size: 305, public_key: { keys: [{ x }] } });
     const reader = new TrailReader();
     const checkpoints: number[] = [];
     for (const line of lines as { entry?: TrailEntry; checkpoint?: string }[]) {

@@ -5,7 +5,7 @@ import { anchoredSize, listAudit, verifyAudit } from '../../src/store/audit.ts';
 import { latestCheckpoint } from '../../src/store/audit-tree.ts';
 import { auditLeaf } from '../../src/trust/audit-trail.ts';
 import { parseNote, verifyNote } from '../../src/trust/checkpoint.ts';
-import { createTrailRig, keyOf, newSigner, rewriteChain, type TrailRig } from './trail.ts';
+import { createTrailRig, keysOf, newSigner, rewriteChain, type TrailRig } from './trail.ts';
 
 let rig: TrailRig;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig.database.drop());
 
-const verify = (tenant: Tenant) => verifyAudit(rig.database.pool, tenant, keyOf(rig.signer));
+const verify = (tenant: Tenant) => verifyAudit(rig.database.pool, tenant, keysOf(rig.signer));
 const anchored = (tenant: Tenant) => anchoredSize(rig.database.pool, tenant);
 const where = ({ orgId, mode }: Tenant) => `org_id = '${orgId}' AND mode = '${mode}'`;
 
@@ -26,10 +26,10 @@ describe('the sealer', () => {
     expect(await anchored(tenant)).toBe(3);
     expect(await rig.seal()).toMatchObject({ sealed: 0, checkpoints: 0 });
 
-    const checkpoint = await latestCheckpoint(rig.database.pool, tenant);
+    const checkpoint = await latestCheckpoint(rig.database.pool, tenant, [rig.signer.kid]);
     const note = parseNote(checkpoint!.note)!;
-    expect(verifyNote(note, keyOf(rig.signer).publicKey)).toBe('valid');
-    expect(verifyNote(note, keyOf(await newSigner()).publicKey)).toBe('unknown_key');
+    expect(verifyNote(note, ...keysOf(rig.signer).values())).toBe('valid');
+    expect(verifyNote(note, ...keysOf(await newSigner()).values())).toBe('unknown_key');
     expect(note.origin).toMatch(/^api\.example\/audit\/org_\w+\/test$/);
     expect(await verify(tenant)).toEqual({ entriesChecked: 3 });
   });
@@ -73,16 +73,30 @@ describe('the sealer', () => {
     const tenant = await rig.organization();
     await rig.grow(tenant, 4);
     await rig.seal();
-    const next = await newSigner();
-    expect((await verifyAudit(rig.database.pool, tenant, keyOf(next))).firstBreak?.reason).toContain(
-      'newest checkpoint',
-    );
+    const next = await newSigner(rig.signer);
+    expect(await verifyAudit(rig.database.pool, tenant, keysOf(next))).toEqual({ entriesChecked: 4 });
     await sealAudit({ ...rig.sealer, signer: next });
     await sealAudit({ ...rig.sealer, signer: next });
     const { rowCount } = await rig.database.pool.query(`SELECT FROM audit_checkpoints WHERE ${where(tenant)}`);
     expect(rowCount).toBe(2);
-    expect(await verifyAudit(rig.database.pool, tenant, keyOf(next))).toEqual({ entriesChecked: 4 });
-    await sealAudit(rig.sealer);
+    const alone = new Map([[next.kid, keysOf(next).get(next.kid)!]]);
+    expect(await verifyAudit(rig.database.pool, tenant, alone)).toEqual({ entriesChecked: 4 });
+  });
+
+  it('builds nothing on a checkpoint by a key that it does not know', async () => {
+    const tenant = await rig.organization();
+    await rig.grow(tenant, 2);
+    await rig.seal();
+    await rig.grow(tenant, 2);
+    const stranger = await newSigner();
+    const pass = await sealAudit({ ...rig.sealer, signer: stranger });
+    expect(pass.refused).toContainEqual(
+      expect.stringMatching(/ at 2: the newest checkpoint is signed by .* no key of/),
+    );
+    expect(await anchored(tenant)).toBe(2);
+    const { firstBreak } = await verifyAudit(rig.database.pool, tenant, keysOf(stranger));
+    expect(firstBreak?.reason).toContain('newest checkpoint');
+    await rig.seal();
   });
 
   it('seals nothing from a break on, says where it is, and goes on with the other trails', async () => {

@@ -4,18 +4,20 @@ import { toTypeId } from '../../src/domain/ids.ts';
 import type { Mode, Tenant } from '../../src/domain/types.ts';
 import { recordFact } from '../../src/store/facts.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
-import { listAudit, trailEntry, type SealingKey } from '../../src/store/audit.ts';
+import { listAudit, trailEntry, type SealingKeys } from '../../src/store/audit.ts';
 import { entryHash } from '../../src/trust/audit-entry.ts';
+import { sealingKeys } from '../../src/trust/checkpoint.ts';
 import { createSigner, type Signer } from '../../src/trust/signing.ts';
 import { createTestDatabase, type TestDatabase } from '../setup/database.ts';
 
-export const newSigner = (): Promise<Signer> =>
-  createSigner(JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })));
+/** @param former keys that only verify */
+export const newSigner = (...former: Signer[]): Promise<Signer> => {
+  const own = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  return createSigner(JSON.stringify({ keys: [own, ...former.map(({ publicJwk }) => publicJwk)] }));
+};
 
-export const keyOf = ({ kid, publicJwk }: Signer): SealingKey => ({
-  kid,
-  publicKey: Buffer.from(publicJwk.x!, 'base64url'),
-});
+export const keysOf = (...signers: Signer[]): SealingKeys =>
+  new Map(signers.flatMap((signer) => [...sealingKeys(signer)]));
 
 export interface TrailRig {
   database: TestDatabase;

@@ -14,7 +14,7 @@ import {
 import { inTransaction, type Db } from '../../store/pool.ts';
 import { edgeOf, TileWriter, type Tile } from '../../trust/audit-tiles.ts';
 import { auditLeaf, flawOf, GENESIS, type Break } from '../../trust/audit-trail.ts';
-import { originOf, parseNote, signCheckpoint, verifyNote } from '../../trust/checkpoint.ts';
+import { originOf, parseNote, sealingKeys, signCheckpoint, verifyNote } from '../../trust/checkpoint.ts';
 import type { Signer } from '../../trust/signing.ts';
 import type { SealPass } from './types.ts';
 
@@ -65,7 +65,7 @@ interface SealStep {
 async function sealBatch(deps: SealDeps, db: Db, tenant: Tenant): Promise<SealStep> {
   const { signer, publicUrl } = deps;
   if (!(await lockTree(db, tenant))) return { sealed: 0, more: false };
-  const latest = await latestCheckpoint(db, tenant);
+  const latest = await latestCheckpoint(db, tenant, [...sealingKeys(signer).keys()]);
   const from = latest?.size ?? 0;
   const org = toTypeId('org', tenant.orgId);
   const tree = openTree(latest, await readTiles(db, tenant, edgeOf(from)), signer);
@@ -98,9 +98,8 @@ function openTree(latest: CheckpointRow | undefined, edge: Tile[], signer: Signe
   if (!latest) return tree;
   const note = parseNote(latest.note);
   if (!note?.root.equals(tree.root())) return 'the stored tree is not that of its newest checkpoint';
-  const isOurs = latest.kid === signer.kid;
-  if (isOurs && verifyNote(note, Buffer.from(signer.publicJwk.x!, 'base64url')) !== 'valid') {
-    return 'the newest checkpoint is not signed with the key that it names';
-  }
-  return tree;
+  // Whoever writes a forged tree may name a key that nobody knows; to build on it would be to sign the forgery.
+  const key = sealingKeys(signer).get(latest.kid);
+  if (!key) return `the newest checkpoint is signed by ${latest.kid}, which is no key of PROKURA_SIGNING_KEY`;
+  return verifyNote(note, key) === 'valid' ? tree : 'the newest checkpoint is not signed with the key that it names';
 }

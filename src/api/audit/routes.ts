@@ -5,14 +5,14 @@ import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { listOf, pageQuery, timeIn } from '../schemas.ts';
+import { sealingKeys } from '../../trust/checkpoint.ts';
 import { AuditEntry, AuditVerdict } from './schemas.ts';
 import { sealRoutes } from './seal-routes.ts';
 import { auditRoute } from './shared.ts';
 
 /** The audit trail of the organization, the recomputation of its chain, and what its seal proves. */
 export function auditRoutes(deps: Pick<ApiDeps, 'signer'>): AnyRoute[] {
-  const { kid, publicJwk } = deps.signer;
-  const key = { kid, publicKey: Buffer.from(publicJwk.x!, 'base64url') };
+  const keys = sealingKeys(deps.signer);
   return [
     route({
       ...auditRoute,
@@ -53,7 +53,7 @@ export function auditRoutes(deps: Pick<ApiDeps, 'signer'>): AnyRoute[] {
       summary: 'Recomputes every entry, link and checkpoint of the trail.',
       responses: { 200: AuditVerdict },
       handler: async ({ tenant, db }) => {
-        const { entriesChecked, firstBreak } = await verifyAudit(db, tenant, key);
+        const { entriesChecked, firstBreak } = await verifyAudit(db, tenant, keys);
         const { sequence, entryId, reason } = firstBreak ?? {};
         return {
           status: 200,

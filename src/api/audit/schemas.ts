@@ -35,7 +35,7 @@ export const AuditCheckpoint = z
     sealed_at: timeOut,
     key_id: z.string().meta({ description: 'RFC 7638 thumbprint; the key is in /.well-known/jwks.json' }),
     verifier_key: z.string().nullable().meta({
-      description: 'The key in the form of C2SP signed notes; null when another key than today’s signed',
+      description: 'The key in the form of C2SP signed notes; null when that key is no longer published',
     }),
   })
   .meta({ id: 'AuditCheckpoint' });

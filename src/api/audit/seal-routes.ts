@@ -9,7 +9,7 @@ import { latestCheckpoint, readTiles, type CheckpointRow } from '../../store/aud
 import type { Db } from '../../store/pool.ts';
 import { hashesOf, tilesOf } from '../../trust/audit-tiles.ts';
 import { auditLeaf } from '../../trust/audit-trail.ts';
-import { parseNote, verifierKey } from '../../trust/checkpoint.ts';
+import { parseNote, sealingKeys, verifierKey } from '../../trust/checkpoint.ts';
 import { consistencyRanges, inclusionRanges, type Range } from '../../trust/merkle.ts';
 import type { Signer } from '../../trust/signing.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -30,7 +30,7 @@ export function sealRoutes({ signer }: Pick<ApiDeps, 'signer'>): AnyRoute[] {
       responses: { 200: AuditCheckpoint },
       handler: async ({ tenant, db }) => ({
         status: 200,
-        body: printCheckpoint(await newestCheckpoint(db, tenant), signer),
+        body: printCheckpoint(await newestCheckpoint(db, tenant, signer), signer),
       }),
     }),
     route({
@@ -53,7 +53,7 @@ export function sealRoutes({ signer }: Pick<ApiDeps, 'signer'>): AnyRoute[] {
         if (entry_id === undefined && from_size === undefined) {
           throw invalidRequest('entry_id', 'is required, unless from_size is given');
         }
-        const checkpoint = await newestCheckpoint(db, tenant);
+        const checkpoint = await newestCheckpoint(db, tenant, signer);
         const { size } = checkpoint;
         if (from_size !== undefined && from_size > size) {
           throw invalidRequest('from_size', `is above the size of the newest checkpoint, ${size}`);
@@ -92,14 +92,14 @@ export function sealRoutes({ signer }: Pick<ApiDeps, 'signer'>): AnyRoute[] {
         status: 200,
         contentType: 'application/x-ndjson; charset=utf-8',
         headers: { 'Content-Disposition': `attachment; filename="audit-${tenant.mode}.ndjson"` },
-        body: Readable.from(lines(await exportTrail(db, tenant, signer.publicJwk))),
+        body: Readable.from(lines(await exportTrail(db, tenant, { keys: signer.publicJwks }))),
       }),
     }),
   ];
 }
 
-async function newestCheckpoint(db: Db, tenant: Tenant): Promise<CheckpointRow> {
-  const checkpoint = await latestCheckpoint(db, tenant);
+async function newestCheckpoint(db: Db, tenant: Tenant, signer: Signer): Promise<CheckpointRow> {
+  const checkpoint = await latestCheckpoint(db, tenant, [...sealingKeys(signer).keys()]);
   if (!checkpoint) throw new Problem('not_found', 'The trail has no checkpoint yet.');
   return checkpoint;
 }
@@ -120,6 +120,7 @@ async function provePath(db: Db, tenant: Tenant, ranges: Range[]): Promise<strin
 
 function printCheckpoint({ note, size, kid, sealedAt }: CheckpointRow, signer: Signer) {
   const { origin, root } = parseNote(note)!;
+  const key = sealingKeys(signer).get(kid);
   return {
     origin,
     size,
@@ -127,7 +128,7 @@ function printCheckpoint({ note, size, kid, sealedAt }: CheckpointRow, signer: S
     note,
     sealed_at: sealedAt.toISOString(),
     key_id: kid,
-    verifier_key: kid === signer.kid ? verifierKey(origin, Buffer.from(signer.publicJwk.x!, 'base64url')) : null,
+    verifier_key: key ? verifierKey(origin, key) : null,
   };
 }
 
