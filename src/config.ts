@@ -65,6 +65,8 @@ export const Settings = z.object({
   PROCESSOR_TIMEOUT_MS: z.coerce.number().int().positive().default(8_000),
   /** Bounded wait of an HTTP request for its committed answer. */
   ANSWER_WAIT_MS: z.coerce.number().int().positive().default(10_000),
+  /** How long an audit entry waits, at most and when nothing is behind, until a signed checkpoint covers it. */
+  AUDIT_SEAL_SECONDS: seconds(10),
   /** Webhook endpoints on loopback and private addresses are refused unless this is set (development: allowed). */
   WEBHOOK_ALLOW_PRIVATE: flag,
   /** Length of the windows that rate limits count in. */

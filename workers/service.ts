@@ -21,6 +21,7 @@ import { ReplyBus } from '../src/store/replies.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
 import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
+import { ensureAuditSealer } from './audit-sealer.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { createWorker } from './worker.ts';
@@ -71,8 +72,11 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   };
 
   async function startWorker() {
+    const backgroundPool = createPool(config.DATABASE_URL, 1, 'prokura sealer');
     const deps: ActivityDeps = {
       pool,
+      backgroundPool,
+      sealEveryMs: config.AUDIT_SEAL_SECONDS * 1_000,
       signer,
       sealer,
       replies,
@@ -90,6 +94,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       process.exitCode = 1;
       process.kill(process.pid, 'SIGTERM');
     });
+    await ensureAuditSealer(new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter }), config);
     const allowPrivate = config.WEBHOOK_ALLOW_PRIVATE || config.PROKURA_ENV === 'development';
     const dispatcher = startDispatcher({ pool, sealer, log, allowPrivate });
     return {
@@ -97,6 +102,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         await dispatcher.stop();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
+        await backgroundPool.end();
       },
     };
   }

@@ -8,6 +8,10 @@ import type { Signer } from '../trust/signing.ts';
 /** What activities need from the outside; made once per worker process. */
 export interface ActivityDeps {
   pool: pg.Pool;
+  /** For what nobody waits for, so that it takes no connection from requests; `pool` when absent. */
+  backgroundPool?: pg.Pool;
+  /** Milliseconds between two passes of the audit sealer. */
+  sealEveryMs?: number;
   signer: Signer;
   sealer: Sealer;
   replies: Replies;

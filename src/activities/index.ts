@@ -1,3 +1,5 @@
+import { sealAudit } from './audit/seal.ts';
+import type { AuditActivities } from './audit/types.ts';
 import { answerChallenge } from './decision/answer-challenge.ts';
 import { answerReview } from './decision/answer-review.ts';
 import { assessRisk } from './decision/assess-risk.ts';
@@ -14,7 +16,7 @@ import { escalateOperation, resolveOperation } from './money/resolve.ts';
 import type { LifecycleActivities } from './types.ts';
 
 /** The activities of a worker, given what they need from the outside. */
-export function createActivities(deps: ActivityDeps): LifecycleActivities {
+export function createActivities(deps: ActivityDeps): LifecycleActivities & AuditActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -31,5 +33,6 @@ export function createActivities(deps: ActivityDeps): LifecycleActivities {
     expireHold: (ref) => expireHold(deps, ref),
     standingOfPayment: (ref) => standingOfPayment(deps, ref),
     flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),
+    sealAudit: () => sealAudit({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
   };
 }

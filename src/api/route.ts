@@ -59,7 +59,7 @@ export interface RouteContext<B = unknown, Q = unknown, P = unknown> {
   afterCommit: (step: () => Promise<void> | void) => void;
 }
 
-/** `body` is JSON unless `contentType` says otherwise; then it is a string or a Buffer. */
+/** `body` is JSON unless `contentType` says otherwise; then it is a string, a Buffer or a stream. */
 export interface Reply {
   status: number;
   body: unknown;
@@ -95,6 +95,8 @@ interface RouteFacts {
   form?: true;
   /** Names the operation in the OpenAPI document; derived from method and path when absent. */
   operationId?: string;
+  /** Answers 404 although neither path nor body names a thing. */
+  mayBeAbsent?: true;
   /** Example of the request body for the OpenAPI document. */
   example?: unknown;
   responses: Record<number, ResponseDoc>;

@@ -23,7 +23,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...agentRoutes(deps),
     ...policyRoutes(),
     ...eventRoutes(deps),
-    ...auditRoutes(),
+    ...auditRoutes(deps),
     ...webhookRoutes(deps),
     ...processorRoutes(),
     ...accessRoutes(deps),

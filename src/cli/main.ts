@@ -14,6 +14,7 @@ import { organizationCommand } from './commands/organization.ts';
 import { serviceCommands } from './commands/service.ts';
 import { simulatorCommand } from './commands/simulator.ts';
 import { startCommand } from './commands/start.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { CommandError } from './output.ts';
 import { projectRoot } from './paths.ts';
 
@@ -41,6 +42,7 @@ accountCommand(program);
 doctorCommand(program);
 demoProductionCommand(program);
 benchCommand(program);
+verifyCommand(program);
 
 try {
   await program.parseAsync();

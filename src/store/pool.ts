@@ -15,15 +15,16 @@ function parseInt8(text: string): number {
 /**
  * Connection pool of a process. Statements are bounded in time, so that a commit whose answer was lost is decided
  * (done or not) before the same step is tried again.
+ * @param name `application_name`: what the database shows beside a connection
  */
-export function createPool(url: string, size: number): Pool {
+export function createPool(url: string, size: number, name = 'prokura'): Pool {
   const types = new TypeOverrides();
   types.setTypeParser(INT8, parseInt8);
   const pool = new Pool({
     connectionString: url,
     max: size,
     types,
-    application_name: 'prokura',
+    application_name: name,
     statement_timeout: 5_000,
     idle_in_transaction_session_timeout: 10_000,
     connectionTimeoutMillis: 3_000,

@@ -1,2 +1,3 @@
+export { auditSealer } from './audit-sealer.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
 export { refund } from './refund.ts';

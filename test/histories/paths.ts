@@ -19,6 +19,9 @@ export interface Path {
   play: (this: void, scene: Scene) => Promise<void>;
 }
 
+/** The history of the audit sealer, which runs beside every path. */
+export const SEALER = 'audit-sealer';
+
 /** An authorized payment under the everyday delegation. */
 async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {
   const approved = await authorize(scene, { amount: 240, delegation_id: scene.cast.everyday }, 'approved');

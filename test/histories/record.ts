@@ -10,7 +10,7 @@ import { startHarness } from '../setup/harness/server.ts';
 import { shared } from '../setup/harness/client.ts';
 import { startTestService, type TestService } from '../setup/service.ts';
 import { neutral } from './neutral.ts';
-import { PATHS, type Path } from './paths.ts';
+import { PATHS, SEALER, type Path } from './paths.ts';
 
 const PATIENCE_MS = 20_000;
 const FOLDER = new URL('./', import.meta.url);
@@ -23,13 +23,18 @@ async function record(): Promise<void> {
   const harness = await startHarness();
   process.env['TEST_HARNESS_URL'] = harness.url;
   try {
-    const service = await startTestService({ PROCESSOR_VISIBILITY_LAG_MS: '200', PROCESSOR_TIMEOUT_MS: '1500' });
+    const service = await startTestService({
+      PROCESSOR_VISIBILITY_LAG_MS: '200',
+      PROCESSOR_TIMEOUT_MS: '1500',
+      AUDIT_SEAL_SECONDS: '2',
+    });
     try {
       const { address, namespace } = await shared('temporal');
       const connection = await Connection.connect({ address });
       const client = new Client({ connection, namespace });
       const recorded = new Map<string, string>();
       for (const path of PATHS) recorded.set(path.name, await recordPath(path, service, client));
+      recorded.set(SEALER, await recordSealer(service, client));
       await connection.close();
       await store(recorded);
     } finally {
@@ -52,6 +57,16 @@ async function recordPath(path: Path, service: TestService, client: Client): Pro
   const history = neutral(historyToJSON(await handle.fetchHistory()));
   const { events } = history;
   console.log(`${path.name}: ${events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
+/** The sealer never ends: the history of a run with some passes, after everything above gave it something to seal. */
+async function recordSealer({ taskQueue }: TestService, client: Client): Promise<string> {
+  const handle = client.workflow.getHandle(`audit-sealer:${taskQueue}`);
+  const history = neutral(historyToJSON(await handle.fetchHistory()));
+  const passes = history.events.filter(({ eventType }) => eventType === 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED').length;
+  if (passes < 3) throw new Error(`the sealer made only ${passes} passes`);
+  console.log(`${SEALER}: ${history.events.length} events`);
   return `${JSON.stringify(history, null, 1)}\n`;
 }
 

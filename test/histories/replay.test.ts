@@ -10,7 +10,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../setup/harness/client.ts';
 import type { StoredHistory } from './neutral.ts';
-import { PATHS } from './paths.ts';
+import { PATHS, SEALER } from './paths.ts';
 
 // A replay that must fail is told by its result; the logs would tell it at length.
 Runtime.install({
@@ -54,9 +54,15 @@ describe('the workflow code', () => {
       'another first step',
       '.assessRisk(input)',
       '.findDecision(input)',
-      FILES.filter((file) => file !== 'refund.json'),
+      FILES.filter((file) => file !== 'refund.json' && file !== `${SEALER}.json`),
     ],
     ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
+    [
+      'no wait between passes',
+      '(0,_temporalio_workflow__WEBPACK_IMPORTED_MODULE_0__.sleep)(result.nextInMs)',
+      'undefined',
+      [`${SEALER}.json`],
+    ],
   ])('fails the replay when it does %s', async (_, now, then, expected) => {
     expect(code).toContain(now);
     const found = await faults({ code: code.replaceAll(now, then) }, stored());
@@ -75,7 +81,7 @@ describe('the workflow code', () => {
 
 describe('the stored histories', () => {
   it('are one for each path', () => {
-    expect(FILES.sort()).toEqual(PATHS.map(({ name }) => `${name}.json`).sort());
+    expect(FILES.sort()).toEqual([SEALER, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort());
   });
 
   it('tell of every message but the verdict of an operator', () => {

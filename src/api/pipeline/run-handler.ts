@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { RequestHandler, Response } from 'express';
 import { canonicalJson, sha256Hex } from '../../trust/canonical.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -41,11 +43,11 @@ export function runHandler(deps: ApiDeps, route: AnyRoute): RequestHandler {
     };
     const reply = route.replay === 'stored' ? await runStored(deps, route, ctx) : await route.handler(ctx);
     if (reply.status < 400) for (const step of later) await step();
-    send(res, reply);
+    await send(res, reply);
   };
 }
 
-function send(res: Response, reply: Reply): void {
+async function send(res: Response, reply: Reply): Promise<void> {
   res.status(reply.status);
   for (const [name, value] of Object.entries(reply.headers ?? {})) res.setHeader(name, value);
   if (reply.contentType !== undefined) res.setHeader('Content-Type', reply.contentType);
@@ -53,8 +55,14 @@ function send(res: Response, reply: Reply): void {
   if (!res.hasHeader('Cache-Control')) res.setHeader('Cache-Control', 'no-store');
   const { body } = reply;
   if (body === undefined || reply.status === 204) res.end();
+  else if (body instanceof Readable) await stream(res, body);
   else if (typeof body === 'string' || Buffer.isBuffer(body)) {
     // A text without a content type is a JSON value like any other.
     res.end(reply.contentType === undefined && typeof body === 'string' ? JSON.stringify(body) : body);
   } else res.end(JSON.stringify(body));
+}
+
+/** A stream that breaks after its first bytes cannot become an error answer: the connection is cut, so that it shows. */
+async function stream(res: Response, body: Readable): Promise<void> {
+  await pipeline(body, res).catch(() => res.destroy());
 }

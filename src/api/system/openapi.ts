@@ -175,7 +175,7 @@ function refusals(route: AnyRoute, isPublic: boolean) {
   const statuses = [
     400,
     ...(isPublic ? [] : [401, 403]),
-    ...(route.path.includes(':') || route.body ? [404] : []),
+    ...(route.path.includes(':') || route.body || route.mayBeAbsent ? [404] : []),
     ...(route.method === 'get' ? [] : [409, 413, 415, 422]),
     429,
     431,
