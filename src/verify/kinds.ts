@@ -1,12 +1,4 @@
-import { verifyAgentCard } from './agent-card.ts';
-import { verifyAudit } from './audit.ts';
-import { verifyCertificate } from './certificate.ts';
-import { verifyHttpSignature } from './http-signature.ts';
-import { verifyMandate } from './mandate.ts';
-import { verifyReceipt } from './receipt.ts';
 import { invalid, Misuse, type Verification } from './result.ts';
-import { verifyVerdict } from './verdict.ts';
-import { verifyWebhook } from './webhook.ts';
 
 export interface Kind {
   summary: string;
@@ -20,7 +12,7 @@ export interface Kind {
 const NOW = 'the moment to judge at: epoch seconds or RFC 3339; the clock of this machine when absent';
 const JWKS = 'public keys: JWK Set, list of JWKs, or one JWK';
 
-/** What can be verified offline, by the name that the command takes. */
+/** What can be verified offline, by the name that the command takes. Code is loaded by the kind that needs it. */
 export const KINDS: Record<string, Kind> = {
   verdict: {
     summary: 'a signed verdict (Risk Payload, compact JWS)',
@@ -33,7 +25,7 @@ export const KINDS: Record<string, Kind> = {
     },
     example:
       '{"jws": "eyJ…", "jwks": {"keys": […]}, "issuer": "did:web:pay.example", "expected": {"decision": "approve"}}',
-    verify: verifyVerdict,
+    verify: async (input) => (await import('./verdict.ts')).verifyVerdict(input),
   },
   mandate: {
     summary: 'an AP2 mandate, alone or under the open mandates of its chain',
@@ -50,7 +42,7 @@ export const KINDS: Record<string, Kind> = {
       'kind?': 'payment (then it must be closed), checkout, or an exact vct',
     },
     example: '{"token": "eyJ…~~eyJ…", "keys": {"keys": […]}, "aud": "…", "nonce": "…", "checkout_jwt": "eyJ…"}',
-    verify: verifyMandate,
+    verify: async (input) => (await import('./mandate.ts')).verifyMandate(input),
   },
   'agent-card': {
     summary: 'a signed A2A 1.0 Agent Card',
@@ -59,7 +51,7 @@ export const KINDS: Record<string, Kind> = {
       'jwks?': `${JWKS}; what the card says of its own keys is not followed`,
     },
     example: '{"card": {"name": "…", "signatures": […]}, "jwks": {"keys": […]}}',
-    verify: verifyAgentCard,
+    verify: async (input) => (await import('./agent-card.ts')).verifyAgentCard(input),
   },
   audit: {
     summary: 'an export of the audit trail (lines of JSON), or entries under a checkpoint',
@@ -71,7 +63,7 @@ export const KINDS: Record<string, Kind> = {
       'earlier_checkpoint?': 'a checkpoint that was kept: the trail must have only grown since',
     },
     example: '{"entries": […], "checkpoint": "pay.example/audit/org_…/live\\n41\\n…", "public_key": {"kty": "OKP", …}}',
-    verify: verifyAudit,
+    verify: async (input) => (await import('./audit.ts')).verifyAudit(input),
   },
   certificate: {
     summary: 'an X.509 certificate up to a root that you trust, and its revocation',
@@ -83,7 +75,7 @@ export const KINDS: Record<string, Kind> = {
     },
     example:
       '{"certificate_pem": "-----BEGIN CERTIFICATE-----…", "chain_pem": "…", "crl_pem": "-----BEGIN X509 CRL-----…"}',
-    verify: verifyCertificate,
+    verify: async (input) => (await import('./certificate.ts')).verifyCertificate(input),
   },
   webhook: {
     summary: 'a received notification (Standard Webhooks, X-Signature, x-fidacy-signature)',
@@ -97,7 +89,7 @@ export const KINDS: Record<string, Kind> = {
     },
     example:
       '{"headers": {"webhook-id": "…", "webhook-timestamp": "…", "webhook-signature": "v1,…"}, "body": "…", "secret": "whsec_…"}',
-    verify: verifyWebhook,
+    verify: async (input) => (await import('./webhook.ts')).verifyWebhook(input),
   },
   'http-signature': {
     summary: 'a request with HTTP message signatures (RFC 9421) and Content-Digest',
@@ -113,7 +105,7 @@ export const KINDS: Record<string, Kind> = {
     },
     example:
       '{"method": "POST", "url": "https://…", "headers": {"signature": "…", "signature-input": "…"}, "keys": {"keys": […]}}',
-    verify: verifyHttpSignature,
+    verify: async (input) => (await import('./http-signature.ts')).verifyHttpSignature(input),
   },
   receipt: {
     summary: 'an AP2 receipt of a payment or checkout (JWT)',
@@ -126,7 +118,7 @@ export const KINDS: Record<string, Kind> = {
       'expected?': 'members that the payload must have',
     },
     example: '{"jwt": "eyJ…", "jwks": {"keys": […]}, "reference": "…"}',
-    verify: verifyReceipt,
+    verify: async (input) => (await import('./receipt.ts')).verifyReceipt(input),
   },
 };
 

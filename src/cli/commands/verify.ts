@@ -3,8 +3,6 @@ import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { BUNDLE_FORMAT, verifyAuditBundle } from '../../verify/audit-bundle.ts';
-import { ed25519In } from '../../verify/keys.ts';
 import { KINDS, verifyKind } from '../../verify/kinds.ts';
 import { invalid, Misuse, type Verification } from '../../verify/result.ts';
 
@@ -71,13 +69,15 @@ async function answer(kind: string, file: string | undefined, options: AuditOpti
 
 /** @throws Misuse when the input cannot be read */
 async function verifyInput(kind: string, file: string | undefined, options: AuditOptions): Promise<Verification> {
+  // Before the file is opened: nobody would hear of its failure meanwhile.
+  const { BUNDLE_FORMAT, verifyAuditBundle } = await import('../../verify/audit-bundle.ts');
   const stream: Readable = file === undefined || file === '-' ? process.stdin : createReadStream(file);
   try {
     if (kind !== 'audit') return await verifyKind(kind, parse(await textOf(stream)));
     // An export may be larger than memory: it is read line by line.
     const lines = linesOf(stream);
     const first = await lines.next();
-    if (!first.done && isBundle(first.value)) {
+    if (!first.done && formatOf(first.value) === BUNDLE_FORMAT) {
       return await verifyAuditBundle(prepend(first.value, lines), await bundleOptions(options));
     }
     const rest: string[] = first.done ? [] : [first.value];
@@ -90,6 +90,7 @@ async function verifyInput(kind: string, file: string | undefined, options: Audi
 }
 
 async function bundleOptions({ key, earlierCheckpoint }: AuditOptions) {
+  const { ed25519In } = await import('../../verify/keys.ts');
   const keyText = key === undefined ? undefined : await readFile(key, 'utf8');
   const publicKeys = keyText === undefined ? undefined : ed25519In(tryParse(keyText) ?? keyText.trim());
   if (keyText !== undefined && !publicKeys) throw new Misuse('--key holds no Ed25519 public key');
@@ -125,8 +126,8 @@ async function* prepend(first: string, rest: AsyncIterable<string>): AsyncGenera
   yield* rest;
 }
 
-function isBundle(line: string): boolean {
-  return (tryParse(line) as { format?: unknown } | undefined)?.format === BUNDLE_FORMAT;
+function formatOf(line: string): unknown {
+  return (tryParse(line) as { format?: unknown } | null | undefined)?.format;
 }
 
 async function textOf(stream: Readable): Promise<string> {
