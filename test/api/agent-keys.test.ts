@@ -99,6 +99,43 @@ describe('a key', () => {
     expect(await t.rowCounts()).toEqual(before);
   });
 
+  it('ends when it was said to, and cannot have ended before it begins', async () => {
+    const id = await agent();
+    const keys = `/v1/agents/${id}/keys`;
+    const late = await t.api('POST', keys, { jwk: freshJwk(), not_after: '2020-01-01T00:00:00Z' });
+    expect(late).toMatchObject({ status: 400, body: { errors: [{ path: 'not_after' }] } });
+    const { key_id } = (await t.api('POST', keys, { jwk: freshJwk(), not_after: '2099-01-01T00:00:00Z' })).body.data;
+    const rotated = await t.api('POST', `${keys}/${key_id}/rotate`, { jwk: freshJwk(), overlap_seconds: 0 });
+    expect(rotated.body.data).toMatchObject({ status: 'active', replaced: { status: 'expired' } });
+    expect((await t.api('GET', keys)).body.data.map((key: { status: string }) => key.status)).toEqual([
+      'expired',
+      'active',
+    ]);
+  });
+
+  it('and its agent are nobody’s business but their organization’s', async () => {
+    const id = await agent({ did: `did:jwk:${Buffer.from(JSON.stringify(freshJwk())).toString('base64url')}` });
+    const { key_id } = (await t.api('POST', `/v1/agents/${id}/keys`, { jwk: freshJwk() })).body.data;
+    const strangers = [await t.stranger(), await t.stranger('live')];
+    const before = await t.rowCounts();
+    for (const { key } of strangers) {
+      const authorization = `Bearer ${key}`;
+      for (const [method, path, body] of [
+        ['POST', 'suspend', {}],
+        ['POST', 'resume', {}],
+        ['PATCH', '', { name: 'x' }],
+        ['POST', 'keys', { jwk: freshJwk() }],
+        ['POST', 'keys/from-did', {}],
+        ['POST', `keys/${key_id}/rotate`, { jwk: freshJwk() }],
+        ['POST', `keys/${key_id}/revoke`, {}],
+      ] as const) {
+        const answer = await t.api(method, `/v1/agents/${id}${path && `/${path}`}`, body, { authorization });
+        expect({ path, status: answer.status }).toEqual({ path, status: 404 });
+      }
+    }
+    expect(await t.rowCounts()).toEqual(before);
+  });
+
   it('is rotated with an overlap; one that is withdrawn or foreign is not', async () => {
     const id = await agent();
     const keys = `/v1/agents/${id}/keys`;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
-import type { AgentKeyRow, NewAgentKey } from '../../store/agent-keys.ts';
+import { isLive, type AgentKeyRow, type NewAgentKey } from '../../store/agent-keys.ts';
 import { KeyRefused, readJwk, readPem, type PublicKey } from '../../trust/public-key.ts';
 import { invalidFields, invalidRequest } from '../pipeline/invalid-request.ts';
 import { shortText, timeIn, timeOut, typeId } from '../schemas.ts';
@@ -20,7 +20,7 @@ export const AgentKey = z
     key_id: typeId('key'),
     thumbprint: z.string(),
     alg: z.string(),
-    status: z.enum(['active', 'revoked']),
+    status: z.enum(['active', 'expired', 'revoked']),
     label: z.string().nullable(),
     jwk: z.record(z.string(), z.unknown()),
     not_after: timeOut.nullable(),
@@ -36,7 +36,7 @@ export function printKey(row: AgentKeyRow) {
     key_id: toTypeId('key', row.id),
     thumbprint: row.thumbprint,
     alg: row.alg,
-    status: row.status,
+    status: row.status === 'active' && !isLive(row, new Date()) ? 'expired' : row.status,
     label: row.label,
     jwk: row.jwk,
     not_after: row.notAfter?.toISOString() ?? null,
@@ -59,6 +59,7 @@ export async function readKey(input: KeyMembers, at = ''): Promise<NewAgentKey> 
     const message = 'is needed: exactly one of jwk and pem';
     throw invalidFields(['jwk', 'pem'].map((name) => ({ path: at + name, message })));
   }
+  if (input.not_after && input.not_after <= new Date()) throw invalidRequest(`${at}not_after`, 'must be in the future');
   const path = at + (input.jwk ? 'jwk' : 'pem');
   const key = await orRefuse(path, () => (input.jwk ? readJwk(input.jwk) : readPem(input.pem!)));
   return { ...key, label: input.label, notAfter: input.not_after };
