@@ -1,11 +1,13 @@
 import type { Pool } from 'pg';
 import { toTypeId } from '../domain/ids.ts';
-import type { Mode, Tenant } from '../domain/types.ts';
+import type { Tenant } from '../domain/types.ts';
 import type { Sealer } from '../trust/seal.ts';
 import { insertApiKey, newApiKeySecret, revokeApiKey, type ApiKeyRow } from './api-keys.ts';
 import { recordFact } from './facts.ts';
-import { insertOauthClient, newClientSecret } from './oauth-clients.ts';
+import { disableClient, findClient, type ClientRecord } from './oauth-client-records.ts';
+import { newClientSecret } from './oauth-clients.ts';
 import { type Db, inTransaction } from './pool.ts';
+import { provisionClient } from './provision-client.ts';
 import { COMMAND_ACTOR } from './provisioning.ts';
 
 /** What is wanted of a credential that the command makes; it has no scopes of its own to give them from. */
@@ -57,47 +59,15 @@ export async function withdrawApiKey(
 }
 
 /** An OAuth client with its secret in clear: the only moment to show it. */
-export async function provisionClient(
+export async function provisionSecretClient(
   pool: Pool,
   sealer: Sealer,
   tenant: Tenant,
   { name, scopes, highTrust }: WantedCredential,
 ): Promise<{ clientId: string; clientSecret: string }> {
-  const clientSecret = newClientSecret();
-  const clientId = await inTransaction(pool, async (db) => {
-    const signingSecretSealed = sealer.seal(clientSecret);
-    const id = await insertOauthClient(db, {
-      tenant,
-      name,
-      scopes,
-      highTrust,
-      secret: clientSecret,
-      signingSecretSealed,
-    });
-    await record(db, tenant, 'oauth_client.created', id, { name, scopes, high_trust: highTrust });
-    return id;
-  });
-  return { clientId, clientSecret };
-}
-
-export interface ClientLine {
-  id: string;
-  mode: Mode;
-  name: string;
-  scopes: string[];
-  createdAt: Date;
-  revokedAt: Date | null;
-}
-
-const COLUMNS = 'c.id, c.mode, c.name, c.scopes, c.created_at AS "createdAt", c.revoked_at AS "revokedAt"';
-
-/** Oldest first. */
-export async function listClientLines(db: Db, { orgId, mode }: Tenant): Promise<ClientLine[]> {
-  const { rows } = await db.query<ClientLine>(
-    `SELECT ${COLUMNS} FROM oauth_clients c WHERE c.org_id = $1 AND c.mode = $2 ORDER BY c.created_at, c.id`,
-    [orgId, mode],
-  );
-  return rows;
+  const wanted = { name, scopes, highTrust, actor: COMMAND_ACTOR, at: new Date() };
+  const { clientId, clientSecret } = await inTransaction(pool, (db) => provisionClient(db, sealer, tenant, wanted));
+  return { clientId, clientSecret: clientSecret! };
 }
 
 /** Withdraws a client of either mode, with all its tokens; the first withdrawal's time stays. */
@@ -106,18 +76,12 @@ export async function withdrawClient(
   orgId: string,
   id: string,
   reason?: string,
-): Promise<ClientLine | undefined> {
-  const at = new Date();
+): Promise<ClientRecord | undefined> {
   return inBothModes(pool, orgId, async (db, tenant) => {
-    const { rows } = await db.query<ClientLine>(
-      `UPDATE oauth_clients c SET revoked_at = COALESCE(c.revoked_at, $4)
-        WHERE c.org_id = $1 AND c.mode = $2 AND c.id = $3 RETURNING ${COLUMNS}`,
-      [tenant.orgId, tenant.mode, id, at],
-    );
-    if (rows[0]?.revokedAt?.getTime() === at.getTime()) {
-      await record(db, tenant, 'oauth_client.revoked', id, { reason: reason ?? null });
+    if (await disableClient(db, tenant, id, new Date())) {
+      await record(db, tenant, 'oauth_client.disabled', id, { reason: reason ?? null });
     }
-    return rows[0];
+    return findClient(db, tenant, id);
   });
 }
 

@@ -75,8 +75,10 @@ describe('an OAuth client', () => {
     expect(Date.parse(second.body.previous_secret_expires_at)).toBeGreaterThan(Date.now() + 3_500_000);
     const body = JSON.stringify({ name: 'a', model_hash: 'h' });
     const signed = async (token: string, secret: string) => {
-      const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
-      return (await t.api('POST', '/v1/agents', body, { ...as(token), 'x-signature': signature })).status;
+      const at = (Date.now() / 1000).toFixed(6);
+      const signature = `sha256=${createHmac('sha256', secret).update(`${at}.${body}`).digest('hex')}`;
+      const headers = { ...as(token), 'x-signature': signature, 'x-signature-timestamp': at };
+      return (await t.api('POST', '/v1/agents', body, headers)).status;
     };
     for (const secret of [made.client_secret, second.body.client_secret]) {
       const token = await granted(id, secret);

@@ -116,7 +116,7 @@ describe('prokura client', PATIENCE, () => {
       revoked_at: expect.any(String),
     });
     expect(await authenticated()).toBeUndefined();
-    expect((await trail('live')).at(-1)).toMatchObject({ type: 'oauth_client.revoked', body: { reason: 'gone' } });
+    expect((await trail('live')).at(-1)).toMatchObject({ type: 'oauth_client.disabled', body: { reason: 'gone' } });
     const tenant = { orgId: parseId(org, 'org')!, mode: 'live' as const };
     expect((await verifyAudit(database.pool, tenant)).firstBreak).toBeUndefined();
   });

@@ -10,6 +10,7 @@
 export const MEMBER_KINDS: Record<string, string> = {
   execution_token: 'execution_token',
   client_id: 'client_id',
+  trust_domain: 'trust_domain',
   '/v1/agents/{id}/keys/ key_id': 'key:agent',
   '/v1/oauth-clients/{id} id': 'client_id',
 };
@@ -39,6 +40,8 @@ export const TOLD_APART: Record<string, { status: number; why: string }> = {
 /** Where the organization itself is told of real ids the same as of others, and why. */
 export const NOT_TO_ITSELF: Record<string, string> = {
   'POST /v1/oauth-clients/{id}/accept': 'A client is accepted by another organization than its own.',
+  'DELETE /v1/identities/trust-bundles/{trust_domain}':
+    'Names are chosen: the control of PUT has made the other one as well.',
 };
 
 /**

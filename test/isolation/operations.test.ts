@@ -12,22 +12,24 @@ const parameter = (where: string, name: string, example?: string) => ({ in: wher
 const ids = (kind: string) => (kind === 'agt' ? 'agt_real' : '');
 
 describe('filling an operation', () => {
-  it('replaces every id: in the path, in the query, and as deep in the body as it is', () => {
+  it('replaces every id: in the path, and as deep in the body as it is', () => {
     const one = documented('/v1/things/{id}', 'post', {
       parameters: [parameter('path', 'id', AGENT), parameter('query', 'agent_id', AGENT), parameter('query', 'limit')],
       ...body({ name: 'x', list: [{ agent_id: AGENT }] }),
     });
     expect(fill(one, ids)).toEqual({
-      path: '/v1/things/agt_real?agent_id=agt_real',
+      path: '/v1/things/agt_real',
       body: { name: 'x', list: [{ agent_id: 'agt_real' }] },
-      kinds: ['agt', 'agt', 'agt'],
+      kinds: ['agt', 'agt'],
     });
+    expect(one.optionalIds).toEqual([{ where: 'query', name: 'agent_id', example: AGENT }]);
+    expect(fill(one, ids, one.optionalIds[0]).path).toBe('/v1/things/agt_real?agent_id=agt_real');
   });
 
   it('knows members that take an id, though the example does without', () => {
     const schema = { properties: { other: { example: AGENT }, name: { example: 'x' } } };
     const one = documented('/v1/things', 'post', body({ name: 'x' }, schema));
-    expect(one.optionalIds).toEqual([{ name: 'other', example: AGENT }]);
+    expect(one.optionalIds).toEqual([{ where: 'body', name: 'other', example: AGENT }]);
     expect(fill(one, ids, one.optionalIds[0]).body).toEqual({ name: 'x', other: 'agt_real' });
   });
 

@@ -12,12 +12,17 @@ export interface Operation {
   /** Any one of them suffices. */
   scopes: string[];
   pathParameters: { name: string; example: unknown }[];
-  queryIds: { name: string; example: string }[];
-  /** Members of the body that take an id and that the example does without. */
-  optionalIds: { name: string; example: string }[];
+  /** Ids that it takes and can do without: parameters of the query, and members of the body that are not in the example. */
+  optionalIds: OptionalId[];
   takesBody: boolean;
   example: unknown;
   isList: boolean;
+}
+
+export interface OptionalId {
+  where: 'query' | 'body';
+  name: string;
+  example: string;
 }
 
 interface Schema {
@@ -62,14 +67,18 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
         pathParameters: parameters
           .filter((parameter) => parameter.in === 'path')
           .map(({ name, schema }) => ({ name, example: schema?.example })),
-        queryIds: parameters.flatMap(({ in: where, name, schema }) =>
-          where === 'query' && isTypeId(schema?.example) ? [{ name, example: schema.example }] : [],
-        ),
-        optionalIds: Object.entries(resolved(body?.schema).properties ?? {}).flatMap(([name, schema]) =>
-          isTypeId(schema.example) && !Object.hasOwn(Object(body?.example) as object, name)
-            ? [{ name, example: schema.example }]
-            : [],
-        ),
+        optionalIds: [
+          ...parameters.flatMap(({ in: where, name, schema }) =>
+            where === 'query' && isTypeId(schema?.example)
+              ? [{ where: 'query' as const, name, example: schema.example }]
+              : [],
+          ),
+          ...Object.entries(resolved(body?.schema).properties ?? {}).flatMap(([name, { example }]) =>
+            isTypeId(example) && !Object.hasOwn(Object(body?.example) as object, name)
+              ? [{ where: 'body' as const, name, example }]
+              : [],
+          ),
+        ],
         takesBody: one.requestBody !== undefined,
         example: body?.example,
         isList: method === 'get' && json.properties?.['data']?.type === 'array',
@@ -94,10 +103,10 @@ export interface Filled {
 }
 
 /**
- * @param more a member of `optionalIds` to send as well
+ * @param more one of `optionalIds` to send as well
  * @throws Unfillable naming the operation
  */
-export function fill(operation: Operation, idOf: IdOf, more?: { name: string; example: string }): Filled {
+export function fill(operation: Operation, idOf: IdOf, more?: OptionalId): Filled {
   const kinds: string[] = [];
   const take = (kind: string, what: string) => {
     kinds.push(kind);
@@ -114,12 +123,11 @@ export function fill(operation: Operation, idOf: IdOf, more?: { name: string; ex
   if (operation.takesBody && operation.example === undefined) {
     throw new Unfillable(`${operation.name}: its body has no example`);
   }
-  const example = more ? { ...(operation.example as object), [more.name]: more.example } : operation.example;
+  const example =
+    more?.where === 'body' ? { ...(operation.example as object), [more.name]: more.example } : operation.example;
   const body = replaceIds(operation, example, '', take);
-  if (operation.queryIds.length > 0) {
-    const query = new URLSearchParams();
-    for (const { name, example } of operation.queryIds) query.set(name, take(kindOf(operation, name, example)!, name));
-    path += `?${query.toString()}`;
+  if (more?.where === 'query') {
+    path += `?${new URLSearchParams({ [more.name]: take(kindOf(operation, more.name, more.example)!, more.name) }).toString()}`;
   }
   return { path, body, kinds };
 }

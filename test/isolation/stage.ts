@@ -95,6 +95,8 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
   return new Map(
     Object.entries({
       org: t.credentials.org_id,
+      // Chosen by whoever makes it.
+      trust_domain: 'acme.example',
       prn: cast.principal_id,
       agt: toTypeId('agt', cast.agent_id),
       del: cast.everyday,

@@ -98,6 +98,7 @@ export function oauthClientRoutes({ pool, sealer }: ApiDeps): AnyRoute[] {
       summary: 'Another secret, shown once; the one before stays good for a while.',
       params: ClientParams,
       body: RotateInput,
+      example: { overlap_seconds: 86_400 },
       sealedReplay: true,
       responses: { 200: Client.extend({ client_secret: z.string() }) },
       handler: async ({ params, body, credential, afterCommit, ...ctx }) => {
@@ -124,6 +125,7 @@ export function oauthClientRoutes({ pool, sealer }: ApiDeps): AnyRoute[] {
       summary: 'Other public keys for a client that authenticates by private_key_jwt; those before end at once.',
       params: ClientParams,
       body: JwksInput,
+      example: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] },
       responses: { 200: Client },
       handler: async ({ params, body, credential, ...ctx }) => {
         const { scopes } = await existing(ctx.db, ctx.tenant, params.id);

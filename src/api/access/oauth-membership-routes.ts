@@ -41,6 +41,7 @@ export function oauthMembershipRoutes({ pool }: ApiDeps): AnyRoute[] {
       summary: 'Offers a client to another organization, which has to accept it.',
       params: ClientParams,
       body: z.strictObject({ organization_id: idOf('org') }),
+      example: { organization_id: 'org_01h455vb4pex5vsknk084sn02q' },
       responses: { 200: Client },
       handler: async ({ params: { id }, body: { organization_id }, tenant, actor, db }) => {
         found(await findClient(db, tenant, id), 'OAuth client', 'id');
@@ -63,6 +64,7 @@ export function oauthMembershipRoutes({ pool }: ApiDeps): AnyRoute[] {
       summary: 'Accepts a client that was offered to this organization, or changes its scopes here.',
       params: ClientParams,
       body: z.strictObject({ scopes: ScopesInput }),
+      example: { scopes: ['execution:write', 'payments:write'] },
       responses: { 200: Accepted },
       handler: async ({ params: { id }, body: { scopes }, tenant, credential, actor, db, afterCommit }) => {
         mustHold(credential.scopes, scopes);

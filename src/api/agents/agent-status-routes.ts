@@ -26,6 +26,7 @@ function statusRoute(verb: 'suspend' | 'resume', summary: string): AnyRoute {
     scope: 'agents:write',
     params: z.object({ id: idOf('agt') }),
     body: z.strictObject({ reason: shortText.optional() }).default({}),
+    example: { reason: 'under investigation' },
     idempotency: 'optional',
     replay: 'stored',
     responses: { 200: z.object({ data: Agent }) },

@@ -32,6 +32,7 @@ export function didKeyRoute({ pool, config }: ApiDeps): AnyRoute {
     scope: ['keys:write', 'agents:write'],
     params: z.object({ id: idOf('agt') }),
     body: z.strictObject({ document: z.record(z.string(), z.unknown()).optional() }).default({}),
+    example: {},
     idempotency: 'none',
     // The document is fetched before the transaction begins: no connection waits for a stranger's server.
     replay: 'none',

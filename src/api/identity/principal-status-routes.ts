@@ -29,6 +29,7 @@ function statusRoute(verb: string, status: 'active' | 'suspended', summary: stri
     scope: 'identities:write',
     params: z.object({ id: idOf('prn') }),
     body: z.strictObject({ reason: shortText.optional() }).default({}),
+    example: { reason: 'under investigation' },
     idempotency: 'required',
     replay: 'stored',
     responses: { 200: Principal },

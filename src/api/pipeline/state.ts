@@ -11,8 +11,6 @@ export interface Access extends Credential {
   signingSecretSealed: string | null;
   /** Accepted beside it until the overlap of a rotation ends. */
   previousSigningSecretSealed?: string | null;
-  /** Unix milliseconds after which the credential is of no use, whatever is remembered of it. */
-  expiresAt?: number;
   /** Thumbprint of the key that an access token is bound to: the request brings a proof of it (RFC 9449). */
   jkt?: string;
   /** Of a token of a delegation. */

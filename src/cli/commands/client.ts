@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Mode } from '../../domain/types.ts';
-import { listClientLines, provisionClient, withdrawClient, type ClientLine } from '../../store/command-credentials.ts';
+import { provisionSecretClient, withdrawClient } from '../../store/command-credentials.ts';
+import { listClients, type ClientRecord } from '../../store/oauth-client-records.ts';
 import { withDatabase, withInstallation } from '../installation.ts';
 import { modeOption, organizationId, scopeList, shortText } from '../options.ts';
 import { expectOrganization } from '../organization-lookup.ts';
@@ -55,7 +56,7 @@ interface CreateOptions {
 async function create({ org, mode, name, scopes, highTrust = false, json }: CreateOptions): Promise<void> {
   const { clientId: client_id, clientSecret: client_secret } = await withInstallation(async (pool, sealer) => {
     await expectOrganization(pool, org);
-    return provisionClient(pool, sealer, { orgId: org, mode }, { name, scopes, highTrust });
+    return provisionSecretClient(pool, sealer, { orgId: org, mode }, { name, scopes, highTrust });
   });
   if (json) {
     process.stdout.write(`${JSON.stringify({ client_id, client_secret, name, mode, scopes })}\n`);
@@ -70,9 +71,9 @@ async function create({ org, mode, name, scopes, highTrust = false, json }: Crea
 async function list({ org, mode, json = false }: { org: string; mode?: Mode; json?: boolean }): Promise<void> {
   const clients = await withDatabase(async (pool) => {
     await expectOrganization(pool, org);
-    const found: ClientLine[] = [];
+    const found: ClientRecord[] = [];
     for (const each of mode ? [mode] : (['test', 'live'] as const)) {
-      found.push(...(await listClientLines(pool, { orgId: org, mode: each })));
+      found.push(...(await listClients(pool, { orgId: org, mode: each })));
     }
     return found.map(print);
   });
@@ -95,7 +96,7 @@ async function revoke(id: string, { org, reason, json }: { org: string; reason?:
   else logTo(false)(line(print(client)));
 }
 
-function print({ id, name, mode, scopes, createdAt, revokedAt }: ClientLine) {
+function print({ id, name, mode, scopes, createdAt, revokedAt }: ClientRecord) {
   return {
     client_id: id,
     name,

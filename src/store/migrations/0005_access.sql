@@ -50,14 +50,9 @@ CREATE TRIGGER principals_ended AFTER UPDATE OF status ON principals
   FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
   EXECUTE FUNCTION notify_row_change('prokura_credentials', 'org_id');
 
--- Clients that act in several organizations, where the schema knows them.
-DO $$
-BEGIN
-  IF to_regclass('oauth_client_organizations') IS NOT NULL THEN
-    CREATE TRIGGER oauth_client_organizations_changed AFTER UPDATE OR DELETE ON oauth_client_organizations
-      FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials');
-  END IF;
-END $$;
+-- A client's access is remembered with all organizations that it acts in.
+CREATE TRIGGER oauth_client_organizations_changed AFTER UPDATE OR DELETE ON oauth_client_organizations
+  FOR EACH STATEMENT EXECUTE FUNCTION notify_change('prokura_credentials');
 
 -- API keys -----------------------------------------------------------------------------------------------------------
 ALTER TABLE api_keys ADD COLUMN revocation_reason text, ADD COLUMN rotated_at timestamptz;
