@@ -105,6 +105,7 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
       chl: challenged.challenge!.challenge_id,
       pay: paid.payment_id,
       rtp: planned.body.route_plan_id,
+      ae: toTypeId('ae', parseId((approved as { audit_ref?: string }).audit_ref!, 'aud')!),
     }),
   );
 }
@@ -156,7 +157,14 @@ function keep(operation: Operation, value: unknown, ids: Map<string, string>, me
 }
 
 /** Written by background work of the organization's own things, by whoever asks, or as an offer to the organization. */
-const BACKGROUND = ['credential_uses', 'deliveries', 'used_signatures', 'oauth_client_organizations'];
+const BACKGROUND = [
+  'credential_uses',
+  'deliveries',
+  'used_signatures',
+  'oauth_client_organizations',
+  'audit_tiles',
+  'audit_checkpoints',
+];
 
 async function footprintOf({ database: { pool } }: Journey, orgId: string): Promise<unknown> {
   const { rows: tables } = await pool.query<{ name: string }>(
