@@ -131,6 +131,12 @@ async function makeTheRest(
     );
     if (answer.status < 300) keep(operation, answer.body, ids);
   }
+  // What nobody makes by a call of its own, such as entries of the audit trail, is found in the lists.
+  for (const operation of operations.filter(
+    ({ isList, isPublic, path }) => isList && !isPublic && !path.includes('{'),
+  )) {
+    keep(operation, (await call(operation, { path: operation.path, body: undefined })).body, ids);
+  }
 }
 
 function fillable(operation: Operation, ids: Map<string, string>): boolean {
@@ -156,7 +162,14 @@ function keep(operation: Operation, value: unknown, ids: Map<string, string>, me
 }
 
 /** Written by background work of the organization's own things, by whoever asks, or as an offer to the organization. */
-const BACKGROUND = ['credential_uses', 'deliveries', 'used_signatures', 'oauth_client_organizations'];
+const BACKGROUND = [
+  'credential_uses',
+  'deliveries',
+  'used_signatures',
+  'oauth_client_organizations',
+  'audit_checkpoints',
+  'audit_tiles',
+];
 
 async function footprintOf({ database: { pool } }: Journey, orgId: string): Promise<unknown> {
   const { rows: tables } = await pool.query<{ name: string }>(
