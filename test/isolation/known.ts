@@ -47,4 +47,6 @@ export const NOT_TO_ITSELF: Record<string, string> = {
 /**
  * Operations without ids that a credential with every scope, calling the example, is refused: with the reason.
  */
-export const REFUSED_AS_DOCUMENTED: Record<string, string> = {};
+export const REFUSED_AS_DOCUMENTED: Record<string, string> = {
+  'GET /v1/audit/proof': 'Asks for an entry, or for the size of a former tree.',
+};

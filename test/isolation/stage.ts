@@ -132,6 +132,12 @@ async function makeTheRest(
     );
     if (answer.status < 300) keep(operation, answer.body, ids);
   }
+  // What nobody makes by a call of its own, such as entries of the audit trail, is found in the lists.
+  for (const operation of operations.filter(
+    ({ isList, isPublic, path }) => isList && !isPublic && !path.includes('{'),
+  )) {
+    keep(operation, (await call(operation, { path: operation.path, body: undefined })).body, ids);
+  }
 }
 
 function fillable(operation: Operation, ids: Map<string, string>): boolean {
