@@ -3,7 +3,7 @@ import { SCOPES } from '../../src/domain/access-scopes.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
-import { startJourney, type Journey } from '../journeys/journey.ts';
+import { eventually, startJourney, type Journey } from '../journeys/journey.ts';
 import { ENDING, MADE_KINDS, MEMBER_KINDS } from './known.ts';
 import { fill, isTypeId, operationsOf, type Operation } from './operations.ts';
 
@@ -39,7 +39,7 @@ export interface Stage {
 
 /** The service with one of everything: what a lifecycle makes, and whatever the documented examples make besides. */
 export async function setStage(): Promise<Stage> {
-  const off = { RATE_LIMIT_FAILURES_PER_IP: '0', WEBHOOK_ALLOW_PRIVATE: 'true' };
+  const off = { RATE_LIMIT_FAILURES_PER_IP: '0', WEBHOOK_ALLOW_PRIVATE: 'true', AUDIT_SEAL_SECONDS: '1' };
   const t = await startJourney(off);
   const { pool } = t.database;
   const document = (await t.api('GET', '/openapi.json')).body as unknown as Parameters<typeof operationsOf>[0];
@@ -57,6 +57,12 @@ export async function setStage(): Promise<Stage> {
     });
   const ids = await makeLifecycle(t);
   await makeTheRest(operations, ids, (operation, request) => call(operation, request, t.credentials.api_key));
+  // The entry of the audit trail is anchored some time after it was written.
+  await eventually(
+    () => t.api('GET', `/v1/audit/proof?entry_id=${ids.get('ae')}`),
+    ({ status }) => status === 200,
+    30_000,
+  );
   const strangerOf = async (tenant: { orgId: string; mode: 'test' | 'live' }): Promise<Stranger> => {
     const key = await keyOf(tenant, SCOPES);
     const made = new Map<string, string>();
