@@ -5,8 +5,8 @@ import type { DataConverter } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import type { ActivityDeps } from '../src/activities/deps.ts';
-import { createApp } from '../src/api/app.ts';
 import { credentialsOf } from '../src/api/access/credentials.ts';
+import { createApp } from '../src/api/app.ts';
 import { lastUsesOf } from '../src/api/access/last-uses.ts';
 import { approvalRouter } from '../src/api/approval/router.ts';
 import { codecRouter } from '../src/api/codec/router.ts';
@@ -24,6 +24,7 @@ import { createSigner } from '../src/trust/signing.ts';
 import { ensureAuditSealer } from './audit-sealer.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
+import { signaller, startStopDriver } from './stops.ts';
 import { createWorker } from './worker.ts';
 
 export interface RunningService {
@@ -57,6 +58,8 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     grpcCompression: { codec: 'none' },
   });
 
+  const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
+
   const worker = role === 'api' ? undefined : await startWorker();
   const api = role === 'worker' ? undefined : await startApi();
   log.info({ url: api?.url, role }, 'ready');
@@ -83,6 +86,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       processors: createProcessors(),
       processorTimeoutMs: config.PROCESSOR_TIMEOUT_MS,
       publicUrl: config.publicUrl,
+      signal: signaller(client.workflow),
       now: () => new Date(),
       handover: new Map(),
     };
@@ -94,12 +98,14 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       process.exitCode = 1;
       process.kill(process.pid, 'SIGTERM');
     });
-    await ensureAuditSealer(new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter }), config);
+    await ensureAuditSealer(client, config);
     const allowPrivate = config.WEBHOOK_ALLOW_PRIVATE || config.PROKURA_ENV === 'development';
     const dispatcher = startDispatcher({ pool, sealer, log, allowPrivate });
+    const stops = startStopDriver({ pool, client, log, config });
     return {
       async stop() {
         await dispatcher.stop();
+        await stops.stop();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();
@@ -108,7 +114,6 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   }
 
   async function startApi() {
-    const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
     replies.follow(listener);
     credentialsOf(pool).follow(listener);
     await listener.listen(config.DATABASE_URL);
@@ -120,6 +125,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       taskQueue: config.TEMPORAL_TASK_QUEUE,
       namespace: config.TEMPORAL_NAMESPACE,
       eager: role === 'all',
+      visibilityLagMs: config.PROCESSOR_VISIBILITY_LAG_MS,
       answerWaitMs: config.ANSWER_WAIT_MS,
     });
     const app = createApp({

@@ -21,6 +21,8 @@ export interface ActivityDeps {
   processorTimeoutMs: number;
   /** Where people and verifiers reach this installation. */
   publicUrl: string;
+  /** Signals a workflow; `false` when it has ended, or never was. */
+  signal(workflowId: string, name: string, argument: object): Promise<boolean>;
   now(): Date;
   /** Facts gathered for an execution, on their way from one local activity to the next in the same process. */
   handover: Map<string, DecisionContext>;

@@ -13,10 +13,13 @@ import { expireHold, flagOverdueSettlement } from './money/hold-and-settlement.t
 import { refundPayment } from './money/refund-payment.ts';
 import { standingOfPayment } from './money/standing.ts';
 import { escalateOperation, resolveOperation } from './money/resolve.ts';
-import type { LifecycleActivities } from './types.ts';
+import { closeStopped, reviewStop } from './freeze/review.ts';
+import { tellStopped } from './freeze/tell.ts';
+import { voidHolds } from './freeze/void-holds.ts';
+import type { LifecycleActivities, StopActivities } from './types.ts';
 
 /** The activities of a worker, given what they need from the outside. */
-export function createActivities(deps: ActivityDeps): LifecycleActivities & AuditActivities {
+export function createActivities(deps: ActivityDeps): LifecycleActivities & AuditActivities & StopActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -34,5 +37,9 @@ export function createActivities(deps: ActivityDeps): LifecycleActivities & Audi
     standingOfPayment: (ref) => standingOfPayment(deps, ref),
     flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),
     sealAudit: () => sealAudit({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
+    closeStopped: (ref) => closeStopped(deps, ref),
+    reviewStop: (ref, replyTo) => reviewStop(deps, ref, replyTo),
+    tellStopped: (ref) => tellStopped(deps, ref),
+    voidHolds: (ref, midId, probing) => voidHolds(deps, ref, midId, probing),
   };
 }

@@ -63,6 +63,52 @@ export interface OperationRef {
   reply?: RequestRef;
 }
 
+/** A freeze or revocation that a workflow works off. */
+export interface StopRef {
+  tenant: Tenant;
+  stopId: string;
+  visibilityLagMs: number;
+}
+
+/** How a stop stands, as far as its workflow needs it. */
+export interface StopReport {
+  status: 'in_progress' | 'confirmed';
+  lifted: boolean;
+  stopped: { challenges: number; reviews: number; tokens: number; executions: number };
+  voided: number;
+  openHolds: number;
+  /** The first of them, printed; `dangers` counts all. */
+  stillDangerous: { paymentId: string; processor: string | null; why: string }[];
+  dangers: number;
+  /** Some of them only a person can take away. */
+  needsPerson: boolean;
+  /** Accounts where holds wait to be voided. */
+  midIds: string[];
+  /** Workflows that have not heard of it. */
+  untold: number;
+}
+
+/** One pass over the holds at one account. */
+export interface LaneReport {
+  tried: number;
+  /** The account did not answer: a pause before the next pass, a longer one each time. */
+  stuck: boolean;
+  /** It answered that it does not know a void: believed when it says so again after the visibility lag. */
+  absent: boolean;
+}
+
+/** Activities of a stop. Each may be run again, and beside another run of itself. */
+export interface StopActivities {
+  /** Closes what waits under it, should whoever asked for it have died before. */
+  closeStopped(ref: StopRef): Promise<void>;
+  /** Looks, confirms when nothing is dangerous, and tells whoever waits for that. */
+  reviewStop(ref: StopRef, replyTo: string[]): Promise<StopReport>;
+  /** Signals every workflow that has not heard of it. */
+  tellStopped(ref: StopRef): Promise<void>;
+  /** @param probing the account did not answer before: one call at a time */
+  voidHolds(ref: StopRef, midId: string, probing: boolean): Promise<LaneReport>;
+}
+
 /**
  * Activities of the lifecycle. Each is one effect, safe to run again with the same arguments: decisions are keyed by
  * the Idempotency-Key, money operations by the operation id that the workflow chose.

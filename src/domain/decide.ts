@@ -8,6 +8,8 @@ export type { Confidences } from './decide/confidences.ts';
 
 /** Everything that was found out about an intent. Lists hold failures only, except `explanations`. */
 export interface DecisionInput {
+  /** Freezes in force that cover the intent. */
+  frozen?: Reason[];
   /** Failed checks of identity: agent, key, principal, delegation. */
   who: Reason[];
   /** What the effective scope and the budgets do not cover. */
@@ -27,7 +29,7 @@ export interface DecisionInput {
 
 export interface Verdict {
   decision: Decision;
-  /** Why, in the order who → what → may → risk; empty when approved. */
+  /** Why, in the order frozen → who → what → may → risk; empty when approved. */
   reasons: Reason[];
   confidences: Confidences;
 }
@@ -57,10 +59,11 @@ function verdictOf(
   return { decision: 'approved', reasons: [] };
 }
 
-/** Who, what, may, risk: every failure denies. The published code leads; more specific ones follow it. */
-function failuresOf({ who, scopeFailures, mandate = [], explanations, risk }: DecisionInput): Reason[] {
+/** Frozen, who, what, may, risk: every failure denies. The published code leads; more specific ones follow it. */
+function failuresOf({ frozen = [], who, scopeFailures, mandate = [], explanations, risk }: DecisionInput): Reason[] {
   const scope = scopeFailures.map<Reason>(({ message }) => ({ code: 'invalid_scope', category: 'identity', message }));
   return [
+    ...frozen,
     ...led('invalid_scope', 'identity', 'The agent may not act for this principal', [...who, ...scope]),
     ...led('invalid_mandate', 'mandate', 'The mandate does not hold', mandate),
     ...explanations.filter((e) => effectOf(e) === 'deny').map((e) => policyReason('policy_denied', e)),

@@ -1,4 +1,5 @@
 import type { ExposureCap } from './exposure.ts';
+import type { FreezeInForce } from './freeze.ts';
 import type { PolicyRules } from './policy.ts';
 import type { MidCandidate } from './routing.ts';
 import type { Clocks } from './scope/hours.ts';
@@ -29,6 +30,8 @@ export interface DecisionContext {
   principal: { id: string; kind: 'principal' | 'organization'; status: string; canStepUp: boolean } | null;
   /** Delegations of this pair (or the one asked for) and all their ancestors. */
   delegations: GatheredDelegation[];
+  /** Freezes in force that may cover the intent. */
+  freezes?: FreezeInForce[];
   policy: { id: string; name: string; version: number; rules: PolicyRules } | null;
   mids: MidCandidate[];
   /** Actions in the window of the policy's velocity rule, without this one. */

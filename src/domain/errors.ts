@@ -32,6 +32,7 @@ export const PROBLEMS = {
   challenge_expired: { status: 409, title: 'The challenge is no longer open' },
   review_closed: { status: 409, title: 'The execution is not waiting for a review' },
   // payments
+  frozen: { status: 409, title: 'A freeze is in force; nothing was done' },
   execution_token_used: { status: 409, title: 'The execution token was already used' },
   execution_token_expired: { status: 409, title: 'The execution token has expired or was withdrawn' },
   payment_declined: { status: 402, title: 'The payment was declined' },

@@ -27,6 +27,7 @@ export const ID_PREFIXES = [
   'set',
   'dlv',
   'mbr',
+  'frz',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

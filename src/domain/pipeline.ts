@@ -2,6 +2,7 @@ import { budgetCharges, establishAuthority, type Authority, type BudgetCharge } 
 import { decide, type Verdict } from './decide.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { checkExposure } from './exposure.ts';
+import { freezeReasons } from './freeze.ts';
 import { evaluateRules, type Explanation, type PolicyRules } from './policy.ts';
 import { scoreRisk } from './risk.ts';
 import { planRoute, type RoutePlan } from './routing.ts';
@@ -41,6 +42,11 @@ export function judge(
   const explanations = explain(context.policy?.rules, question, context.velocityCount);
   const risk = options.risk ?? assess(question, context);
   const verdict = decide({
+    frozen: freezeReasons(
+      context.freezes ?? [],
+      { agentId: question.agentId, principalId: question.principalId, merchantRef: intent.merchantRef },
+      authority.chain,
+    ),
     who: [...authority.who, ...checkExposure(context.exposureCaps, intent)],
     scopeFailures: authority.scopeFailures,
     stepUp: authority.stepUp,

@@ -11,6 +11,8 @@ export interface MidCandidate {
   methods?: string[];
   maxAmountMinor?: number;
   enabled: boolean;
+  /** The processor is frozen. */
+  frozen?: boolean;
   /** `false` while the circuit breaker has it out; absent counts as healthy. */
   healthy?: boolean;
 }
@@ -26,6 +28,7 @@ export interface RouteWanted {
 
 export type DropReason =
   | 'disabled'
+  | 'frozen'
   | 'other_processor_pinned'
   | 'currency_not_supported'
   | 'method_not_supported'
@@ -64,6 +67,7 @@ interface Check {
 /** In the order of the pipeline; the first that does not hold is the reason given. */
 const CHECKS: readonly Check[] = [
   { code: 'disabled', sentence: () => 'is switched off', eligible: (candidate) => candidate.enabled },
+  { code: 'frozen', sentence: () => 'is frozen', eligible: (candidate) => candidate.frozen !== true },
   {
     code: 'other_processor_pinned',
     sentence: (_, want) => `the payment token belongs to ${want.processor}`,

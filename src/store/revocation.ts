@@ -1,21 +1,7 @@
 import type { Tenant } from '../domain/types.ts';
-import { returnBudget } from './budget-return.ts';
 import type { Db } from './pool.ts';
 
 export type RevocationKind = 'delegation' | 'agent' | 'principal';
-
-export interface ClosedExecution {
-  executionId: string;
-  workflowId: string;
-  agentId: string | null;
-  /** Challenges and reviews are denied; an approval that was not used yet lapses. */
-  outcome: 'denied' | 'lapsed';
-}
-
-export interface OpenAuthorization {
-  paymentId: string;
-  workflowId: string;
-}
 
 export interface RevokedStatus {
   /** Whether this call withdrew it, or an earlier one had. */
@@ -65,8 +51,13 @@ export async function revokeDelegations(
   id: string,
   { at, reason }: { at: Date; reason: string },
 ): Promise<{ id: string; agentId: string }[]> {
-  const column = COLUMN_OF[kind];
-  await holdOpenExecutions(db, tenant, kind, id);
+  const roots = {
+    delegation: 'id = $3',
+    agent: 'agent_id = $3',
+    // What the principal granted, and what its agents hold from anybody.
+    principal: `(principal_id = $3 OR agent_id IN (
+      SELECT a.id FROM agents a WHERE a.org_id = $1 AND a.mode = $2 AND a.principal_id = $3))`,
+  }[kind];
   const step = async (where: string, value: unknown) => {
     const { rows } = await db.query<{ id: string; agentId: string }>(
       `UPDATE delegations SET status = 'revoked', revoked_at = $4, revocation_reason = $5
@@ -76,7 +67,7 @@ export async function revokeDelegations(
     );
     return rows;
   };
-  const revoked = await step(`${column} = $3`, id);
+  const revoked = await step(roots, id);
   for (let generation = revoked; generation.length > 0;) {
     generation = await step(
       'parent_id = ANY ($3::uuid[])',
@@ -87,102 +78,29 @@ export async function revokeDelegations(
   return revoked;
 }
 
-const COLUMN_OF = { delegation: 'id', agent: 'agent_id', principal: 'principal_id' } as const;
-
-/**
- * Locks what waits under a thing before its delegations are: whoever leaves a stage holds the execution first and the
- * running totals of its delegations afterwards, and in the other order the two would block each other for good.
- */
-async function holdOpenExecutions(db: Db, tenant: Tenant, kind: RevocationKind, id: string): Promise<void> {
-  await db.query(
-    `WITH RECURSIVE down AS (
-       SELECT id FROM delegations WHERE org_id = $1 AND mode = $2 AND ${COLUMN_OF[kind]} = $3
-       UNION SELECT d.id FROM delegations d JOIN down ON d.parent_id = down.id)
-     SELECT 1 FROM executions e
-      WHERE e.org_id = $1 AND e.mode = $2 AND e.stage IN ('challenged', 'in_review', 'approved')
-        AND e.delegation_id IN (SELECT id FROM down)
-      ORDER BY e.id FOR UPDATE OF e`,
-    [tenant.orgId, tenant.mode, id],
-  );
-}
-
-interface Scope {
-  kind: RevocationKind;
-  id: string;
-  delegationIds: string[];
-}
-
-const UNDER = `(e.delegation_id = ANY ($3::uuid[])
-  OR ($4 = 'agent' AND e.agent_id = $5) OR ($4 = 'principal' AND e.principal_id = $5))`;
-
-/**
- * Closes every execution that waits under what was revoked, in the same transaction: no token of theirs is good any
- * more, no challenge can be answered, and what they held of a budget is returned. Executions whose payment has begun
- * are left alone: money may have moved, and `openAuthorizations` lists what can still be voided.
- */
-export async function closeOpenExecutions(
+/** Withdraws every live key of an agent: none is good for a proof any more. @returns their ids */
+export async function revokeKeysOf(
   db: Db,
   tenant: Tenant,
-  under: Scope,
+  agentId: string,
   { at, reason }: { at: Date; reason: string },
-): Promise<ClosedExecution[]> {
-  const why = JSON.stringify([{ code: 'invalid_scope', category: 'identity', message: `Revoked: ${reason}` }]);
-  const { rows } = await db.query<{
-    executionId: string;
-    workflowId: string;
-    agentId: string | null;
-    stage: string;
-  }>(
-    `WITH open AS (
-       SELECT e.id, e.stage FROM executions e
-        WHERE e.org_id = $1 AND e.mode = $2 AND e.stage IN ('challenged', 'in_review', 'approved') AND ${UNDER}
-        FOR UPDATE)
-     UPDATE executions e
-        SET stage = CASE open.stage WHEN 'approved' THEN 'lapsed' ELSE 'denied' END,
-            decision = CASE open.stage WHEN 'approved' THEN e.decision ELSE 'deny' END,
-            reasons = CASE open.stage WHEN 'approved' THEN e.reasons ELSE e.reasons || $7::jsonb END,
-            token_expires_at = LEAST(e.token_expires_at, $6),
-            challenge_status = CASE e.challenge_status WHEN 'open' THEN 'cancelled' ELSE e.challenge_status END,
-            updated_at = $6
-       FROM open WHERE e.id = open.id
-     RETURNING e.id AS "executionId", e.workflow_id AS "workflowId", e.agent_id AS "agentId", open.stage`,
-    [tenant.orgId, tenant.mode, under.delegationIds, under.kind, under.id, at, why],
-  );
-  const closed = rows.map((row) => row.executionId);
-  if (closed.length > 0) await returnBudget(db, tenant, closed, 0);
-  return rows.map(({ executionId, workflowId, agentId, stage }) => ({
-    executionId,
-    workflowId,
-    agentId,
-    outcome: stage === 'approved' ? 'lapsed' : 'denied',
-  }));
-}
-
-/** Payments under what was revoked whose hold is not wholly captured or released. */
-export async function openAuthorizations(db: Db, tenant: Tenant, under: Scope): Promise<OpenAuthorization[]> {
-  const { rows } = await db.query<OpenAuthorization>(
-    `SELECT p.id AS "paymentId", p.workflow_id AS "workflowId"
-       FROM payments p JOIN executions e ON e.id = p.execution_id
-      WHERE p.org_id = $1 AND p.mode = $2 AND p.closed_by IS NULL AND p.authorized - p.captured - p.released > 0
-        AND ${UNDER}
-      ORDER BY p.id`,
-    [tenant.orgId, tenant.mode, under.delegationIds, under.kind, under.id],
-  );
-  return rows;
-}
-
-/** Every delegation under a thing, withdrawn or not. */
-export async function delegationsUnder(db: Db, tenant: Tenant, kind: RevocationKind, id: string): Promise<string[]> {
-  const column = COLUMN_OF[kind];
+): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(
-    `WITH RECURSIVE down AS (
-       SELECT id FROM delegations WHERE org_id = $1 AND mode = $2 AND ${column} = $3
-       UNION
-       SELECT d.id FROM delegations d JOIN down ON d.parent_id = down.id)
-     SELECT id FROM down`,
-    [tenant.orgId, tenant.mode, id],
+    `UPDATE agent_keys SET status = 'revoked', revoked_at = $4, revocation_reason = $5
+      WHERE org_id = $1 AND mode = $2 AND agent_id = $3 AND status = 'active' RETURNING id`,
+    [tenant.orgId, tenant.mode, agentId, at, reason],
   );
-  return rows.map((row) => row.id);
+  return rows.map(({ id }) => id).sort();
+}
+
+/** Withdraws an OAuth client; its access tokens are refused from then on. `undefined` when the tenant has none such. */
+export async function revokeClient(db: Db, tenant: Tenant, id: string, at: Date): Promise<Date | undefined> {
+  const { rows } = await db.query<{ revokedAt: Date }>(
+    `UPDATE oauth_clients SET revoked_at = COALESCE(revoked_at, $4)
+      WHERE org_id = $1 AND mode = $2 AND id = $3 RETURNING revoked_at AS "revokedAt"`,
+    [tenant.orgId, tenant.mode, id, at],
+  );
+  return rows[0]?.revokedAt;
 }
 
 /** What the first revocation of this thing answered. */

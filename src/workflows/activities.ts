@@ -1,5 +1,5 @@
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { LifecycleActivities } from '../activities/types.ts';
+import type { LifecycleActivities, StopActivities } from '../activities/types.ts';
 
 /** The first step commits within this time, or the workflow ends having done nothing. */
 export const DECISION_DEADLINE_MS = 8_000;
@@ -51,4 +51,19 @@ export const evidence = proxyActivities<
 >({
   startToCloseTimeout: 60_000,
   retry: { initialInterval: 500, backoffCoefficient: 2, maximumInterval: 30_000 },
+});
+
+/** Steps of a stop that decide what comes next: each costs milliseconds, and the caller may be waiting for them. */
+export const stopping = proxyLocalActivities<Pick<StopActivities, 'closeStopped' | 'reviewStop'>>({
+  summary: 'what is stopped, what is still dangerous?',
+  startToCloseTimeout: 30_000,
+  localRetryThreshold: 10_000,
+  retry: { initialInterval: 100, backoffCoefficient: 2, maximumInterval: 5_000 },
+});
+
+/** The long passes of a stop. A worker that dies in one is noticed by its heartbeat; another goes on. */
+export const passes = proxyActivities<Pick<StopActivities, 'tellStopped' | 'voidHolds'>>({
+  startToCloseTimeout: 600_000,
+  heartbeatTimeout: 10_000,
+  retry: { initialInterval: 500, backoffCoefficient: 2, maximumInterval: 10_000 },
 });

@@ -13,3 +13,8 @@ export function executionWorkflowId({ orgId, mode }: Tenant, executionId: string
 export function refundWorkflowId({ orgId, mode }: Tenant, keyHash: string): string {
   return `refund:${toTypeId('org', orgId)}:${mode}:${keyHash.slice(0, 19)}`;
 }
+
+/** A freeze, or a revocation, is worked off by a workflow of its own. */
+export function stopWorkflowId({ orgId, mode }: Tenant, kind: 'freeze' | 'revocation', stopId: string): string {
+  return `${kind}:${toTypeId('org', orgId)}:${mode}:${toTypeId('frz', stopId)}`;
+}

@@ -1,3 +1,4 @@
 export { auditSealer } from './audit-sealer.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
 export { refund } from './refund.ts';
+export { freeze, revocation } from './stop.ts';

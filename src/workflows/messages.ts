@@ -22,7 +22,12 @@ export const voidUpdate = defineUpdate<OperationStep, [VoidRequest]>('void');
 
 /** Authority was withdrawn; the database already refuses everything under it. */
 export const revokedSignal = defineSignal<[{ reason: string }]>('revoked');
+/** Another than this workflow changed the payment (a freeze voided its hold): it follows the row. */
+export const lookSignal = defineSignal('look');
 /** A processor told something about this operation; the resolution asks again now instead of later. */
 export const evidenceSignal = defineSignal<[{ operationId: string }]>('evidence');
 /** Settlement lines were stored; `complete` when everything captured is settled. */
 export const settledSignal = defineSignal<[{ complete: boolean }]>('settled');
+
+/** Messages of `freeze` and `revocation`: something changed (asked to void as well, lifted), and who waits for the end. */
+export const stopSignal = defineSignal<[{ replyTo?: string }]>('news');

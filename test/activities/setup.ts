@@ -2,7 +2,7 @@ import { randomBytes, randomUUID, generateKeyPairSync } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { createActivities } from '../../src/activities/index.ts';
-import type { ExecutionRef, LifecycleActivities } from '../../src/activities/types.ts';
+import type { ExecutionRef, LifecycleActivities, StopActivities } from '../../src/activities/types.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
 import type { LifecycleTimers, OperationStep, PayRequest, RequestRef } from '../../src/domain/messages.ts';
 import type { ProcessorPort } from '../../src/processors/port.ts';
@@ -17,11 +17,11 @@ import { createWorld, type World } from '../store/world.ts';
 export interface ActivityWorld extends World {
   deps: ActivityDeps;
   /** Runs one activity as a run of a step would: `attempt` 2 is a run after one that died. */
-  run<Name extends keyof LifecycleActivities>(
+  run<Name extends keyof Activities>(
     name: Name,
     attempt: number,
-    ...args: Parameters<LifecycleActivities[Name]>
-  ): ReturnType<LifecycleActivities[Name]>;
+    ...args: Parameters<Activities[Name]>
+  ): ReturnType<Activities[Name]>;
   ref(executionId: string): ExecutionRef;
   request(): RequestRef;
   payRequest(token?: string): PayRequest;
@@ -46,6 +46,7 @@ export const TIMERS: LifecycleTimers = {
   visibilityLagMs: 50,
 };
 
+type Activities = LifecycleActivities & StopActivities;
 type Death = { kind: string; when: 'before' | 'after'; died: () => void };
 
 /** The activities of a worker on a database and a simulator of their own; Temporal is left out. */
@@ -87,6 +88,7 @@ export async function createActivityWorld(): Promise<ActivityWorld> {
     },
     processorTimeoutMs: 2_000,
     publicUrl: 'http://api.test',
+    signal: async () => true,
     now: () => new Date(),
     handover: new Map(),
   };

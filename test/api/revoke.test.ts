@@ -1,6 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
+import { insertOauthClient, newClientSecret } from '../../src/store/oauth-clients.ts';
+import { findUntold } from '../../src/store/stops/drive.ts';
+import { viewStop } from '../../src/store/stops/read.ts';
 import { insertExecution, insertPayment } from './executions-fixture.ts';
 import { startTestApi, type TestApi } from './setup.ts';
 
@@ -13,8 +16,7 @@ afterAll(() => t.close());
 let principal_id: string;
 let agent_id: string;
 beforeEach(async () => {
-  t.calls.announced.length = 0;
-  t.calls.voided.length = 0;
+  t.calls.driven.length = 0;
   const principal = { external_ref: randomUUID(), type: 'person', name: 'Ada' };
   principal_id = (await t.api('POST', '/v1/identities/principals', principal)).body.principal_id;
   agent_id = (await t.api('POST', '/v1/agents', { name: 'a', principal_id })).body.data.id;
@@ -111,9 +113,13 @@ describe('revoking a delegation', () => {
       [[root, child].map(uuidOf)],
     );
     expect(spent.rows).toEqual([{ n: 1500 }, { n: 1500 }]);
-    expect(t.calls.announced).toEqual([
-      [expect.arrayContaining([expect.objectContaining({ workflowId: approved.workflowId })]), 'stolen phone'],
-    ]);
+    expect(t.calls.driven).toHaveLength(1);
+    const untold = await findUntold(t.database.pool, t.calls.driven[0]!.id, 10);
+    expect(new Set(untold)).toEqual(
+      new Set(
+        [approved, challenged, reviewed].map(({ id, workflowId }) => ({ executionId: id, workflowId, payment: false })),
+      ),
+    );
 
     const events = await t.api('POST', '/v1/execution/events/query', { execution_ref: challenged.id });
     expect(events.body.data).toMatchObject([
@@ -131,7 +137,7 @@ describe('revoking a delegation', () => {
     const again = await t.api('POST', REVOKE, { delegation_id, reason: 'b' });
     expect(again.body).toEqual(first.body);
     expect((await t.rowCounts())['audit_entries']).toBe(entries);
-    expect(t.calls.announced).toHaveLength(1);
+    expect(new Set(t.calls.driven.map(({ id }) => id)).size).toBe(1);
   });
 
   it('lists what may still be voided, and voids it when asked', async () => {
@@ -141,9 +147,11 @@ describe('revoking a delegation', () => {
     await insertPayment(t, (await insertExecution(t, base)).id, { authorized: 1000, captured: 1000 });
     const answer = await t.api('POST', REVOKE, { delegation_id, reason: 'r' });
     expect(answer.body.open_authorizations).toEqual([toTypeId('pay', open)]);
-    expect(t.calls.voided).toEqual([]);
-    await t.api('POST', REVOKE, { delegation_id, reason: 'r', void_open_authorizations: true });
-    expect(t.calls.voided).toMatchObject([[t.tenant, [{ paymentId: open }], { reason: 'r' }]]);
+    const view = async () => (await viewStop(t.database.pool, t.tenant, t.calls.driven[0]!.id))!;
+    expect(await view()).toMatchObject({ openHolds: [open], stillDangerous: [] });
+    const again = await t.api('POST', REVOKE, { delegation_id, reason: 'r', void_open_authorizations: true });
+    expect(again.body).toEqual(answer.body);
+    expect(await view()).toMatchObject({ openHolds: [], stillDangerous: [{ paymentId: open, why: 'not_voided_yet' }] });
   });
 
   it('is complete under races with those who delegate further', async () => {
@@ -211,6 +219,52 @@ describe('revoking', () => {
     expect(answer.body.revoked).toEqual([made.key_id]);
     expect((await t.api('GET', '/v1/agents', undefined, headers)).status).toBe(401);
     expect((await t.api('POST', REVOKE, { key_id: made.key_id, reason: 'again' })).body).toEqual(answer.body);
+  });
+
+  it('an agent takes its keys with it', async () => {
+    const { publicKey } = generateKeyPairSync('ed25519');
+    const made = await t.api('POST', `/v1/agents/${agent_id}/keys`, { jwk: publicKey.export({ format: 'jwk' }) });
+    const { key_id } = made.body.data;
+    const answer = await t.api('POST', REVOKE, { agent_id, reason: 'rogue' });
+    expect(answer.body.revoked).toEqual([toTypeId('agt', agent_id), key_id]);
+    const keys = await t.api('GET', `/v1/agents/${agent_id}/keys`);
+    expect(keys.body.data).toMatchObject([{ key_id, status: 'revoked' }]);
+  });
+
+  it('a principal ends what its agents hold from others', async () => {
+    const other = { external_ref: randomUUID(), type: 'person', name: 'Bob' };
+    const lender = (await t.api('POST', '/v1/identities/principals', other)).body.principal_id;
+    const lent = await delegate({ principal_id: lender });
+    const answer = await t.api('POST', REVOKE, { principal_id, reason: 'left' });
+    expect(answer.body.revoked).toEqual([principal_id, lent]);
+    // The lender itself stands.
+    expect((await t.api('GET', `/v1/identities/principals/${lender}`)).body.status).toBe('active');
+  });
+
+  it('an OAuth client refuses its secret and its tokens', async () => {
+    const secret = newClientSecret();
+    const client_id = await insertOauthClient(t.database.pool, {
+      tenant: t.tenant,
+      name: 'c',
+      scopes: ['agents:read'],
+      secret,
+    });
+    const login = () =>
+      t.api(
+        'POST',
+        '/oauth/token',
+        { grant_type: 'client_credentials', client_id, client_secret: secret },
+        { authorization: '' },
+      );
+    const { access_token } = (await login()).body;
+    const headers = { authorization: `Bearer ${access_token}` };
+    expect((await t.api('GET', '/v1/agents', undefined, headers)).status).toBe(200);
+    const answer = await t.api('POST', REVOKE, { client_id, reason: 'leaked' });
+    expect(answer).toMatchObject({ status: 200, body: { revoked: [client_id], affected_executions: [] } });
+    expect((await t.api('GET', '/v1/agents', undefined, headers)).status).toBe(401);
+    expect((await login()).status).toBe(401);
+    expect((await t.api('POST', REVOKE, { client_id, reason: 'again' })).body).toEqual(answer.body);
+    expect((await t.api('POST', REVOKE, { client_id: 'client_none', reason: 'r' })).status).toBe(404);
   });
 
   it('what the organization has not is 404, and exactly one thing must be named', async () => {

@@ -23,8 +23,8 @@ export interface Answer {
 
 /** What the lifecycle was asked to do after a commit. */
 export interface LifecycleCalls {
-  announced: unknown[][];
-  voided: unknown[][];
+  /** Stops that were handed to their workflow. */
+  driven: { id: string }[];
   temporal: boolean;
 }
 
@@ -54,7 +54,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
   const { pool } = database;
   const { privateKey } = generateKeyPairSync('ed25519');
   const dataKey = randomBytes(32).toString('base64');
-  const calls: LifecycleCalls = { announced: [], voided: [], temporal: true };
+  const calls: LifecycleCalls = { driven: [], temporal: true };
   const deps: ApiDeps = {
     config: loadConfig({ DATABASE_URL: database.url, PUBLIC_URL: 'http://api.test', ...settings }),
     pool,
@@ -64,8 +64,8 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
     log: pino({ level: 'silent' }),
     lifecycle: {
       ready: async () => calls.temporal,
-      announceRevocation: async (...args: unknown[]) => void calls.announced.push(args),
-      voidPayments: async (...args: unknown[]) => void calls.voided.push(args),
+      drive: async (stop: { id: string }) => void calls.driven.push(stop),
+      confirmed: async () => undefined,
     } as unknown as ApiDeps['lifecycle'],
   };
   const app = createApp(deps);

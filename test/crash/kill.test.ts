@@ -7,6 +7,13 @@ import { checkInvariants } from '../../src/cli/demo/invariants.ts';
 import { eventually } from '../journeys/journey.ts';
 import { install, type Answered, type Installation, type ServiceProcess } from './processes.ts';
 
+interface Frozen {
+  freeze_id: string;
+  status: string;
+  voided: string[];
+  still_dangerous: { payment_id: string }[];
+}
+
 let t: Installation;
 let cast: Cast;
 let workers: ServiceProcess[];
@@ -106,6 +113,32 @@ describe('a worker killed in its call to the processor', () => {
 });
 
 describe('every worker killed', () => {
+  it('a freeze goes on with the next, until its hold is given back', async () => {
+    const { body: decided } = await propose();
+    const { body: payment } = await t.post<Payment>('/v1/payments/authorize', spending(decided));
+    const { payment_id } = payment;
+    await t.simulator.post('/control/script', { fault: 'slow', operation: 'void', reference: payment_id });
+    const target = { merchant_ref: 'mrc_hotel', reason: 'test', void_open_authorizations: true };
+    const { status, body: frozen } = await t.post<Frozen>('/v1/identities/freeze', target);
+    expect({ status, said: frozen.status }).toEqual({ status: 202, said: 'in_progress' });
+    expect(frozen.still_dangerous.map((one) => one.payment_id)).toContain(payment_id);
+    await eventually(async () => (await effectsOf(payment_id, 'void')).length === 1, Boolean);
+    await Promise.all(workers.map((worker) => worker.kill()));
+    const path = `/v1/identities/freezes/${frozen.freeze_id}`;
+    // The money has moved, and nobody has written it down: it is not called voided.
+    expect(await t.client.get<Frozen>(path)).toMatchObject({ status: 'in_progress' });
+    workers = [await t.startWorker()];
+    const over = await eventually(
+      () => t.client.get<Frozen>(path),
+      (one) => one.status === 'confirmed',
+      50_000,
+    );
+    expect(over.voided).toContain(payment_id);
+    expect(await effectsOf(payment_id, 'void')).toHaveLength(1);
+    await expectInvariants(payment_id);
+    await t.post('/v1/identities/unfreeze', { freeze_id: frozen.freeze_id, reason: 'test is over' });
+  }, 90_000);
+
   it('open lifecycles go on with the next: answered, paid, expired as if nothing had been', async () => {
     const delegation = { delegation_id: cast.cautious };
     const [answered, expiring, approved] = await Promise.all([

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FAILURE_CLASSES, FAILURES, MAX_ATTEMPTS, WALL_CLOCK_CAP_MS } from '../../src/domain/failures.ts';
+import { DANGERS } from '../../src/domain/freeze.ts';
 import { codeOf, pageOf, rowsOf, sectionOf } from './tables.ts';
 
 const page = pageOf('docs/failures.md');
@@ -24,6 +25,17 @@ describe('docs/failures.md', () => {
     expect(sectionOf(page, HEADING)).toContain(
       `At most ${MAX_ATTEMPTS} attempts are made per authorization, and none begins later than ${WALL_CLOCK_CAP_MS / 1000} s`,
     );
+  });
+
+  it('explains exactly the dangers that a freeze can name', () => {
+    const heading = '## I froze it. What does that mean for the money?';
+    const named = (text: string) =>
+      rowsOf(sectionOf(text, heading))
+        .map(([why]) => why!)
+        .filter((why) => why.startsWith('`'))
+        .map(codeOf);
+    expect(named(page)).toEqual([...DANGERS]);
+    expect(named(page.replace(/^\| `void_refused` .*\n/m, ''))).not.toEqual([...DANGERS]);
   });
 
   it('would fail with a class left out, or with a permission changed', () => {

@@ -8,8 +8,14 @@ export interface RoundTrip {
   application: string;
 }
 
-/** Polling of the dispatcher, which asks whether or not anybody pays, and what is written in batches now and then. */
-const BACKGROUND = new Set(['take-due-deliveries', 'keep-credential-uses', 'exchange-rates', 'forget-rates']);
+/** Polling of the worker process, which asks whether or not anybody pays, and what is written in batches now and then. */
+const BACKGROUND = new Set([
+  'take-due-deliveries',
+  'find-undriven-stops',
+  'keep-credential-uses',
+  'exchange-rates',
+  'forget-rates',
+]);
 
 /**
  * Counts what this process sends to PostgreSQL, from now on. `Client.prototype.query` is where every way of asking ends:

@@ -15,7 +15,7 @@ import { demand, type Scene } from '../../src/cli/demo/story.ts';
 export interface Path {
   name: string;
   /** Which workflow's history is kept. */
-  workflow: 'executionLifecycle' | 'refund';
+  workflow: 'executionLifecycle' | 'refund' | 'freeze';
   play: (this: void, scene: Scene) => Promise<void>;
 }
 
@@ -26,6 +26,13 @@ export const SEALER = 'audit-sealer';
 async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {
   const approved = await authorize(scene, { amount: 240, delegation_id: scene.cast.everyday }, 'approved');
   return pay(scene, approved, { label: 'pay', token });
+}
+
+/** Freezes the agent and gives its holds back; answered once that is known. */
+async function freezeAgent(scene: Scene): Promise<void> {
+  const order = { agent_id: scene.cast.agent_id, reason: 'acts strangely', void_open_authorizations: true };
+  const { body } = await scene.api.post<{ status: string }>('/v1/identities/freeze', { ...order, wait_ms: 5_000 });
+  demand(body.status === 'confirmed', `the freeze is ${body.status}`);
 }
 
 const captured = (scene: Scene, payment: Payment) =>
@@ -128,6 +135,26 @@ export const PATHS: readonly Path[] = [
     async play(scene) {
       const payment = await paid(scene);
       await operate(scene, 'void', { label: 'void', payment, holds: ({ status }) => status === 'voided' });
+    },
+  },
+  {
+    name: 'voided-by-freeze',
+    workflow: 'executionLifecycle',
+    async play(scene) {
+      const payment = await paid(scene);
+      await freezeAgent(scene);
+      await paymentBecomes(scene, { label: 'given back', payment, holds: ({ status }) => status === 'voided' });
+    },
+  },
+  {
+    name: 'freeze',
+    workflow: 'freeze',
+    async play(scene) {
+      await paid(scene);
+      await authorize(scene, { amount: 250, delegation_id: scene.cast.cautious }, 'challenge');
+      // Its first void is refused, so that the workflow looks twice.
+      await scene.simulator.post('/control/script', { fault: 'unavailable', operation: 'void', times: 1 });
+      await freezeAgent(scene);
     },
   },
   {

@@ -4,7 +4,7 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { assembleCast } from '../../src/cli/demo/cast.ts';
 import { createClient } from '../../src/cli/demo/client.ts';
-import { parseId } from '../../src/domain/ids.ts';
+import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { tell } from '../../src/cli/demo/tell.ts';
 import { startHarness } from '../setup/harness/server.ts';
 import { shared } from '../setup/harness/client.ts';
@@ -52,7 +52,7 @@ async function recordPath(path: Path, service: TestService, client: Client): Pro
   const story = { title: path.name, play: path.play };
   const report = await tell(story, { api, simulator, cast, log: () => undefined });
   if (!report.ok) throw new Error(`${path.name} did not go as told: ${JSON.stringify(report.steps, null, 2)}`);
-  const handle = await handleOf(path, report, service, client);
+  const handle = await handleOf(path, { ...report, agent_id: cast.agent_id }, service, client);
   await ended(path, handle);
   const history = neutral(historyToJSON(await handle.fetchHistory()));
   const { events } = history;
@@ -72,7 +72,7 @@ async function recordSealer({ taskQueue }: TestService, client: Client): Promise
 
 async function handleOf(
   { workflow }: Path,
-  { execution_ref, payment_id }: { execution_ref?: string; payment_id?: string },
+  { execution_ref, payment_id, agent_id }: { execution_ref?: string; payment_id?: string; agent_id: string },
   { database }: TestService,
   client: Client,
 ): Promise<WorkflowHandle> {
@@ -85,7 +85,9 @@ async function handleOf(
   }
   // Visibility lags behind by a moment.
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(100)) {
-    const query = `WorkflowType = '${workflow}' AND Payment = '${payment_id}'`;
+    const whose =
+      workflow === 'freeze' ? `Agent = '${toTypeId('agt', parseId(agent_id, 'agt')!)}'` : `Payment = '${payment_id}'`;
+    const query = `WorkflowType = '${workflow}' AND ${whose}`;
     for await (const { workflowId } of client.workflow.list({ query })) return client.workflow.getHandle(workflowId);
   }
   throw new Error(`no ${workflow} of ${payment_id} is to be found`);

@@ -54,8 +54,9 @@ describe('the workflow code', () => {
       'another first step',
       '.assessRisk(input)',
       '.findDecision(input)',
-      FILES.filter((file) => file !== 'refund.json' && file !== `${SEALER}.json`),
+      FILES.filter((file) => file !== 'refund.json' && file !== 'freeze.json' && file !== `${SEALER}.json`),
     ],
+    ['another first step of a freeze', '.closeStopped(ref)', '.reviewStop(ref, [])', ['freeze.json']],
     ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
     [
       'no wait between passes',
@@ -95,7 +96,16 @@ describe('the stored histories', () => {
       }
     }
     names.delete(undefined);
-    expect([...names].map(String).sort()).toEqual(['capture', 'pay', 'respond', 'revoked', 'settled', 'void']);
+    expect([...names].map(String).sort()).toEqual([
+      'capture',
+      'look',
+      'news',
+      'pay',
+      'respond',
+      'revoked',
+      'settled',
+      'void',
+    ]);
   });
 
   it.each(FILES)('%s names no machine and holds no credential', (file) => {

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { returnBudget } from '../../src/store/budget-return.ts';
-import { closeOpenExecutions, revokeDelegations } from '../../src/store/revocation.ts';
+import { revokeDelegations } from '../../src/store/revocation.ts';
+import { insertStop, standAlone } from '../../src/store/stops/begin.ts';
+import { closeUnder } from '../../src/store/stops/close-under.ts';
+import { viewStop } from '../../src/store/stops/read.ts';
 import { holdExecution, redecide } from '../../src/store/executions/redecide.ts';
 import { inTransaction } from '../../src/store/pool.ts';
 import { newId } from '../../src/trust/new-id.ts';
@@ -54,6 +57,19 @@ async function reconsider(id: string, stage: 'denied' | 'lapsed' | 'approved'): 
   });
 }
 
+/** Both halves of a revocation. @returns its stop */
+async function revoke(delegationId: string): Promise<string> {
+  const at = new Date();
+  const { id } = await inTransaction(w.pool, async (db) => {
+    await standAlone(db, w.tenant);
+    await revokeDelegations(db, w.tenant, 'delegation', delegationId, { at, reason: 'left' });
+    const target = { kind: 'revocation', targetKind: 'delegation', target: delegationId } as const;
+    return insertStop(db, w.tenant, { id: newId(), ...target, reason: 'left', actor: 'test', voidOpen: false, at });
+  });
+  await closeUnder(w.pool, w.tenant, id, () => new Date());
+  return id;
+}
+
 describe('every delegation of the chain gets back', () => {
   it('all of what was denied, or has lapsed; nothing while it stands', async () => {
     for (const stage of ['denied', 'lapsed'] as const) {
@@ -73,10 +89,8 @@ describe('every delegation of the chain gets back', () => {
     await charged();
     await charged();
     expect(await spent()).toEqual(all(3 * APPROVED));
-    const under = { kind: 'delegation', id: chain[1]!, delegationIds: chain.slice(1) } as const;
-    const order = { at: new Date(), reason: 'left' };
-    const closed = await inTransaction(w.pool, (db) => closeOpenExecutions(db, w.tenant, under, order));
-    expect(closed).toHaveLength(2);
+    const id = await revoke(chain[1]!);
+    expect((await viewStop(w.pool, w.tenant, id))!.stopped.executions).toBe(2);
     expect(await spent()).toEqual(all(APPROVED));
   });
 
@@ -168,15 +182,11 @@ describe('a revocation', () => {
   it('and those who leave a stage at the same time wait for each other, and do not block each other for good', async () => {
     for (let round = 0; round < 5; round++) {
       const ids = await Promise.all([charged(), charged(), charged()]);
-      const revoke = inTransaction(w.pool, async (db) => {
-        await revokeDelegations(db, w.tenant, 'delegation', chain[1]!, { at: new Date(), reason: 'left' });
-        const under = { kind: 'delegation', id: chain[1]!, delegationIds: chain.slice(1) } as const;
-        await closeOpenExecutions(db, w.tenant, under, { at: new Date(), reason: 'left' });
-      });
       const leave = ids.map((id) => reconsider(id, 'denied'));
-      await Promise.all([revoke, ...leave]);
+      await Promise.all([revoke(chain[1]!), ...leave]);
       expect(await spent()).toEqual(all(0));
       await w.pool.query(`UPDATE delegations SET status = 'active' WHERE id = ANY ($1)`, [chain]);
+      await w.pool.query('UPDATE stops SET target = id');
     }
   });
 });

@@ -1,6 +1,7 @@
 import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
 import { findExecution } from '../../store/executions/read.ts';
 import { inTransaction, type Db } from '../../store/pool.ts';
+import { holdStanding } from '../../store/stops/begin.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { isKeyTaken } from '../money/refuse.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
@@ -23,7 +24,11 @@ export async function unlessKeyTaken(
   decide: (db: Db) => Promise<Redecided>,
 ): Promise<Redecided> {
   try {
-    return await inTransaction(deps.pool, decide);
+    return await inTransaction(deps.pool, async (db) => {
+      // Before the execution is locked: no freeze and no revocation commits between our looking and our commit.
+      await holdStanding(db, ref.tenant);
+      return decide(db);
+    });
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
     const row = await findExecution(deps.pool, ref.tenant, ref.executionId);

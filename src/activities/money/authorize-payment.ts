@@ -4,11 +4,13 @@ import { establishAuthority } from '../../domain/authority.ts';
 import type { ProblemCode } from '../../domain/errors.ts';
 import { findExecution } from '../../store/executions/read.ts';
 import { reserveAuthorization, reserveNextAttempt } from '../../store/payments/reserve.ts';
+import { freezeOnExecution, frozenProcessors } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { gatherAgain } from '../decision/rejudge.ts';
 import type { ExecutionRef } from '../types.ts';
 import { perform, takeUpOwn } from './perform.ts';
 import { isKeyTaken, refuse } from './refuse.ts';
+import { abandon } from './standing.ts';
 import type { PaymentMethod } from './send.ts';
 
 /** One attempt to authorize: reserve, send, record. The first spends the approval, later ones go to the next MID. */
@@ -57,7 +59,8 @@ export async function authorizePayment(
   if (!reserved) {
     const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
-    const { code, detail } = await whyNot(deps, ref, pay, at);
+    if (attempt > 1) return endBetweenAttempts(deps, ref, pay);
+    const { code, detail } = await whyNot(deps, ref, pay, at, method.processor);
     return refuse(deps, tenant, request, code, detail);
   }
   return perform(deps, {
@@ -74,18 +77,49 @@ export async function authorizePayment(
   });
 }
 
+/** No further attempt may be made: frozen, or no account is left. The payment has failed, for certain. */
+async function endBetweenAttempts(
+  deps: ActivityDeps,
+  { tenant, executionId }: ExecutionRef,
+  { request, operationId }: PayRequest,
+): Promise<OperationStep> {
+  const frozen = (await freezeOnExecution(deps.pool, tenant, executionId)) !== undefined;
+  const code = frozen ? 'frozen' : 'no_route';
+  const payment = await abandon(
+    deps,
+    { tenant, executionId },
+    {
+      reason: frozen ? 'frozen between two attempts' : 'no account is left for another attempt',
+      decline: { class: 'not_sent', code, retryable: false },
+      key: request.key,
+      operationId,
+    },
+  );
+  if (payment) {
+    await deps.replies.announce(deps.pool, tenant, request, {
+      fingerprint: request.fingerprint,
+      status: 402,
+      body: { payment, operation_id: operationId },
+    });
+  }
+  return { kind: 'failed', class: 'not_sent', code, failover: false };
+}
+
 /** Which of the conditions of the reservation did not hold. */
 async function whyNot(
   deps: ActivityDeps,
   { tenant, executionId }: ExecutionRef,
   pay: PayRequest,
   at: Date,
+  pinned: string | undefined,
 ): Promise<{ code: ProblemCode; detail: string }> {
   const row = await findExecution(deps.pool, tenant, executionId);
   if (!row) return { code: 'not_found', detail: 'There is no such execution.' };
   if (row.token_used_at || row.stage === 'authorizing') {
     return { code: 'execution_token_used', detail: 'The execution token was already used.' };
   }
+  const kind = await freezeOnExecution(deps.pool, tenant, executionId);
+  if (kind !== undefined) return { code: 'frozen', detail: `Frozen: the ${kind}.` };
   if (row.stage !== 'approved' || !row.token_expires_at || new Date(row.token_expires_at) <= at) {
     return { code: 'execution_token_expired', detail: 'The approval has lapsed or was withdrawn.' };
   }
@@ -102,5 +136,10 @@ async function whyNot(
     context,
   );
   if (who[0]) return { code: 'invalid_scope', detail: `${who[0].message}.` };
+  const frozen = await frozenProcessors(deps.pool, tenant);
+  const wanted = row.route_plan.candidates.filter(({ processor }) => pinned === undefined || processor === pinned);
+  if (wanted.length > 0 && wanted.every(({ processor }) => frozen.includes(processor))) {
+    return { code: 'frozen', detail: 'Frozen: every processor that could take this payment.' };
+  }
   return { code: 'route_unavailable', detail: 'No account of the route plan can take this payment now.' };
 }

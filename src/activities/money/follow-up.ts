@@ -6,6 +6,7 @@ import type { Tenant } from '../../domain/types.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { reserveFollowUp } from '../../store/payments/reserve.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
+import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 import { perform, takeUpOwn } from './perform.ts';
@@ -59,7 +60,11 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
   if (!reserved) {
     const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
-    const { code, detail } = whyNot(type, f, await findPayment(deps.pool, tenant, f.paymentId));
+    const kind = type === 'void' ? undefined : await freezeOnExecution(deps.pool, tenant, f.paymentId);
+    const { code, detail } =
+      kind === undefined
+        ? whyNot(type, f, await findPayment(deps.pool, tenant, f.paymentId))
+        : { code: 'frozen' as const, detail: `Frozen: the ${kind}. A ${type} is refused; voids stay possible.` };
     return refuse(deps, tenant, request, code, detail);
   }
   return perform(deps, {

@@ -8,6 +8,7 @@ import type { Intent } from '../../domain/types.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { findExecution } from '../../store/executions/read.ts';
 import { findPayment } from '../../store/payments/read.ts';
+import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { followUp } from './follow-up.ts';
 import { refuse } from './refuse.ts';
@@ -46,6 +47,8 @@ async function mayNot(
     currency: execution.intent.currency,
     now: deps.now(),
   });
+  const kind = await freezeOnExecution(deps.pool, tenant, paymentId);
+  if (kind !== undefined) return { code: 'frozen', detail: `Frozen: the ${kind}. No refund is sent.` };
   const granted = gathered.delegations.every(({ scope }) =>
     scope.actions.some((action) => actionWithin(ACTION, action)),
   );

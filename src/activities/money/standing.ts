@@ -4,6 +4,8 @@ import { inTransaction } from '../../store/pool.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { returnBudget } from '../../store/budget-return.ts';
 import { recordFact } from '../../store/facts.ts';
+import { keepAnswer } from '../../store/idempotency.ts';
+import type { PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef, PaymentStanding } from '../types.ts';
 import { stageOfPayment } from './perform.ts';
@@ -14,7 +16,7 @@ import { stageOfPayment } from './perform.ts';
  */
 export async function standingOfPayment(deps: ActivityDeps, ref: ExecutionRef): Promise<PaymentStanding> {
   const open = await openOperations(deps.pool, ref.tenant, ref.executionId);
-  if (open.length === 0) await abandon(deps, ref);
+  if (open.length === 0) await abandon(deps, ref, { reason: 'left between two attempts' });
   const payment = await findPayment(deps.pool, ref.tenant, ref.executionId);
   if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
   const stage = stageOfPayment(payment);
@@ -26,11 +28,27 @@ export async function standingOfPayment(deps: ActivityDeps, ref: ExecutionRef): 
   };
 }
 
-async function abandon(deps: ActivityDeps, { tenant, executionId }: ExecutionRef): Promise<void> {
-  await inTransaction(deps.pool, async (db) => {
+export interface Abandonment {
+  reason: string;
+  decline?: PaymentRow['decline'];
+  /** The request whose answer this becomes: a declined payment. */
+  key?: string;
+  /** The attempt that was not made. */
+  operationId?: string;
+}
+
+/** Ends a payment between two attempts. Undefined when it is not there, or not any more. */
+export async function abandon(
+  deps: ActivityDeps,
+  { tenant, executionId }: Pick<ExecutionRef, 'tenant' | 'executionId'>,
+  { reason, decline, key, operationId }: Abandonment,
+): Promise<PaymentRow | undefined> {
+  return inTransaction(deps.pool, async (db) => {
     const at = deps.now();
-    if (!(await abandonAuthorization(db, tenant, executionId, at))) return;
+    const payment = await abandonAuthorization(db, tenant, executionId, at, decline);
+    if (!payment) return undefined;
     await returnBudget(db, tenant, [executionId], 0);
+    if (key !== undefined) await keepAnswer(db, tenant, key, 402, { payment, operation_id: operationId });
     const subject = toTypeId('pay', executionId);
     await recordFact(db, {
       tenant,
@@ -38,7 +56,7 @@ async function abandon(deps: ActivityDeps, { tenant, executionId }: ExecutionRef
       type: 'payment.failed',
       actor: 'system:resolution',
       subject,
-      body: { reason: 'left between two attempts' },
+      body: { reason },
       events: [
         {
           type: 'payment.failed',
@@ -53,5 +71,6 @@ async function abandon(deps: ActivityDeps, { tenant, executionId }: ExecutionRef
         },
       ],
     });
+    return payment;
   });
 }

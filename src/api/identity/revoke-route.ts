@@ -1,16 +1,19 @@
 import { z } from 'zod';
+import { closeUnder } from '../../store/stops/close-under.ts';
 import type { ApiDeps } from '../deps.ts';
 import { credentialsOf } from '../access/credentials.ts';
 import { invalidFields } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { idOf, shortText, timeOut, typeId } from '../schemas.ts';
-import { revoke, type RevocationTarget } from './revoke.ts';
+import { beginStop, endStop } from './begin-stop.ts';
+import { beginRevocation, revocationAnswer, type RevocationTarget } from './revoke.ts';
 
 const RevokeInput = z.strictObject({
   delegation_id: idOf('del').optional(),
   agent_id: idOf('agt').optional(),
   principal_id: idOf('prn').optional(),
   key_id: idOf('key').optional(),
+  client_id: z.string().min(1).max(255).optional().meta({ example: 'client_3f9c1d2e4b5a69788796a5b4' }),
   reason: shortText,
   void_open_authorizations: z.boolean().default(false),
 });
@@ -25,45 +28,57 @@ const Revocation = z
   .meta({ id: 'Revocation' });
 
 export function revokeRoute(deps: ApiDeps): AnyRoute {
+  const { pool, lifecycle } = deps;
   return route({
     method: 'post',
     path: '/v1/identities/revoke',
-    summary: 'Revokes a delegation, agent, principal or key, and closes what waits under it at once.',
+    summary: 'Revokes a delegation, agent, principal or credential, and closes what waits under it at once.',
     description:
-      'Delegations go with their sub-delegations, agents and principals with all their delegations. Open executions ' +
-      'under them are denied, unused approvals lapse. Repeating it answers the same.',
+      'Delegations go with their sub-delegations, agents with their keys and delegations, principals with what they ' +
+      'granted and what their agents hold. Open executions under them are denied, unused approvals lapse. A credential ' +
+      'is a key of an agent, an API key (`key_id`) or an OAuth client (`client_id`). Repeating it answers the same; ' +
+      'voiding, when asked for, goes on after the answer until it is done.',
     tags: ['Identity'],
     scope: 'identities:write',
     body: RevokeInput,
     example: { delegation_id: 'del_01h455vb4pex5vsknk084sn02q', reason: 'left the company' },
     idempotency: 'required',
-    replay: 'stored',
+    replay: 'own',
     responses: { 200: Revocation },
-    handler: async ({ body, tenant, actor, db, afterCommit }) => {
-      const { answer, closed, open } = await revoke(db, {
+    handler: async (ctx) => {
+      const { body, tenant, actor } = ctx;
+      const order = {
         tenant,
         target: targetOf(body),
         reason: body.reason,
         actor,
+        voidOpen: body.void_open_authorizations,
         at: new Date(),
-      });
-      afterCommit(async () => {
-        if (body.key_id) credentialsOf(deps.pool).forget();
-        if (closed.length > 0) await deps.lifecycle.announceRevocation(closed, body.reason);
-        if (body.void_open_authorizations && open.length > 0) {
-          await deps.lifecycle.voidPayments(tenant, open, { actor, reason: body.reason });
-        }
-      });
-      return { status: 200, body: answer };
+      };
+      const first = await beginStop(deps, ctx, (db) => beginRevocation(db, order));
+      if ('replay' in first) return first.replay;
+      const { begun } = first;
+      // Tokens of a delegation are credentials too.
+      credentialsOf(pool).forget(tenant.orgId);
+      if ('answer' in begun) {
+        return endStop(deps, ctx, { status: 200, body: begun.answer });
+      }
+      const { stop } = begun;
+      // The workflow may begin at once: it waits for the closing where the two meet, and does it should this process die.
+      // Not awaited: a worker finds what could not be handed over.
+      if (stop.status !== 'confirmed') void lifecycle.drive({ tenant, id: stop.id });
+      await closeUnder(pool, tenant, stop.id, () => new Date());
+      const answer = await revocationAnswer(pool, tenant, stop);
+      return endStop(deps, ctx, { status: 200, body: answer });
     },
   });
 }
 
 function targetOf(body: z.output<typeof RevokeInput>): RevocationTarget {
-  const members = ['delegation_id', 'agent_id', 'principal_id', 'key_id'] as const;
+  const members = ['delegation_id', 'agent_id', 'principal_id', 'key_id', 'client_id'] as const;
   const named = members.filter((member) => body[member] !== undefined);
   if (named.length !== 1) {
-    const message = 'is needed: exactly one of delegation_id, agent_id, principal_id and key_id';
+    const message = `is needed: exactly one of ${members.slice(0, -1).join(', ')} and ${members.at(-1)}`;
     throw invalidFields((named.length === 0 ? members : named).map((path) => ({ path, message })));
   }
   const member = named[0]!;

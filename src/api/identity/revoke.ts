@@ -6,20 +6,21 @@ import { findChain } from '../../store/delegations.ts';
 import { recordFact, type FactEvent } from '../../store/facts.ts';
 import type { Db } from '../../store/pool.ts';
 import {
-  closeOpenExecutions,
-  delegationsUnder,
   findRevocation,
   keepRevocation,
-  openAuthorizations,
+  revokeClient,
   revokeDelegations,
+  revokeKeysOf,
   withdraw,
-  type ClosedExecution,
-  type OpenAuthorization,
 } from '../../store/revocation.ts';
+import { alsoVoid, findStopOn, insertStop, type StopRow } from '../../store/stops/begin.ts';
+import { subjectOf } from '../../store/stops/close-under.ts';
+import { closedUnder } from '../../store/stops/read.ts';
+import { newId } from '../../trust/new-id.ts';
 import { found, notFound } from '../not-found.ts';
 
 export interface RevocationTarget {
-  kind: 'delegation' | 'agent' | 'principal' | 'key';
+  kind: 'delegation' | 'agent' | 'principal' | 'key' | 'client';
   id: string;
   /** The member of the request that named it. */
   member: string;
@@ -32,76 +33,111 @@ export interface RevocationAnswer {
   revoked_at: string;
 }
 
-interface Order {
+export interface RevocationOrder {
   tenant: Tenant;
   target: RevocationTarget;
   reason: string;
   actor: string;
+  voidOpen: boolean;
   at: Date;
 }
 
-interface Outcome {
-  answer: RevocationAnswer;
-  /** Executions whose workflows must hear of it once this is committed. */
-  closed: ClosedExecution[];
-  open: OpenAuthorization[];
-}
+/** What stands after the first transaction: an answer already, or a stop that is worked off. */
+export type Begun = { answer: RevocationAnswer } | { stop: StopRow };
 
 /**
- * Revokes in the caller's transaction. The first revocation's answer is kept and given to every repeat; what can still
- * be voided is looked up anew, since a repeat may ask for it.
+ * Withdraws the target and all authority under it, in the caller's transaction. A repeat finds the first revocation, and
+ * may ask it to void as well.
  * @throws Problem `not_found`
  */
-export async function revoke(db: Db, order: Order): Promise<Outcome> {
-  const { tenant, target } = order;
-  if (target.kind === 'key') return revokeKey(db, order);
+export async function beginRevocation(db: Db, order: RevocationOrder): Promise<Begun> {
+  const { tenant, target, reason, actor, at, voidOpen } = order;
   const { kind, id } = target;
-  const revokedAt = await withdrawTarget(db, order);
-  const revoked = await revokeDelegations(db, tenant, kind, id, order);
-  const under = { kind, id, delegationIds: await delegationsUnder(db, tenant, kind, id) };
-  const closed = await closeOpenExecutions(db, tenant, under, order);
-  const open = await openAuthorizations(db, tenant, under);
-  const before = await findRevocation(db, tenant, id);
-  if (before !== undefined && closed.length === 0) return { answer: before as RevocationAnswer, closed, open };
-
-  const prefix = { delegation: 'del', agent: 'agt', principal: 'prn' } as const;
-  const subject = toTypeId(prefix[kind], id);
-  const answer: RevocationAnswer = {
-    revoked: [...new Set([subject, ...revoked.map((row) => toTypeId('del', row.id))])],
-    affected_executions: closed.map((one) => ({
-      execution_ref: toTypeId('exec', one.executionId),
-      outcome: one.outcome,
-    })),
-    open_authorizations: open.map((one) => toTypeId('pay', one.paymentId)),
-    revoked_at: revokedAt.toISOString(),
-  };
+  if (kind === 'key' || kind === 'client') return { answer: await revokeCredential(db, order, kind) };
+  const revokedAt = await withdrawTarget(db, order, kind);
+  const before = await findStopOn(db, tenant, { kind: 'revocation', targetKind: kind, target: id });
+  if (before) return { stop: voidOpen && !before.voidOpen ? await voidToo(db, order, before) : before };
+  const delegations = await revokeDelegations(db, tenant, kind, id, order);
+  const keys = kind === 'agent' ? await revokeKeysOf(db, tenant, id, order) : [];
+  const subject = subjectOf({ kind: 'revocation', id, targetKind: kind, target: id });
+  const withdrawn = [
+    ...new Set([
+      subject,
+      ...delegations.map((row) => toTypeId('del', row.id)),
+      ...keys.map((key) => toTypeId('key', key)),
+    ]),
+  ];
+  const stop = await insertStop(db, tenant, {
+    id: newId(),
+    kind: 'revocation',
+    targetKind: kind,
+    target: id,
+    reason,
+    actor,
+    withdrawn,
+    voidOpen,
+    at: revokedAt,
+  });
   await recordFact(db, {
     tenant,
-    at: order.at,
+    at,
     type: 'identity.revoked',
-    actor: order.actor,
+    actor,
     subject,
-    body: { reason: order.reason, ...answer },
-    events: eventsOf(order, revoked, closed),
+    body: { reason, revoked: withdrawn, void_open_authorizations: voidOpen },
+    events: eventsOf(order, delegations),
   });
-  await keepRevocation(db, tenant, id, { answer, at: revokedAt });
-  return { answer: (before as RevocationAnswer | undefined) ?? answer, closed, open };
+  return { stop };
+}
+
+/** The answer to a revocation whose executions are closed; the first one is kept and given to every repeat. */
+export async function revocationAnswer(db: Db, tenant: Tenant, stop: StopRow): Promise<RevocationAnswer> {
+  const before = await findRevocation(db, tenant, stop.target);
+  if (before !== undefined) return before as RevocationAnswer;
+  const { closed, open } = await closedUnder(db, stop.id);
+  const answer: RevocationAnswer = {
+    revoked: stop.withdrawn,
+    affected_executions: closed.map(({ executionId, outcome }) => ({
+      execution_ref: toTypeId('exec', executionId),
+      outcome,
+    })),
+    open_authorizations: open.map((paymentId) => toTypeId('pay', paymentId)),
+    revoked_at: stop.requestedAt.toISOString(),
+  };
+  await keepRevocation(db, tenant, stop.target, { answer, at: stop.requestedAt });
+  return answer;
 }
 
 /** @returns when it was withdrawn: now, or before */
-async function withdrawTarget(db: Db, { tenant, target: { kind, id, member }, at, reason }: Order): Promise<Date> {
+async function withdrawTarget(
+  db: Db,
+  { tenant, target: { id, member }, at, reason }: RevocationOrder,
+  kind: 'delegation' | 'agent' | 'principal',
+): Promise<Date> {
   if (kind === 'delegation') {
     const row = (await findChain(db, tenant, id)).at(-1);
     return found(row, 'delegation', member).revokedAt ?? at;
   }
-  const status = await withdraw(db, tenant, kind as 'agent' | 'principal', id, { at, reason });
+  const status = await withdraw(db, tenant, kind, id, { at, reason });
   return found(status, kind, member).revokedAt;
 }
 
+async function voidToo(db: Db, { tenant, at, actor, reason }: RevocationOrder, stop: StopRow): Promise<StopRow> {
+  await recordFact(db, {
+    tenant,
+    at,
+    type: 'identity.void_requested',
+    actor,
+    subject: subjectOf(stop),
+    body: { reason },
+    events: [],
+  });
+  return alsoVoid(db, stop.id);
+}
+
 function eventsOf(
-  { tenant, target, reason, at }: Order,
+  { tenant, target, reason, at }: RevocationOrder,
   revoked: { id: string; agentId: string }[],
-  closed: ClosedExecution[],
 ): FactEvent[] {
   const common = { org_id: toTypeId('org', tenant.orgId), reason, timestamp: at.toISOString() };
   const halted = target.kind === 'agent' ? [toTypeId('agt', target.id)] : [];
@@ -118,30 +154,23 @@ function eventsOf(
       agentId: target.id,
       data: { ...common, agent_id: agent },
     })),
-    ...closed.map((one) => {
-      const execution_ref = toTypeId('exec', one.executionId);
-      const denied = one.outcome === 'denied';
-      return {
-        type: denied ? 'execution.decision' : 'execution.expired',
-        subject: execution_ref,
-        executionId: one.executionId,
-        agentId: one.agentId ?? undefined,
-        data: { ...common, execution_ref, ...(denied ? { decision: 'deny' } : { outcome: 'lapsed' }) },
-      };
-    }),
   ];
 }
 
-/** A key of an agent, or an API key: both print as `key_…`. Neither has executions of its own. */
-async function revokeKey(db: Db, { tenant, target, reason, actor, at }: Order): Promise<Outcome> {
+/** A key of an agent or an API key (both print as `key_…`), or an OAuth client. None has executions of its own. */
+async function revokeCredential(
+  db: Db,
+  { tenant, target, reason, actor, at }: RevocationOrder,
+  kind: 'key' | 'client',
+): Promise<RevocationAnswer> {
   const before = await findRevocation(db, tenant, target.id);
-  if (before !== undefined) return { answer: before as RevocationAnswer, closed: [], open: [] };
-  const key =
-    (await revokeAgentKey(db, tenant, target.id, { reason, at })) ??
-    (await revokeApiKey(db, tenant, target.id, at, reason));
-  if (!key) throw notFound('key', target.member);
-  const revokedAt = key.revokedAt ?? at;
-  const subject = toTypeId('key', key.id);
+  if (before !== undefined) return before as RevocationAnswer;
+  const revokedAt =
+    kind === 'client'
+      ? await revokeClient(db, tenant, target.id, at)
+      : await keyRevokedAt(db, tenant, target.id, { reason, at });
+  if (!revokedAt) throw notFound(kind, target.member);
+  const subject = kind === 'client' ? target.id : toTypeId('key', target.id);
   const answer: RevocationAnswer = {
     revoked: [subject],
     affected_executions: [],
@@ -158,5 +187,16 @@ async function revokeKey(db: Db, { tenant, target, reason, actor, at }: Order): 
     events: [],
   });
   await keepRevocation(db, tenant, target.id, { answer, at: revokedAt });
-  return { answer, closed: [], open: [] };
+  return answer;
+}
+
+async function keyRevokedAt(
+  db: Db,
+  tenant: Tenant,
+  id: string,
+  { reason, at }: { reason: string; at: Date },
+): Promise<Date | undefined> {
+  const key =
+    (await revokeAgentKey(db, tenant, id, { reason, at })) ?? (await revokeApiKey(db, tenant, id, at, reason));
+  return key && (key.revokedAt ?? at);
 }

@@ -5,6 +5,7 @@ import { exposureRoutes } from './exposure-routes.ts';
 import { principalRoutes } from './principal-routes.ts';
 import { principalStatusRoutes } from './principal-status-routes.ts';
 import { nonceRoute } from './nonce-route.ts';
+import { freezeRoutes } from './freeze-routes.ts';
 import { revokeRoute } from './revoke-route.ts';
 import { trustBundleRoutes } from './trust-bundle-routes.ts';
 import { verifyRoute } from './verify-route.ts';
@@ -20,5 +21,6 @@ export function identityRoutes(deps: ApiDeps): AnyRoute[] {
     verifyRoute(deps),
     ...trustBundleRoutes(),
     revokeRoute(deps),
+    ...freezeRoutes(deps),
   ];
 }

@@ -17,7 +17,7 @@ import type { Tenant } from '../../domain/types.ts';
 import { Problem } from '../../domain/errors.ts';
 import { viewExecution } from '../../store/executions/read.ts';
 import type { Replies } from '../../store/replies.ts';
-import { newId } from '../../trust/new-id.ts';
+import { freezeOnExecution } from '../../store/stops/read.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
 import type { executionLifecycle, refund } from '../../workflows/index.ts';
 import { executionWorkflowId, refundWorkflowId } from '../../workflows/identity.ts';
@@ -27,12 +27,12 @@ import {
   payUpdate,
   respondUpdate,
   reviewUpdate,
-  revokedSignal,
   settledSignal,
   voidUpdate,
 } from '../../workflows/messages.ts';
 import { answered, LifecycleEnded, type Answered } from './answered.ts';
 import { refundAttributes, searchAttributes } from './search-attributes.ts';
+import { driveStop, type StopToDrive } from './stops.ts';
 
 export interface LifecycleClientOptions {
   client: Client;
@@ -43,6 +43,8 @@ export interface LifecycleClientOptions {
   namespace: string;
   /** A worker of this queue runs in this process, on the same connection: the first task need not be queued. */
   eager: boolean;
+  /** Spacing of two "not found" answers before absence is believed, milliseconds. */
+  visibilityLagMs: number;
   /** Bounded wait of a request for its committed answer, milliseconds. */
   answerWaitMs: number;
 }
@@ -115,28 +117,21 @@ export class LifecycleClient {
     return this.#update(tenant, executionId, { name: voidUpdate.name, request });
   }
 
-  /** Tells open workflows that their authority is gone. The database refuses already; this ends their waits. */
-  async announceRevocation(executions: { workflowId: string }[], reason: string): Promise<void> {
-    await this.#signalAll(executions, (workflowId) =>
-      this.#o.client.workflow.getHandle(workflowId).signal(revokedSignal, { reason }),
-    );
+  /**
+   * Hands a committed stop to its workflow, which closes, tells and voids; should this fail, a worker finds the row and
+   * does it. Never throws: the stop is in force, and the caller's answer says what is not done.
+   */
+  async drive(stop: StopToDrive): Promise<void> {
+    try {
+      await driveStop(this.#o, stop, this.processId);
+    } catch (error) {
+      this.#o.log.warn({ err: error, stop: stop.id }, 'the workflow of a stop did not start; a worker will try again');
+    }
   }
 
-  /** Voids open authorizations through their own workflows; each is a request of its own. */
-  async voidPayments(
-    tenant: Tenant,
-    payments: { paymentId: string; workflowId: string }[],
-    { actor, reason }: { actor: string; reason: string },
-  ): Promise<void> {
-    await this.#signalAll(payments, async (_, payment) => {
-      const request = {
-        key: newId(),
-        fingerprint: sha256Hex(`void ${payment.paymentId}`),
-        actor,
-        replyTo: this.processId,
-      };
-      await this.void(tenant, payment.paymentId, { request, operationId: newId(), reason });
-    });
+  /** Resolves when a stop is confirmed, or after `ms`. */
+  confirmed(tenant: Tenant, stopId: string, ms: number): Promise<unknown> {
+    return this.#o.replies.next(tenant, stopId, ms).committed;
   }
 
   /** A processor told something about an operation: the lifecycle, or the refund, asks again now. */
@@ -174,7 +169,17 @@ export class LifecycleClient {
         args: [request],
         updateId: `${ref.key}:${ref.fingerprint.slice(0, 16)}`,
       }),
-    ).catch((error: unknown) => this.#explainEnded(tenant, executionId, name, error));
+    )
+      .catch((error: unknown) => this.#explainEnded(tenant, executionId, name, error))
+      .catch((error: unknown) => this.#explainFrozen(tenant, executionId, name, error));
+  }
+
+  /** A payment whose approval a freeze has ended is refused as frozen, while the freeze is in force. */
+  async #explainFrozen(tenant: Tenant, executionId: string, update: string, error: unknown): Promise<never> {
+    const withdrawn = error instanceof Problem && error.code === 'execution_token_expired';
+    if (!withdrawn || update !== payUpdate.name) throw error;
+    const kind = await freezeOnExecution(this.#o.pool, tenant, executionId);
+    throw kind === undefined ? error : new Problem('frozen', `Frozen: the ${kind}. The approval was withdrawn.`);
   }
 
   /** A lifecycle that is not there any more: of an unknown id, or ended, and then the payment says why not. */

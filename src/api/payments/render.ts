@@ -71,6 +71,10 @@ export function renderMoney(answer: Answered, refundShown = false): Reply {
   const operation = row.operations[id];
   if (answer.status === 402) {
     const decline = row.decline ?? declineOf(operation);
+    if (decline.code === 'frozen') {
+      const members = { decline, payment };
+      throw new Problem('frozen', 'Frozen before another processor was asked.', { members, replayed: answer.replayed });
+    }
     throw new Problem('payment_declined', `The processor declined: ${decline.code}.`, {
       members: { decline, payment },
       replayed: answer.replayed,

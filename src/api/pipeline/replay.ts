@@ -40,7 +40,7 @@ export async function runStored(deps: ApiDeps, route: AnyRoute, ctx: RouteContex
   }
 }
 
-function replayOf(stored: StoredAnswer, fingerprint: string, open: (sealed: string) => string): Reply {
+export function replayOf(stored: StoredAnswer, fingerprint: string, open: (sealed: string) => string): Reply {
   if (stored.fingerprint !== fingerprint || stored.status === null) {
     throw new Problem('idempotency_conflict', 'This Idempotency-Key was used for another request before.', {
       fields: [{ path: 'Idempotency-Key', message: 'was used for another request' }],

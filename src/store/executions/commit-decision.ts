@@ -36,7 +36,7 @@ export interface DecisionRecord {
   fact: Fact;
 }
 
-/** Another decision spent the budget first, or the key was taken meanwhile: gather again and decide again. */
+/** Budget spent, key taken, authority withdrawn or frozen meanwhile: gather again and decide again. */
 export class DecisionRaced extends Error {
   override readonly name = 'DecisionRaced';
 }
@@ -45,7 +45,8 @@ export class DecisionRaced extends Error {
  * Commits a decision: idempotency key, running totals of the whole chain, execution, audit entry, events — one
  * statement, one round trip, one commit. Totals are charged by conditional updates, in the order of ids, so that chains
  * with common ancestors do not block each other for good. When a total does not fit any more, or a cap on exposure
- * would be passed, nothing of the statement remains.
+ * would be passed, nothing of the statement remains. What is no denial commits only while its authority stands:
+ * `authority_stands` looks after the lock that orders it against stops, and before any row is locked.
  * @throws DecisionRaced when the facts that were judged no longer hold
  */
 export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ sequence: number }> {
@@ -107,9 +108,13 @@ function isRaced(error: unknown): boolean {
 }
 
 const SQL = `
-WITH charge AS (
-  SELECT * FROM jsonb_to_recordset($41::jsonb)
+WITH standing AS MATERIALIZED (
+  SELECT CASE WHEN $18::text = 'deny' OR authority_stands($1, $2, $19, $20, $21, $26) THEN true
+              ELSE refuse('withdrawn') END AS ok
+), charge AS (
+  SELECT c.* FROM standing, jsonb_to_recordset($41::jsonb)
     AS c("delegationId" uuid, "window" bigint, "amountMinor" bigint, "limitMinor" bigint)
+   WHERE standing.ok
 ), held AS (
   SELECT d.id FROM delegations d WHERE d.id IN (SELECT "delegationId" FROM charge) ORDER BY d.id FOR NO KEY UPDATE
 ), charged AS (
@@ -125,7 +130,7 @@ WITH charge AS (
               ELSE refuse('budget') END AS ok
 ), key AS (
   INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, status, execution_id, created_at)
-  SELECT $1, $2, $12, $13, 200, $14, $4 FROM fits WHERE ok
+  SELECT $1, $2, $12, $13, 200, $14, $4 FROM fits, standing WHERE fits.ok AND standing.ok
   RETURNING key
 ), execution AS (
   INSERT INTO executions (id, org_id, mode, workflow_id, run_id, stage, decision, agent_id, principal_id, delegation_id,

@@ -100,10 +100,20 @@ SELECT jsonb_build_object(
       'expiresAtMs', floor(extract(epoch FROM c.expires_at) * 1000),
       'createdAtMs', floor(extract(epoch FROM c.created_at) * 1000),
       'budgetWindow', c.budget_window, 'budgetSpent', c.budget_spent) ORDER BY c.id) FROM chain c), '[]'),
+  'freezes', COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', s.target_kind, 'target', s.target))
+      FROM stops s WHERE s.org_id = $1 AND s.mode = $2 AND s.kind = 'freeze' AND s.lifted_at IS NULL
+       AND CASE s.target_kind
+             WHEN 'organization' THEN true
+             WHEN 'agent' THEN s.target = ($3::uuid)::text OR s.target IN (SELECT c.agent_id::text FROM chain c)
+             WHEN 'principal' THEN s.target = ($4::uuid)::text OR s.target IN (SELECT c.principal_id::text FROM chain c)
+             WHEN 'merchant' THEN s.target = $6
+           END), '[]'),
   'policy', (SELECT to_jsonb(policy) FROM policy),
   'mids', COALESCE((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
       'midId', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind, 'priority', m.priority,
-      'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor, 'enabled', m.enabled)))
+      'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor, 'enabled', m.enabled,
+      'frozen', (SELECT true FROM stops s WHERE s.org_id = $1 AND s.mode = $2 AND s.kind = 'freeze' AND s.lifted_at IS NULL
+         AND s.target_kind = 'processor' AND s.target = m.processor))))
       FROM mids m WHERE m.org_id = $1 AND m.mode = $2), '[]'),
   'velocityCount', COALESCE((SELECT CASE COALESCE(v.by, 'agent')
       WHEN 'agent' THEN (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2

@@ -39,8 +39,8 @@ const summary = (type: string, amount: string) =>
 
 /**
  * Spends the approval and reserves the first attempt: token, payment and operation in one conditional statement. The
- * approval must be live, its delegation, agent and principal too, the amount within what was approved, and a MID of
- * the plan enabled; otherwise nothing changes and nothing is returned.
+ * approval must be live, its delegation, agent and principal too, nothing of it frozen, the amount within what was
+ * approved, and a MID of the plan enabled and not frozen; otherwise nothing changes and nothing is returned.
  */
 export async function reserveAuthorization(db: Db, r: AuthorizeReservation): Promise<Reservation | undefined> {
   const { rows } = await db.query<Reservation>({
@@ -52,8 +52,9 @@ WITH plan AS (
    WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $6 AND ($10::uuid IS NULL OR rp.id IS NOT NULL)
 ), eligible AS (
   SELECT jsonb_agg(c.v ORDER BY c.n) AS candidates
-    FROM plan, jsonb_array_elements(plan.candidates) WITH ORDINALITY c(v, n)
+    FROM plan, frozen_processors($1, $2) AS f(frozen), jsonb_array_elements(plan.candidates) WITH ORDINALITY c(v, n)
     JOIN mids m ON m.id = (c.v->>'midId')::uuid AND m.enabled AND ($11::text IS NULL OR m.processor = $11)
+   WHERE m.processor <> ALL (f.frozen)
 ), spent AS (
   UPDATE executions e SET stage = 'authorizing', token_used_at = $5, updated_at = $5
     FROM eligible
@@ -61,9 +62,7 @@ WITH plan AS (
      AND e.stage = 'approved' AND e.token_used_at IS NULL AND e.token_expires_at > $5
      AND COALESCE($8::bigint, e.amount_minor) <= e.amount_minor AND COALESCE($9::text, e.currency) = e.currency
      AND EXISTS (SELECT 1 FROM delegations d WHERE d.id = e.delegation_id AND d.status = 'active' AND d.expires_at > $5)
-     AND EXISTS (SELECT 1 FROM agents a WHERE a.id = e.agent_id AND a.status = 'active')
-     AND (e.principal_id = e.org_id
-          OR EXISTS (SELECT 1 FROM principals p WHERE p.id = e.principal_id AND p.status = 'active'))
+     AND authority_stands($1, $2, e.agent_id, e.principal_id, e.delegation_id, e.merchant_ref)
   RETURNING e.*
 ), key AS (
   INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, execution_id, operation_id)
@@ -106,7 +105,10 @@ SELECT to_jsonb(p) AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor"
   return rows[0];
 }
 
-/** Reserves the next attempt at the next candidate; the attempt before must be over (a unique index holds that). */
+/**
+ * Reserves the next attempt at the first candidate that was not asked yet and is not frozen, while nothing of the payment
+ * is; the attempt before must be over (a unique index holds that).
+ */
 export async function reserveNextAttempt(
   db: Db,
   {
@@ -131,7 +133,13 @@ WITH payment AS (
          operations = p.operations || jsonb_build_object($3::uuid::text, ${summary(`'authorize'`, 'p.amount_minor')})
     FROM mids m
    WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $4 AND p.phase IN ('authorizing', 'auth_unknown', 'pending')
-     AND m.id = (p.candidates->($6::int - 1)->>'midId')::uuid
+     AND m.id = (
+       SELECT (c.v->>'midId')::uuid
+         FROM frozen_processors($1, $2) AS f(frozen), jsonb_array_elements(p.candidates) WITH ORDINALITY c(v, n)
+        WHERE c.v->>'processor' <> ALL (f.frozen) AND NOT EXISTS (
+                SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.mid_id = (c.v->>'midId')::uuid)
+        ORDER BY c.n LIMIT 1)
+     AND ${unfrozen(`NULL`)}
   RETURNING p.*
 ), operation AS (
   INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, attempt, mid_id, sent_at)
@@ -152,6 +160,12 @@ export interface FollowUpReservation extends Request {
   final: boolean;
 }
 
+/** No freeze covers the payment `p` (beside its processor, when that is no matter). Voids stay possible. */
+function unfrozen(processor: string): string {
+  return `(SELECT freeze_on($1, $2, e.agent_id, e.principal_id, e.delegation_id, e.merchant_ref, ${processor})
+             FROM executions e WHERE e.id = p.execution_id) IS NULL`;
+}
+
 const CAPTURABLE = '(p.authorized - p.captured - p.capture_pending - p.released)';
 const REFUNDABLE = '(p.captured - p.refunded - p.refund_pending - p.dispute_held - p.dispute_lost)';
 
@@ -163,7 +177,7 @@ const FOLLOW_UPS = {
     set: `capture_pending = p.capture_pending + COALESCE($7::bigint, ${CAPTURABLE}),
           void_pending = $9::boolean`,
     allowed: `NOT p.void_pending AND (NOT $9::boolean OR p.capture_pending = 0) AND COALESCE($7::bigint, ${CAPTURABLE}) BETWEEN 1 AND ${CAPTURABLE}
-              AND (p.authorization_expires_at IS NULL OR p.authorization_expires_at > $5)`,
+              AND (p.authorization_expires_at IS NULL OR p.authorization_expires_at > $5) AND ${unfrozen('p.processor')}`,
   },
   void: {
     amount: CAPTURABLE,
@@ -173,7 +187,7 @@ const FOLLOW_UPS = {
   refund: {
     amount: `COALESCE($7::bigint, ${REFUNDABLE})`,
     set: `refund_pending = p.refund_pending + COALESCE($7::bigint, ${REFUNDABLE})`,
-    allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE}`,
+    allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE} AND ${unfrozen('p.processor')}`,
   },
 } as const;
 

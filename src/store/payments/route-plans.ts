@@ -20,7 +20,9 @@ export async function askRoute(db: Db, tenant: Tenant, executionId: string): Pro
                   COALESCE((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
                     'midId', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind, 'priority', m.priority,
                     'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor,
-                    'enabled', m.enabled))) FROM mids m WHERE m.org_id = $1 AND m.mode = $2), '[]') AS mids
+                    'enabled', m.enabled,
+                    'frozen', (SELECT true FROM stops s WHERE s.org_id = $1 AND s.mode = $2 AND s.kind = 'freeze' AND s.lifted_at IS NULL
+         AND s.target_kind = 'processor' AND s.target = m.processor)))) FROM mids m WHERE m.org_id = $1 AND m.mode = $2), '[]') AS mids
              FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $3`,
     values: [tenant.orgId, tenant.mode, executionId],
   });

@@ -1,5 +1,6 @@
 import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
+import type { PaymentRow } from './row.ts';
 
 /** Operations of a payment that have no outcome yet, oldest first; refunds have workflows of their own. */
 export async function openOperations(db: Db, tenant: Tenant, paymentId: string): Promise<string[]> {
@@ -12,15 +13,22 @@ export async function openOperations(db: Db, tenant: Tenant, paymentId: string):
   return rows.map((row) => row.id);
 }
 
-/** Ends a payment that waits for an attempt nobody will make. False when it does not wait for one. */
-export async function abandonAuthorization(db: Db, tenant: Tenant, paymentId: string, at: Date): Promise<boolean> {
-  const { rowCount } = await db.query({
+/** Ends a payment that waits for an attempt nobody will make. Undefined when it does not wait for one. */
+export async function abandonAuthorization(
+  db: Db,
+  tenant: Tenant,
+  paymentId: string,
+  at: Date,
+  decline: PaymentRow['decline'] = null,
+): Promise<PaymentRow | undefined> {
+  const { rows } = await db.query<{ payment: PaymentRow }>({
     name: 'abandon-authorization',
-    text: `UPDATE payments p SET phase = 'failed', updated_at = $4
+    text: `UPDATE payments p SET phase = 'failed', decline = COALESCE($5, p.decline), updated_at = $4
             WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3 AND p.phase = 'authorizing'
               AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id
-                               AND o.status IN ('sent', 'pending', 'unknown', 'needs_review'))`,
-    values: [tenant.orgId, tenant.mode, paymentId, at],
+                               AND o.status IN ('sent', 'pending', 'unknown', 'needs_review'))
+          RETURNING to_jsonb(p) AS payment`,
+    values: [tenant.orgId, tenant.mode, paymentId, at, decline && JSON.stringify(decline)],
   });
-  return rowCount === 1;
+  return rows[0]?.payment;
 }

@@ -1,0 +1,166 @@
+import { condition, sleep, upsertSearchAttributes } from '@temporalio/workflow';
+import type { OperationRef } from '../activities/types.ts';
+import { operationIdOfAttempt, toTypeId } from '../domain/ids.ts';
+import type { CaptureRequest, OperationStep, PayRequest, RequestRef, VoidRequest } from '../domain/messages.ts';
+import type { Stage } from '../domain/lifecycle.ts';
+import { evidence, money } from './activities.ts';
+import * as admit from './admission.ts';
+import { resolveOperation, type ResolvedStep } from './resolution.ts';
+import { isWithdrawn, type LifecycleRun } from './run.ts';
+import { attributes } from './visibility.ts';
+
+/** Seven days: the shortest hold that networks grant to online payments with a cardholder present. */
+const USUAL_HOLD_MS = 7 * 86_400_000;
+
+/** The second half of a lifecycle: from the spent approval to the settled money. */
+export function paymentOf(run: LifecycleRun) {
+  const { input, ref, state } = run;
+  const { timers } = input;
+  /** Operations taken over whose outcome is awaited already. */
+  const followed = new Set<string>();
+  return { pay, capture, release, takeOver, hearNews, expireHold, settlement };
+
+  /** Follows the payment as the database has it, and stays with whatever is open there. */
+  async function takeOver(): Promise<void> {
+    const standing = await evidence.standingOfPayment(ref);
+    run.fullySettled = standing.settled;
+    holdUntil(standing.authorizationExpiresAt);
+    run.enter(standing.stage);
+    for (const operationId of standing.open) if (!followed.has(operationId)) stayWith(operationId);
+  }
+
+  async function hearNews(): Promise<void> {
+    const { look } = run;
+    run.news = false;
+    run.look = false;
+    if (run.fullySettled || look) await takeOver();
+  }
+
+  /** The hold's end as the processor dated it; undated holds get what the card networks usually grant. */
+  function holdUntil(date: string | undefined): void {
+    run.waitUntil = date ? Date.parse(date) : Date.now() + USUAL_HOLD_MS;
+  }
+
+  function stayWith(operationId: string): void {
+    followed.add(operationId);
+    void run.track(resolve(operationId)).then((step) => {
+      followed.delete(operationId);
+      if (step.kind === 'succeeded') onAuthorized(step);
+      else if (step.kind === 'failed' && isOpen(state.stage)) run.enter('failed');
+    });
+  }
+
+  function isOpen(stage: Stage): boolean {
+    return stage === 'auth_unknown' || stage === 'needs_review';
+  }
+
+  /**
+   * Attempts go on, one processor after another, only while the outcome of each is known. The update answers with the
+   * first thing known; an unknown outcome is resolved afterwards, in the background.
+   */
+  async function pay(request: PayRequest): Promise<OperationStep> {
+    if (state.stage === 'deciding') await run.decided();
+    admit.pay(state);
+    const before = { stage: state.stage, waitUntil: run.waitUntil };
+    // No upsert: it would be sent together with the outcome, when this task completes.
+    state.stage = 'authorizing';
+    let first: OperationStep | undefined;
+    const drive = async () => {
+      for (let attempt = 1; ; attempt++) {
+        const operationId = operationIdOfAttempt(request.operationId, attempt);
+        let step: OperationStep = await money.authorizePayment(ref, { ...request, operationId }, attempt);
+        if (step.kind === 'unknown' || step.kind === 'pending') {
+          first ??= step;
+          run.enter('auth_unknown');
+          step = await resolve(operationId, request.request);
+        }
+        if (step.kind === 'failed' && step.failover) continue;
+        if (step.kind === 'succeeded') onAuthorized(step);
+        else if (step.kind === 'failed') run.enter('failed');
+        else if (step.kind === 'refused') returnTo(before);
+        return step;
+      }
+    };
+    void run.track(drive()).then((step) => (first ??= step));
+    await condition(() => first !== undefined);
+    return first!;
+  }
+
+  /** Our own rules refused before anything was sent: the approval stands as it stood, if it still does. */
+  function returnTo(before: { stage: Stage; waitUntil: number }): void {
+    run.waitUntil = before.waitUntil;
+    run.enter(isWithdrawn(run) ? 'lapsed' : before.stage);
+  }
+
+  function onAuthorized(step: Extract<OperationStep, { kind: 'succeeded' }>): void {
+    holdUntil(step.authorizationExpiresAt);
+    run.enter(step.stage, [
+      { key: attributes.processor, value: step.processor ?? '' },
+      { key: attributes.payment, value: toTypeId('pay', input.executionId) },
+    ]);
+  }
+
+  async function capture(request: CaptureRequest): Promise<OperationStep> {
+    if (state.stage === 'deciding') await run.decided();
+    admit.capture(state);
+    run.fullySettled = false;
+    return operate(request.operationId, request.request, () => money.capturePayment(ref, request));
+  }
+
+  async function release(request: VoidRequest): Promise<OperationStep> {
+    if (state.stage === 'deciding') await run.decided();
+    admit.release(state);
+    return operate(request.operationId, request.request, () => money.voidPayment(ref, request));
+  }
+
+  /** One operation on held funds; its amount stays reserved while the outcome is open. */
+  async function operate(
+    operationId: string,
+    request: RequestRef,
+    act: () => Promise<OperationStep>,
+  ): Promise<OperationStep> {
+    const step = await act();
+    if (step.kind === 'succeeded') {
+      holdUntil(step.authorizationExpiresAt);
+      run.enter(step.stage);
+    }
+    if (step.kind === 'unknown' || step.kind === 'pending') {
+      void run.track(resolve(operationId, request)).then((late) => late.kind === 'succeeded' && run.enter(late.stage));
+    }
+    return step;
+  }
+
+  async function resolve(operationId: string, request?: RequestRef): Promise<ResolvedStep> {
+    const operation: OperationRef = {
+      tenant: input.tenant,
+      paymentId: input.executionId,
+      operationId,
+      visibilityLagMs: timers.visibilityLagMs,
+      reply: request,
+    };
+    return resolveOperation(operation, timers, run.nudges, () => {
+      if (state.stage === 'auth_unknown') run.enter('needs_review', [{ key: attributes.needsAttention, value: true }]);
+      else upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]);
+    });
+  }
+
+  async function expireHold(): Promise<void> {
+    if (state.openOperations > 0) {
+      await condition(() => state.openOperations === 0);
+      return;
+    }
+    const { stage } = await evidence.expireHold(ref);
+    if (stage === state.stage) run.waitUntil = Date.now() + timers.visibilityLagMs;
+    else run.enter(stage);
+  }
+
+  async function settlement(): Promise<void> {
+    // Not `condition` with a timeout: it would cancel its timer, one more event, when the workflow ends anyway.
+    await Promise.race([
+      condition(() => run.fullySettled),
+      sleep(timers.settlementMs, { summary: 'settlement is expected' }),
+    ]);
+    if (run.fullySettled) run.enter('settled');
+    else await evidence.flagOverdueSettlement(ref);
+  }
+}
