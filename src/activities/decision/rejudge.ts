@@ -1,9 +1,10 @@
 import { toTypeId } from '../../domain/ids.ts';
 import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
 import { besidesItself } from '../../domain/exposure.ts';
-import { judge, type Judgement } from '../../domain/pipeline.ts';
+import type { Judgement } from '../../domain/pipeline.ts';
 import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { Reason } from '../../domain/types.ts';
+import { judge } from '../../policy-language/pipeline.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { redecide, type NewVerdict } from '../../store/executions/redecide.ts';
 import type { ExecutionRow } from '../../store/executions/read.ts';
@@ -38,13 +39,14 @@ export async function gatherAgain(
     merchantRef: row.intent.merchantRef,
     currency: row.intent.currency,
     now,
+    sessionId: row.context.session_id,
+    exceptExecution: row.id,
   });
 }
 
 /**
  * Judges with the proof that was given. The amount is already counted in the running totals, so they are not checked
- * a second time: what is held by this execution is added back first, and it counts neither against its own velocity
- * nor against its own exposure.
+ * a second time: what is held by this execution is added back first, and it does not count against its own exposure.
  */
 export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proof: 'challenge' | 'review'): Judgement {
   const delegations = context.delegations.map((delegation) => ({
@@ -59,12 +61,7 @@ export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proo
       principalId: row.principal_id,
       delegationId: row.delegation_id ?? undefined,
     },
-    {
-      ...context,
-      delegations,
-      velocityCount: Math.max(0, context.velocityCount - 1),
-      exposureCaps: besidesItself(context.exposureCaps, row.intent),
-    },
+    { ...context, delegations, exposureCaps: besidesItself(context.exposureCaps, row.intent) },
     { proof },
   );
 }
