@@ -4,8 +4,12 @@ import { compileRule, type CompiledRule } from './compile.ts';
 
 type Values = Record<string, string | bigint | boolean | string[]>;
 
+type Ready = (CompiledRule | CelRule)[];
+
 /** Compiled documents by policy id. A version never changes, so that what was compiled once holds. */
-const compiled = new Map<string, (CompiledRule | CelRule)[]>();
+const compiled = new Map<string, Ready>();
+/** And by the document itself, for rules that are asked again and again without being a policy (a backtest). */
+const inline = new WeakMap<CelRule[], Ready>();
 const KEPT = 200;
 
 /**
@@ -51,8 +55,8 @@ function observedIn({ text }: Clause, names: CompiledRule['names'], values: Valu
 }
 
 /** Compiled when it is first asked; a document that cannot be compiled could not have been drafted, and fails. */
-function rulesOf(rules: CelRule[], policyId: string | undefined): (CompiledRule | CelRule)[] {
-  const kept = policyId === undefined ? undefined : compiled.get(policyId);
+function rulesOf(rules: CelRule[], policyId: string | undefined): Ready {
+  const kept = policyId === undefined ? inline.get(rules) : compiled.get(policyId);
   if (kept) return kept;
   const ready = rules.map((rule) => {
     try {
@@ -61,7 +65,9 @@ function rulesOf(rules: CelRule[], policyId: string | undefined): (CompiledRule 
       return rule;
     }
   });
-  if (policyId !== undefined) {
+  if (policyId === undefined) {
+    inline.set(rules, ready);
+  } else {
     if (compiled.size >= KEPT) compiled.delete(compiled.keys().next().value!);
     compiled.set(policyId, ready);
   }
