@@ -3,7 +3,7 @@ import { compileRule } from './compile.ts';
 import { ExpressionError } from './types.ts';
 
 /** Steps of all rules of a policy together. */
-const MOST_STEPS = 100_000;
+const MOST_STEPS = 30_000;
 /** Different questions to the past: each is a read of its own within every decision. */
 const MOST_FACTS = 20;
 

@@ -46,7 +46,6 @@ async function mayNot(
     currency: execution.intent.currency,
     now: deps.now(),
     sessionId: execution.context.session_id,
-    exceptExecution: execution.id,
   });
   const granted = gathered.delegations.every(({ scope }) =>
     scope.actions.some((action) => actionWithin(ACTION, action)),

@@ -114,9 +114,9 @@ SELECT jsonb_build_object(
       'budgetWindow', c.budget_window, 'budgetSpent', c.budget_spent) ORDER BY c.id) FROM chain c), '[]'),
   'policy', (SELECT to_jsonb(policy) - 'history' FROM policy),
   'observedPolicy', (SELECT to_jsonb(observed) - 'history' FROM observed),
-  'history', (SELECT jsonb_object_agg(f->>'key', history_fact(f, $1, $2, $3, $4, $6, $7, $12, $8, $13))
-                FROM (SELECT DISTINCT jsonb_array_elements(p.history) AS f
-                        FROM (SELECT history FROM policy UNION ALL SELECT history FROM observed) p) x),
+  'history', (SELECT history_answers(jsonb_agg(DISTINCT f), $1, $2, $3, $4, $6, $7, $12, $8, $13)
+                FROM (SELECT history FROM policy UNION ALL SELECT history FROM observed) p,
+                     jsonb_array_elements(p.history) f),
   'mids', COALESCE((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
       'midId', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind, 'priority', m.priority,
       'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor, 'enabled', m.enabled)))

@@ -93,67 +93,89 @@ BEGIN
   RETURN v_count;
 END $$;
 
--- Answers one question of src/domain/policy/history.ts: a number, true or false, or null where there is nothing to ask
--- about, or more than 5,000 rows would have to be read. The statement is put together from names that are written here.
-CREATE FUNCTION history_fact(
-  p_fact jsonb, p_org uuid, p_mode text, p_agent uuid, p_principal uuid, p_merchant text, p_currency text,
+-- Answers the questions of src/domain/policy/history.ts, by their keys: a number, true or false, or null where there is
+-- nothing to ask about, or more than 5,000 rows would have to be read. Questions about the same rows are answered by one
+-- reading of them. The statements are put together from names that are written here.
+CREATE FUNCTION history_answers(
+  p_facts jsonb, p_org uuid, p_mode text, p_agent uuid, p_principal uuid, p_merchant text, p_currency text,
   p_session text, p_now timestamptz, p_except uuid
 ) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  v_measure text := p_fact->>'measure';
-  v_kind text := p_fact->>'kind';
-  v_by text := p_fact->>'by';
-  v_noted boolean := v_kind IN ('approvals', 'failures', 'capture_failures', 'refunds');
-  v_at text := CASE WHEN v_noted THEN 'e.at' ELSE 'e.created_at' END;
-  v_id text := CASE WHEN v_noted THEN 'e.execution_id' ELSE 'e.id' END;
-  v_since timestamptz := p_now - make_interval(secs => COALESCE((p_fact->>'windowMs')::float8, 31622400000) / 1000);
+  v_answers jsonb := '{}';
+  v_more jsonb;
+  asked record;
   v_subject text;
-  v_counts text;
-  v_read bigint;
-  v_count bigint;
-  v_sum bigint;
-  v_last timestamptz;
+  v_rows text;
+  v_asked text;
+  v_since timestamptz;
+  v_failed uuid[] := '{}';
+  v_matches constant jsonb := '{
+    "decisions": "true", "denials": "r.decision = ''deny''",
+    "payments": "(r.stage = ''approved'' OR r.token_used_at IS NOT NULL) AND r.id <> ALL ($10)",
+    "approvals": "true", "failures": "true", "capture_failures": "true", "refunds": "true"}';
 BEGIN
-  IF v_measure = 'paid' THEN
-    RETURN to_jsonb(EXISTS (SELECT 1 FROM executions e JOIN payments p ON p.execution_id = e.id
-      WHERE e.org_id = p_org AND e.mode = p_mode AND e.principal_id = p_principal AND e.merchant_ref = p_merchant
-        AND e.token_used_at IS NOT NULL AND p.phase <> 'failed' AND e.id IS DISTINCT FROM p_except));
-  END IF;
-  v_subject := CASE v_by
-    WHEN 'agent' THEN CASE WHEN p_agent IS NOT NULL THEN 'e.agent_id = $3' END
-    WHEN 'principal' THEN CASE WHEN p_principal IS NOT NULL THEN 'e.principal_id = $4' END
-    WHEN 'merchant' THEN 'e.merchant_ref = $5'
-    WHEN 'session' THEN CASE WHEN p_session IS NULL THEN NULL WHEN v_noted THEN 'e.session_id = $6'
-      ELSE 'e.context->>''session_id'' = $6' END END;
-  IF v_subject IS NULL THEN
-    RETURN 'null';
-  END IF;
-  -- What a payment is, or may still become, counts as one: an approval that was not used yet is money in flight.
-  v_counts := CASE v_kind
-    WHEN 'denials' THEN 'x.decision = ''deny'''
-    WHEN 'payments' THEN '(x.stage = ''approved'' OR EXISTS (SELECT 1 FROM payments p WHERE p.execution_id = x.id
-      AND p.phase <> ''failed''))'
-    ELSE 'true' END;
-  EXECUTE format(
-    'SELECT count(*), count(*) FILTER (WHERE %1$s), COALESCE(sum(x.amount_minor) FILTER (WHERE %1$s AND x.currency = $7), 0),
-            max(x.happened) FILTER (WHERE %1$s)
-       FROM (SELECT e.*, %2$s AS happened FROM %3$s e
-              WHERE e.org_id = $1 AND e.mode = $2 AND %4$s AND %5$s AND %2$s > $8 AND %6$s IS DISTINCT FROM $9
-              ORDER BY %2$s DESC LIMIT %7$s) x',
-    v_counts, v_at, CASE WHEN v_noted THEN 'history' ELSE 'executions' END, v_subject,
-    CASE WHEN v_noted THEN format('e.kind = %L', v_kind) ELSE 'true' END, v_id,
-    CASE WHEN v_measure = 'last' AND (v_noted OR v_kind = 'decisions') THEN 1 ELSE 5001 END)
-  INTO v_read, v_count, v_sum, v_last
-  USING p_org, p_mode, p_agent, p_principal, p_merchant, p_session, p_currency, v_since, p_except;
-  IF v_measure = 'last' THEN
-    IF v_last IS NULL AND v_read > 5000 THEN
-      RETURN 'null';
+  FOR asked IN
+    SELECT f->>'measure' = 'last' AS is_last, f->>'measure' = 'paid' AS is_paid, f->>'by' AS subject,
+           CASE WHEN f->>'kind' IN ('approvals', 'failures', 'capture_failures', 'refunds') THEN f->>'kind' END AS noted,
+           jsonb_agg(f) AS facts
+      FROM jsonb_array_elements(p_facts) f GROUP BY 1, 2, 3, 4
+  LOOP
+    IF asked.is_paid THEN
+      v_answers := v_answers || jsonb_build_object(asked.facts->0->>'key', EXISTS (
+        SELECT 1 FROM executions e JOIN payments p ON p.execution_id = e.id
+         WHERE e.org_id = p_org AND e.mode = p_mode AND e.principal_id = p_principal AND e.merchant_ref = p_merchant
+           AND e.token_used_at IS NOT NULL AND p.phase <> 'failed' AND e.id IS DISTINCT FROM p_except));
+      CONTINUE;
     END IF;
-    RETURN to_jsonb(COALESCE(floor(extract(epoch FROM v_last) * 1000), -1));
-  ELSIF v_read > 5000 THEN
-    RETURN 'null';
-  END IF;
-  RETURN to_jsonb(CASE v_measure WHEN 'sum' THEN v_sum ELSE v_count END);
+    v_subject := CASE asked.subject
+      WHEN 'agent' THEN CASE WHEN p_agent IS NOT NULL THEN 'e.agent_id = $3' END
+      WHEN 'principal' THEN CASE WHEN p_principal IS NOT NULL THEN 'e.principal_id = $4' END
+      WHEN 'merchant' THEN 'e.merchant_ref = $5'
+      WHEN 'session' THEN CASE WHEN p_session IS NULL THEN NULL WHEN asked.noted IS NOT NULL THEN 'e.session_id = $6'
+        ELSE 'e.context->>''session_id'' = $6' END END;
+    IF v_subject IS NULL THEN
+      SELECT v_answers || jsonb_object_agg(f->>'key', NULL) INTO v_answers FROM jsonb_array_elements(asked.facts) f;
+      CONTINUE;
+    END IF;
+    -- What is a payment, or may still become one, counts as one: an approval that was not used yet is money in flight.
+    -- Payments that failed are few, and are looked up first.
+    v_since := p_now - (SELECT COALESCE(max((f->>'windowMs')::float8), 31622400000) / 1000 * interval '1 second'
+                          FROM jsonb_array_elements(asked.facts) f);
+    IF asked.noted IS NULL AND asked.facts @> '[{"kind": "payments"}]' THEN
+      EXECUTE format('SELECT ARRAY(SELECT e.execution_id FROM history e JOIN payments p ON p.execution_id = e.execution_id
+        WHERE e.org_id = $1 AND e.mode = $2 AND e.kind = ''failures'' AND %s AND e.at > $8 AND p.phase = ''failed''
+          AND $7 IS NOT NULL LIMIT 5001)', replace(v_subject, 'e.context->>''session_id''', 'e.session_id'))
+      INTO v_failed USING p_org, p_mode, p_agent, p_principal, p_merchant, p_session, p_currency, v_since;
+    END IF;
+    v_rows := CASE WHEN asked.noted IS NULL THEN format(
+      'SELECT e.created_at AS at, e.amount_minor, e.currency, e.decision, e.stage, e.token_used_at, e.id
+         FROM executions e
+        WHERE e.org_id = $1 AND e.mode = $2 AND %s AND e.created_at > $8 AND e.id IS DISTINCT FROM $9
+        ORDER BY e.created_at DESC LIMIT 5001', v_subject)
+      ELSE format(
+      'SELECT e.at, e.amount_minor, e.currency FROM history e
+        WHERE e.org_id = $1 AND e.mode = $2 AND e.kind = %L AND %s AND e.at > $8
+          AND e.execution_id IS DISTINCT FROM $9
+        ORDER BY e.at DESC LIMIT 5001', asked.noted, v_subject) END;
+    -- The last one is the first row that matches: reading stops there.
+    v_asked := (SELECT string_agg(CASE WHEN asked.is_last THEN format(
+        '%1$L, COALESCE((SELECT floor(extract(epoch FROM r.at) * 1000) FROM (%2$s) r WHERE %3$s LIMIT 1),
+                        CASE WHEN (SELECT count(*) FROM (%2$s) r) <= 5000 THEN -1 END)',
+        f->>'key', v_rows, v_matches->>(f->>'kind'))
+      ELSE format(
+        '%1$L, CASE WHEN count(*) FILTER (WHERE r.at > %2$L) <= 5000
+                    THEN COALESCE(%3$s FILTER (WHERE r.at > %2$L AND %4$s), 0) END',
+        f->>'key', p_now - (f->>'windowMs')::float8 / 1000 * interval '1 second',
+        CASE f->>'measure' WHEN 'sum' THEN 'sum(CASE WHEN r.currency = $7 THEN r.amount_minor ELSE 0 END)'
+                           ELSE 'count(*)' END, v_matches->>(f->>'kind')) END, ', ')
+      FROM jsonb_array_elements(asked.facts) f);
+    EXECUTE format('SELECT jsonb_build_object(%s) FROM (%s) r WHERE $7 IS NOT NULL AND $10 IS NOT NULL', v_asked,
+                   CASE WHEN asked.is_last THEN 'SELECT 1' ELSE v_rows END)
+    INTO v_more
+    USING p_org, p_mode, p_agent, p_principal, p_merchant, p_session, p_currency, v_since, p_except, v_failed;
+    v_answers := v_answers || v_more;
+  END LOOP;
+  RETURN v_answers;
 END $$;
 
 -- Called after record_fact in the statement that commits a decision: record_fact holds the organization's audit head,
@@ -177,9 +199,8 @@ BEGIN
        p_merchant, p_gathered, p_execution) >= (policy.rules->'velocity'->>'max')::bigint THEN
     RETURN refuse('velocity');
   END IF;
-  IF EXISTS (SELECT 1 FROM jsonb_array_elements(policy.history) f
-              WHERE history_fact(f, p_org, p_mode, p_agent, p_principal, p_merchant, p_currency, p_session, p_gathered,
-                                 p_execution) IS DISTINCT FROM p_history->(f->>'key')) THEN
+  IF policy.history <> '[]' AND NOT p_history @> history_answers(policy.history, p_org, p_mode, p_agent, p_principal,
+       p_merchant, p_currency, p_session, p_gathered, p_execution) THEN
     RETURN refuse('history');
   END IF;
   RETURN true;
