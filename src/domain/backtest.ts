@@ -4,7 +4,7 @@ import { decide } from './decide.ts';
 import { evaluateRules, type Explanation, type HistoryFact, type PolicyRules, type PolicyTools } from './policy.ts';
 import type { Decision } from './types.ts';
 
-export type { Occurrence, RecordedDecision, Truth } from './backtest/recorded.ts';
+export type { RecordedDecision, Truth } from './backtest/recorded.ts';
 
 /** Examples of one direction of change. */
 const MOST_EXAMPLES = 20;

@@ -5,7 +5,7 @@ import type { Explanation, PolicyFacts, PolicyRules, PolicyTools } from './polic
 export { HISTORY_KINDS, HISTORY_SUBJECTS, MERCHANT_PAID, NEVER } from './policy/history.ts';
 export type { HistoryAnswers, HistoryFact, HistoryKind, HistorySubject } from './policy/history.ts';
 export { minuteOf } from './policy/hours.ts';
-export type { CelRule, Effect, Explanation, Limit, PolicyFacts, PolicyRules, PolicyTools } from './policy/types.ts';
+export type { CelRule, Effect, Explanation, PolicyFacts, PolicyRules, PolicyTools } from './policy/types.ts';
 export { WEEKDAYS } from './policy/types.ts';
 export { COUNTRY_GROUPS, countryIn, isCountryCode } from './policy/country-groups.ts';
 export { windowMs } from './policy/window.ts';
