@@ -58,6 +58,24 @@ describe('a rule over the past', () => {
     expect(await deciding(other!, { merchant_ref: 'mrc_other' })).toBe('challenge');
   });
 
+  it('is held to by challenges that are answered at the same moment', async () => {
+    const when = 'sum("payments", "merchant", "1d") >= 20000';
+    const cel = [{ name: 'budget', when, effect: 'deny', message: 'Enough for a day' }];
+    await policy({ step_up_above: 0, cel });
+    const asked = await Promise.all(
+      (await casts(6)).map(async (cast) => {
+        const { body } = await t.propose(cast, { merchant_ref: 'mrc_budget' });
+        expect(body.decision).toBe('challenge');
+        return { challenge_id: body.challenge!.challenge_id, method: 'totp', response: { code: cast.code() } };
+      }),
+    );
+    const answers = await Promise.all(asked.map((body) => t.api('POST', '/v1/execution/challenge/respond', body)));
+    // 120.00 each: the first sees nothing, the second 120.00, the third 240.00.
+    const decisions = answers.map(({ body }) => body['decision']);
+    expect(decisions.filter((decision) => decision === 'approved')).toHaveLength(2);
+    expect(decisions.filter((decision) => decision === 'deny')).toHaveLength(4);
+  });
+
   it('counts what failed in a session, and reviews the third', async () => {
     const when = 'count("failures", "session", "1h") >= 2';
     await policy({ cel: [{ name: 'third_failure', when, effect: 'review', message: 'Two payments failed' }] });

@@ -6,6 +6,7 @@ import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { Reason } from '../../domain/types.ts';
 import { judge } from '../../policy-language/pipeline.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
+import { policyStillHolds } from '../../store/executions/policy-holds.ts';
 import { redecide, type NewVerdict } from '../../store/executions/redecide.ts';
 import type { ExecutionRow } from '../../store/executions/read.ts';
 import { recordFact } from '../../store/facts.ts';
@@ -71,7 +72,7 @@ export function denial(row: ExecutionRow, reason: Reason): Pick<Judgement, 'deci
   return { decision: 'deny', reasons: [reason], risk: row.risk };
 }
 
-/** Stores a new verdict of a held execution with its audit entry and events, and says what the answer is. */
+/** Stores a new verdict of a held execution with its audit entry and events, and says what the answer is. @throws DecisionRaced when an approval was overtaken */
 export async function storeVerdict(
   deps: ActivityDeps,
   db: Db,
@@ -139,6 +140,9 @@ export async function storeVerdict(
     },
     events,
   });
+  if (options.context && judgement.decision === 'approved') {
+    await policyStillHolds(db, ref.tenant, row, options.context);
+  }
   const answer = authorizeAnswer({
     executionId: row.id,
     decision: judgement.decision,

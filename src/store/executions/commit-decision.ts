@@ -119,7 +119,7 @@ const UNIQUE_VIOLATION = '23505';
 const REFUSED = 'PK001';
 const DEADLOCK = '40P01';
 
-function isRaced(error: unknown): boolean {
+export function isRaced(error: unknown): boolean {
   const code = (error as { code?: string }).code;
   return code === UNIQUE_VIOLATION || code === REFUSED || code === DEADLOCK;
 }
