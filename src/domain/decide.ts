@@ -83,10 +83,14 @@ function needsOf({ stepUp, explanations, risk }: DecisionInput): { challenge: Re
   };
 }
 
-/** A failed rule that does not say what follows denies, and so does every rule that could not be evaluated. */
+/**
+ * A failed rule that does not say what follows denies. So does one that could not be evaluated, unless it is one that
+ * an operator looks at; a principal's confirmation is not enough for what nobody could judge.
+ */
 function effectOf({ outcome, effect }: Explanation): Explanation['effect'] {
   if (outcome === 'pass') return undefined;
-  return outcome === 'error' ? 'deny' : (effect ?? 'deny');
+  if (outcome === 'error') return effect === 'review' ? 'review' : 'deny';
+  return effect ?? 'deny';
 }
 
 function policyReason(code: string, { rule, message }: Explanation): Reason {

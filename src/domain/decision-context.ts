@@ -1,6 +1,6 @@
 import type { ExposureCap } from './exposure.ts';
 import type { FreezeInForce } from './freeze.ts';
-import type { PolicyRules } from './policy.ts';
+import type { HistoryAnswers, PolicyRules } from './policy.ts';
 import type { MidCandidate } from './routing.ts';
 import type { Clocks } from './scope/hours.ts';
 import type { Scope } from './types.ts';
@@ -20,6 +20,15 @@ export interface GatheredDelegation {
   budgetSpent: number;
 }
 
+/** A version of a policy. */
+export interface GatheredPolicy {
+  id: string;
+  name: string;
+  /** 0 for rules that were asked about and are no policy's. */
+  version: number;
+  rules: PolicyRules;
+}
+
 /** Everything a decision is made of, gathered in one round trip. `null` stands for "there is none". */
 export interface DecisionContext {
   nowMs: number;
@@ -32,7 +41,13 @@ export interface DecisionContext {
   delegations: GatheredDelegation[];
   /** Freezes in force that may cover the intent. */
   freezes?: FreezeInForce[];
-  policy: { id: string; name: string; version: number; rules: PolicyRules } | null;
+  policy: GatheredPolicy | null;
+  /** A policy that is watched beside the active one: it decides nothing. */
+  observedPolicy?: GatheredPolicy | null;
+  /** `velocityCount` of the watched policy. */
+  observedVelocityCount?: number;
+  /** Answers to what the policies ask of the past. */
+  history?: HistoryAnswers;
   mids: MidCandidate[];
   /** Actions in the window of the policy's velocity rule, without this one. */
   velocityCount: number;

@@ -3,7 +3,7 @@ import { decide, type Verdict } from './decide.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { checkExposure } from './exposure.ts';
 import { freezeReasons } from './freeze.ts';
-import { evaluateRules, type Explanation, type PolicyRules } from './policy.ts';
+import { evaluateRules, type Explanation, type PolicyTools } from './policy.ts';
 import { scoreRisk } from './risk.ts';
 import { planRoute, type RoutePlan } from './routing.ts';
 import type { Intent, IntentContext, Reason, Risk } from './types.ts';
@@ -35,11 +35,11 @@ export interface Judgement extends Verdict {
 export function judge(
   question: Question,
   context: DecisionContext,
-  options: { proof?: 'challenge' | 'review'; risk?: Risk } = {},
+  options: { proof?: 'challenge' | 'review'; risk?: Risk; tools?: PolicyTools } = {},
 ): Judgement {
   const { intent } = question;
   const authority = establishAuthority(intent, question, context);
-  const explanations = explain(context.policy?.rules, question, context.velocityCount);
+  const explanations = explain(question, context, options.tools);
   const risk = options.risk ?? assess(question, context);
   const verdict = decide({
     frozen: freezeReasons(
@@ -81,10 +81,25 @@ export function assess({ intent, context: said }: Question, context: DecisionCon
 }
 
 /** Step 3 alone. Without an active policy nothing is forbidden by policy: scope and risk still are. */
-export function explain(rules: PolicyRules | undefined, question: Question, velocityCount: number): Explanation[] {
-  if (!rules) return [];
-  const { intent, context } = question;
-  return evaluateRules(rules, { intent, country: context.country ?? intent.country, velocityCount });
+export function explain(
+  { intent, context: said }: Question,
+  context: DecisionContext,
+  tools?: PolicyTools,
+): Explanation[] {
+  const { agent, principal, policy, nowMs } = context;
+  if (!policy) return [];
+  const facts = {
+    intent,
+    said,
+    nowMs,
+    country: said.country ?? intent.country,
+    velocityCount: context.velocityCount,
+    agent: agent ? { id: agent.id, ageMs: nowMs - agent.createdAtMs } : undefined,
+    principal: principal ? { id: principal.id, kind: principal.kind } : undefined,
+    merchantSeen: context.merchantSeen,
+    history: context.history,
+  };
+  return evaluateRules(policy.rules, facts, tools, policy.version === 0 ? undefined : policy.id);
 }
 
 /** Mandates are not verified by this version; what cannot be verified is never relied upon. */

@@ -18,7 +18,7 @@ const unknownAgent: Reason = { code: 'agent_unknown', category: 'identity', mess
 const badMandate: Reason = { code: 'mandate_expired', category: 'mandate', message: 'Expired' };
 const overScope = { member: 'max_amount', message: 'Too much' } as const;
 const fail = (effect?: Explanation['effect']): Explanation => ({ rule: 'geo', outcome: 'fail', effect, message: 'No' });
-const broken: Explanation = { rule: 'geo', outcome: 'error', effect: 'review', message: 'broken' };
+const broken = (effect?: Explanation['effect']): Explanation => ({ ...fail(effect), outcome: 'error' });
 
 const outcome = (change: Partial<DecisionInput>): [string, string[]] => {
   const { decision, reasons } = decide({ ...clean, ...change });
@@ -41,7 +41,11 @@ describe('decide', () => {
     ['deny', ['invalid_mandate', 'mandate_expired'], { mandate: [badMandate] }],
     ['deny', ['policy_denied'], { explanations: [fail('deny')] }],
     ['deny', ['policy_denied'], { explanations: [fail()] }],
-    ['deny', ['policy_denied'], { explanations: [broken] }],
+    ['deny', ['policy_denied'], { explanations: [broken()] }],
+    ['deny', ['policy_denied'], { explanations: [broken('deny')] }],
+    ['deny', ['policy_denied'], { explanations: [broken('challenge')] }],
+    ['review', ['review_required'], { explanations: [broken('review')] }],
+    ['review', ['review_required'], { explanations: [broken('review')], proof: 'challenge' }],
     ['deny', ['risk_elevated'], { risk: riskOf('high') }],
     ['challenge', ['challenge_required'], { stepUp: true }],
     ['challenge', ['challenge_required'], { explanations: [fail('challenge')] }],
@@ -98,7 +102,14 @@ describe('decide', () => {
 });
 
 const STRICTNESS = ['approved', 'challenge', 'review', 'deny'];
-const someExplanation = fc.constantFrom(fail('deny'), fail('challenge'), fail('review'), broken, ...clean.explanations);
+const someExplanation = fc.constantFrom(
+  fail('deny'),
+  fail('challenge'),
+  fail('review'),
+  broken('deny'),
+  broken('review'),
+  ...clean.explanations,
+);
 const someInput: fc.Arbitrary<DecisionInput> = fc.record({
   who: fc.constantFrom([], [], [], [unknownAgent]),
   scopeFailures: fc.constantFrom([], [], [], [overScope]),
@@ -117,7 +128,8 @@ const WORSENINGS: ((input: DecisionInput) => DecisionInput)[] = [
   (input) => ({ ...input, explanations: [...input.explanations, fail('challenge')] }),
   (input) => ({ ...input, explanations: [...input.explanations, fail('review')] }),
   (input) => ({ ...input, explanations: [...input.explanations, fail('deny')] }),
-  (input) => ({ ...input, explanations: [...input.explanations, broken] }),
+  (input) => ({ ...input, explanations: [...input.explanations, broken('deny')] }),
+  (input) => ({ ...input, explanations: [...input.explanations, broken('review')] }),
   (input) => ({ ...input, risk: input.risk.level === 'normal' ? riskOf('elevated') : riskOf('high') }),
   (input) => ({ ...input, challengePossible: false }),
   (input) => ({ ...input, proof: input.proof === 'review' ? 'challenge' : undefined }),
@@ -141,7 +153,8 @@ describe('every decision', () => {
         expect(reasons.length === 0).toBe(decision === 'approved');
         if (decision !== 'approved') return;
         expect([input.who, input.scopeFailures, input.mandate ?? []].flat()).toEqual([]);
-        expect(input.explanations.some((e) => e.outcome === 'error')).toBe(false);
+        const reviewed = (e: Explanation) => e.effect === 'review' && input.proof === 'review';
+        expect(input.explanations.filter((e) => e.outcome === 'error' && !reviewed(e))).toEqual([]);
         expect(input.risk.level).not.toBe('high');
       }),
       { numRuns: 1000 },

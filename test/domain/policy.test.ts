@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countryIn, COUNTRY_GROUPS, evaluateRules, isCountryCode, windowMs } from '../../src/domain/policy.ts';
-import type { Explanation, PolicyFacts, PolicyRules } from '../../src/domain/policy.ts';
-import { anIntent } from './arbitraries.ts';
+import type { Explanation, PolicyFacts, PolicyRules, PolicyTools } from '../../src/domain/policy.ts';
+import { decide } from '../../src/domain/decide.ts';
+import { anIntent, riskOf } from './arbitraries.ts';
 
 const facts: PolicyFacts = { intent: { ...anIntent, currency: 'EUR', country: 'DE' }, velocityCount: 19 };
 
@@ -115,6 +116,149 @@ describe('evaluateRules', () => {
   it('gives the same explanations for the same document in another order', () => {
     const reversed = Object.fromEntries(Object.entries(PUBLISHED).toReversed()) as PolicyRules;
     expect(evaluateRules(reversed, facts)).toEqual(evaluateRules(PUBLISHED, facts));
+  });
+});
+
+describe('a limit', () => {
+  it.each<[PolicyRules['max_amount'], string]>([
+    [{ amount_minor: 124_000, currency: 'EUR' }, 'pass'],
+    [{ amount_minor: 123_999, currency: 'EUR' }, 'fail'],
+    [{ EUR: 124_000, USD: 1 }, 'pass'],
+    [{ EUR: 123_999, USD: 1_000_000 }, 'fail'],
+    [{ amount_minor: 1_000_000, currency: 'USD' }, 'fail'],
+    [{ USD: 1_000_000 }, 'fail'],
+    [{}, 'fail'],
+    [[] as unknown as number, 'error'],
+    [{ EUR: -1 }, 'error'],
+    [{ EUR: 1.5 }, 'error'],
+  ])('of %o: %s', (max_amount, outcome) => {
+    expect(only({ max_amount }).outcome).toBe(outcome);
+    expect(only({ step_up_above: max_amount }).outcome).toBe(outcome);
+    expect(only({ review_above: max_amount }).outcome).toBe(outcome);
+  });
+
+  it('that does not name the currency says so', () => {
+    expect(only({ max_amount: { USD: 1 } })).toMatchObject({
+      message: 'There is no limit for amounts in EUR',
+      observed: { amount_minor: 124_000, currency: 'EUR' },
+    });
+  });
+});
+
+describe('hours', () => {
+  const at = (weekday: number, time: string): PolicyTools => ({
+    localTime: () => ({ weekday, minute: Number(time.slice(0, 2)) * 60 + Number(time.slice(3)) }),
+    expressions: () => [],
+  });
+  const ask = (hours: PolicyRules['hours'], weekday: number, time: string) =>
+    evaluateRules({ hours }, { ...facts, nowMs: 0 }, at(weekday, time))[0]!.outcome;
+  const office = {
+    time_zone: 'Europe/Berlin',
+    windows: [{ days: ['mon', 'fri'] as const, from: '08:30', to: '18:00' }],
+  };
+  const night = { time_zone: 'Europe/Berlin', windows: [{ days: ['sun'] as const, from: '22:00', to: '06:00' }] };
+
+  it.each([
+    [office, 1, '08:30', 'pass'],
+    [office, 1, '08:29', 'fail'],
+    [office, 1, '17:59', 'pass'],
+    [office, 1, '18:00', 'fail'],
+    [office, 2, '12:00', 'fail'],
+    [night, 7, '22:00', 'pass'],
+    [night, 1, '05:59', 'pass'],
+    [night, 1, '06:00', 'fail'],
+    [night, 7, '05:00', 'fail'],
+    [night, 1, '23:00', 'fail'],
+    [{ time_zone: 'UTC', windows: [{ from: '00:00', to: '24:00' }] }, 4, '23:59', 'pass'],
+    [{ time_zone: 'UTC', windows: [{ from: '8', to: '24:00' }] }, 4, '23:59', 'error'],
+  ])('%o on day %s at %s: %s', (hours, weekday, time, outcome) => {
+    expect(ask(hours as PolicyRules['hours'], weekday, time)).toBe(outcome);
+  });
+
+  it('fail with the effect that they name, and deny when nobody can tell the time', () => {
+    const rules = { hours: { ...office, effect: 'review' } } as unknown as PolicyRules;
+    expect(evaluateRules(rules, { ...facts, nowMs: 0 }, at(2, '12:00'))[0]).toMatchObject({ effect: 'review' });
+    expect(evaluateRules(rules, { ...facts, nowMs: 0 })[0]).toMatchObject({ outcome: 'error', effect: 'deny' });
+  });
+});
+
+describe('an unknown payee', () => {
+  it.each<[PolicyRules['unknown_payee'], PolicyFacts['history'], object]>([
+    ['review', { 'merchant.paid': false }, { outcome: 'fail', effect: 'review' }],
+    ['challenge', { 'merchant.paid': false }, { outcome: 'fail', effect: 'challenge' }],
+    ['review', { 'merchant.paid': true }, { outcome: 'pass' }],
+    ['allow', { 'merchant.paid': false }, { outcome: 'pass' }],
+    ['review', {}, { outcome: 'error', effect: 'deny' }],
+    ['allways' as 'allow', { 'merchant.paid': true }, { outcome: 'error', effect: 'deny' }],
+  ])('%s, %o', (unknown_payee, history, explanation) => {
+    expect(only({ unknown_payee }, { history })).toMatchObject(explanation);
+  });
+});
+
+describe('expressions', () => {
+  const cel = [{ name: 'mine', when: 'true', effect: 'review' as const, message: 'x' }];
+  const said: Explanation = { rule: 'mine', outcome: 'pass', message: 'The rule holds' };
+  const tools = (expressions: PolicyTools['expressions']): Partial<PolicyTools> => ({ expressions });
+
+  it('deny by error where nobody understands them, or one is left out', () => {
+    const denied = [{ rule: 'cel', outcome: 'error', effect: 'deny' }];
+    expect(evaluateRules({ cel }, facts)).toMatchObject(denied);
+    expect(
+      evaluateRules(
+        { cel },
+        facts,
+        tools(() => []),
+      ),
+    ).toMatchObject(denied);
+    const thrown = tools(() => {
+      throw new Error('away');
+    });
+    expect(evaluateRules({ cel }, facts, thrown)).toMatchObject(denied);
+    expect(
+      evaluateRules(
+        { cel },
+        facts,
+        tools(() => [said]),
+      ),
+    ).toEqual([said]);
+  });
+});
+
+describe('a policy with one rule more', () => {
+  const STRICTNESS = ['approved', 'challenge', 'review', 'deny'];
+  const someRules: fc.Arbitrary<PolicyRules> = fc.record<PolicyRules, never>(
+    {
+      max_amount: fc.constantFrom<PolicyRules['max_amount'][]>(1, 200_000, { USD: 5 }, 'x' as unknown as number),
+      currencies: fc.constantFrom(['EUR'], ['USD']),
+      geo: fc.constantFrom({ allow: ['EU'] }, { deny: ['DE'] }, { deny: ['XXX'] }),
+      velocity: fc.constantFrom({ window: '1h', max: 20 }, { window: '1h', max: 3 }),
+      channels: fc.constantFrom(['chatpay'], { allow: ['voice'] }),
+      hours: fc.constant({ time_zone: 'UTC', windows: [] }),
+      step_up_above: fc.constantFrom(1, 200_000),
+      review_above: fc.constantFrom(1, 200_000),
+      unknown_payee: fc.constantFrom('review' as const, 'challenge' as const, 'allow' as const),
+    },
+    { requiredKeys: [] },
+  );
+
+  it('is never looser', () => {
+    const decisionOf = (rules: PolicyRules, proof: 'challenge' | 'review' | undefined) =>
+      decide({
+        who: [],
+        scopeFailures: [],
+        stepUp: false,
+        explanations: evaluateRules(rules, facts),
+        risk: riskOf('normal'),
+        challengePossible: true,
+        proof,
+      }).decision;
+    fc.assert(
+      fc.property(someRules, someRules, fc.constantFrom(undefined, 'challenge', 'review'), (rules, more, proof) => {
+        const [before, after] = [decisionOf(rules, proof), decisionOf({ ...more, ...rules }, proof)];
+        expect(STRICTNESS.indexOf(after)).toBeGreaterThanOrEqual(STRICTNESS.indexOf(before));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

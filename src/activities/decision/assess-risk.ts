@@ -26,6 +26,7 @@ export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Prom
     currency: input.intent.currency,
     now: deps.now(),
     key: input.request.key,
+    sessionId: input.context.session_id,
   });
 }
 

@@ -1,8 +1,9 @@
 import { activityInfo } from '@temporalio/activity';
 import { toTypeId } from '../../domain/ids.ts';
 import type { AuthorizeInput } from '../../domain/messages.ts';
-import { judge, type Judgement } from '../../domain/pipeline.ts';
+import type { Judgement } from '../../domain/pipeline.ts';
 import type { DecisionContext } from '../../domain/decision-context.ts';
+import { judge } from '../../policy-language/pipeline.ts';
 import { commitDecision, DecisionRaced } from '../../store/executions/commit-decision.ts';
 import type { FactEvent } from '../../store/facts.ts';
 import { newId } from '../../trust/new-id.ts';
@@ -10,6 +11,7 @@ import type { ActivityDeps } from '../deps.ts';
 import type { Assessment, DecidedExecution } from '../types.ts';
 import { authorizeAnswer } from './answer.ts';
 import { decidedBefore, gatherFor } from './assess-risk.ts';
+import { keptExplanations, observe } from './observe.ts';
 import { CHALLENGE_ATTEMPTS, datesOf, decided, policyRef, signVerdict, stageOf } from './verdict.ts';
 
 /**
@@ -95,7 +97,7 @@ async function commit(
     policyId: context.policy?.id ?? null,
     risk: judgement.risk,
     reasons: judgement.reasons,
-    explanations: judgement.explanations,
+    explanations: keptExplanations(judgement.explanations),
     plan: { id: newId(), ...judgement.plan },
     riskPayloadJws: jws,
     auditId,
@@ -103,6 +105,8 @@ async function commit(
     challengeAttempts: decision === 'challenge' ? CHALLENGE_ATTEMPTS : null,
     // A denied intent spends nothing.
     charges: decision === 'deny' ? [] : judgement.charges,
+    gathered: { at: new Date(context.nowMs), history: context.history },
+    observation: observe(input, context, judgement),
     answer,
     at: now,
     fact: {

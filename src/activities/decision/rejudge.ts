@@ -1,10 +1,12 @@
 import { toTypeId } from '../../domain/ids.ts';
 import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
 import { besidesItself } from '../../domain/exposure.ts';
-import { judge, type Judgement } from '../../domain/pipeline.ts';
+import type { Judgement } from '../../domain/pipeline.ts';
 import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { Reason } from '../../domain/types.ts';
+import { judge } from '../../policy-language/pipeline.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
+import { policyStillHolds } from '../../store/executions/policy-holds.ts';
 import { redecide, type NewVerdict } from '../../store/executions/redecide.ts';
 import type { ExecutionRow } from '../../store/executions/read.ts';
 import { recordFact } from '../../store/facts.ts';
@@ -38,13 +40,14 @@ export async function gatherAgain(
     merchantRef: row.intent.merchantRef,
     currency: row.intent.currency,
     now,
+    sessionId: row.context.session_id,
+    exceptExecution: row.id,
   });
 }
 
 /**
  * Judges with the proof that was given. The amount is already counted in the running totals, so they are not checked
- * a second time: what is held by this execution is added back first, and it counts neither against its own velocity
- * nor against its own exposure.
+ * a second time: what is held by this execution is added back first, and it does not count against its own exposure.
  */
 export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proof: 'challenge' | 'review'): Judgement {
   const delegations = context.delegations.map((delegation) => ({
@@ -59,12 +62,7 @@ export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proo
       principalId: row.principal_id,
       delegationId: row.delegation_id ?? undefined,
     },
-    {
-      ...context,
-      delegations,
-      velocityCount: Math.max(0, context.velocityCount - 1),
-      exposureCaps: besidesItself(context.exposureCaps, row.intent),
-    },
+    { ...context, delegations, exposureCaps: besidesItself(context.exposureCaps, row.intent) },
     { proof },
   );
 }
@@ -74,7 +72,7 @@ export function denial(row: ExecutionRow, reason: Reason): Pick<Judgement, 'deci
   return { decision: 'deny', reasons: [reason], risk: row.risk };
 }
 
-/** Stores a new verdict of a held execution with its audit entry and events, and says what the answer is. */
+/** Stores a new verdict of a held execution with its audit entry and events, and says what the answer is. @throws DecisionRaced when an approval was overtaken */
 export async function storeVerdict(
   deps: ActivityDeps,
   db: Db,
@@ -142,6 +140,9 @@ export async function storeVerdict(
     },
     events,
   });
+  if (options.context && judgement.decision === 'approved') {
+    await policyStillHolds(db, ref.tenant, row, options.context);
+  }
   const answer = authorizeAnswer({
     executionId: row.id,
     decision: judgement.decision,

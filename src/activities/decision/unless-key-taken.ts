@@ -1,4 +1,5 @@
 import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
+import { DecisionRaced } from '../../store/executions/commit-decision.ts';
 import { findExecution } from '../../store/executions/read.ts';
 import { inTransaction, type Db } from '../../store/pool.ts';
 import { holdStanding } from '../../store/stops/begin.ts';
@@ -14,7 +15,7 @@ interface Redecided {
 }
 
 /**
- * Runs a re-decision in one transaction. When its key turns out to be another request's, nothing of it remains and the
+ * Runs a re-decision in one transaction, anew when it was overtaken. When its key turns out to be another request's, nothing of it remains and the
  * request is told of the conflict: the key will never be free, so that trying again would only hold the lifecycle up.
  */
 export async function unlessKeyTaken(
@@ -30,6 +31,7 @@ export async function unlessKeyTaken(
       return decide(db);
     });
   } catch (error) {
+    if (error instanceof DecisionRaced) return unlessKeyTaken(deps, ref, request, decide);
     if (!isKeyTaken(error)) throw error;
     const row = await findExecution(deps.pool, ref.tenant, ref.executionId);
     const answer = refusal(request.fingerprint, 'idempotency_conflict', 'The key was used for another request.');

@@ -1,10 +1,10 @@
 import { activityInfo } from '@temporalio/activity';
 import type { ProblemCode } from '../../domain/errors.ts';
 import type { OperationStep, RefundInput } from '../../domain/messages.ts';
-import { explain } from '../../domain/pipeline.ts';
 import { refundable } from '../../domain/payment.ts';
 import { actionWithin } from '../../domain/scope/actions.ts';
 import type { Intent } from '../../domain/types.ts';
+import { explain } from '../../policy-language/pipeline.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { findExecution } from '../../store/executions/read.ts';
 import { findPayment } from '../../store/payments/read.ts';
@@ -46,6 +46,7 @@ async function mayNot(
     merchantRef: execution.intent.merchantRef,
     currency: execution.intent.currency,
     now: deps.now(),
+    sessionId: execution.context.session_id,
   });
   const kind = await freezeOnExecution(deps.pool, tenant, paymentId);
   if (kind !== undefined) return { code: 'frozen', detail: `Frozen: the ${kind}. No refund is sent.` };
@@ -61,7 +62,7 @@ async function mayNot(
     agentId: execution.agent_id,
     principalId: execution.principal_id,
   };
-  const failed = explain(gathered.policy?.rules, question, gathered.velocityCount).find(
+  const failed = explain(question, gathered).find(
     (explanation) => explanation.outcome !== 'pass' && explanation.rule !== 'velocity',
   );
   if (!failed) return undefined;

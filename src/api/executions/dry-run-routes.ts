@@ -1,8 +1,11 @@
 import type { z } from 'zod';
 import { toTypeId } from '../../domain/ids.ts';
-import { assess, explain, judge, type Question } from '../../domain/pipeline.ts';
+import { assess, type Question } from '../../domain/pipeline.ts';
+import type { PolicyRules } from '../../domain/policy.ts';
 import type { Tenant } from '../../domain/types.ts';
-import { gatherContext } from '../../store/executions/gather.ts';
+import { historyFactsOf } from '../../policy-language/draft.ts';
+import { explain, judge } from '../../policy-language/pipeline.ts';
+import { gatherContext, type GatherQuestion } from '../../store/executions/gather.ts';
 import { recordFact } from '../../store/facts.ts';
 import { findPolicy } from '../../store/policies.ts';
 import type { Db } from '../../store/pool.ts';
@@ -75,22 +78,20 @@ export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
       handler: async ({ tenant, body, db }) => {
         const question = questionOf(body);
         if (body.policy_ref) found(await findPolicy(db, tenant, body.policy_ref), 'policy', 'policy_ref');
-        const context = await gather(db, tenant, body, question, body.policy_ref);
-        const policy = body.rules ? null : context.policy;
-        const rules = body.rules ?? context.policy?.rules;
-        const asked = body.rules
-          ? { ...context, policy: { id: NOBODY, name: 'inline', version: 0, rules: body.rules } }
-          : context;
+        const rules = body.rules as PolicyRules | undefined;
+        const inline = rules && { rules, history: historyFactsOf(rules) };
+        const context = await gather(db, tenant, body, question, { policyId: body.policy_ref, inline });
+        const policy = rules ? null : context.policy;
         // Without an agent and a principal only policy and risk can be asked.
         const whole = body.agent_id !== undefined && body.principal_id !== undefined;
-        const judgement = judge(question, asked);
+        const judgement = judge(question, context);
         const { modelVersion, ...risk } = judgement.risk;
         return {
           status: 200,
           body: {
-            decision: whole ? judgement.decision : withoutIdentity(question, asked),
+            decision: whole ? judgement.decision : withoutIdentity(question, context),
             policy_ref: policy ? toTypeId('pol', policy.id) : undefined,
-            explanation: explain(rules, question, context.velocityCount),
+            explanation: explain(question, context),
             risk: { ...risk, model_version: modelVersion },
           },
         };
@@ -113,7 +114,7 @@ async function gather(
   tenant: Tenant,
   body: z.output<typeof EvaluateRiskBody>,
   { intent }: Question,
-  policyId?: string,
+  by: Pick<GatherQuestion, 'policyId' | 'inline'> = {},
 ) {
   const context = await gatherContext(db, {
     tenant,
@@ -122,7 +123,8 @@ async function gather(
     merchantRef: intent.merchantRef,
     currency: intent.currency,
     now: new Date(),
-    policyId,
+    sessionId: body.context?.session_id,
+    ...by,
   });
   found(body.agent_id && !context.agent ? undefined : context, 'agent', 'agent_id');
   return context;

@@ -1,153 +1,158 @@
 import { z } from 'zod';
 import { toTypeId } from '../../domain/ids.ts';
-import type { Tenant } from '../../domain/types.ts';
-import { recordFact } from '../../store/facts.ts';
-import { activatePolicy, findPolicy, insertPolicy, listPolicies, type PolicyRow } from '../../store/policies.ts';
-import type { Db } from '../../store/pool.ts';
+import type { PolicyRules } from '../../domain/policy.ts';
+import type { Decision } from '../../domain/types.ts';
+import { findPolicy, listPolicies } from '../../store/policies.ts';
+import { readDifferences } from '../../store/policy-differences.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { found } from '../not-found.ts';
 import { route, type AnyRoute } from '../route.ts';
-import { idOf, listOf, pageQuery, timeOut, typeId } from '../schemas.ts';
-import { Rules } from './rules-body.ts';
+import { idOf, listOf, pageQuery } from '../schemas.ts';
+import { utc } from '../utc.ts';
+import { activate, draft, observe } from './changes.ts';
+import {
+  ActivateBody,
+  DifferencesOutput,
+  PolicyBody,
+  PolicyOutput,
+  printPolicy,
+  STATUSES,
+  VersionBody,
+} from './schemas.ts';
 
-const STATUSES = ['draft', 'active', 'archived'] as const;
+const STRICTNESS: readonly Decision[] = ['approved', 'challenge', 'review', 'deny'];
 
-const Policy = z
-  .object({
-    policy_id: typeId('pol'),
-    policy_ref: typeId('pol'),
-    name: z.string(),
-    version: z.int(),
-    status: z.enum(STATUSES),
-    rules: Rules,
-    created_at: timeOut,
-    activated_at: timeOut.optional(),
-  })
-  .meta({ id: 'Policy' });
+const EXAMPLE_RULES = {
+  max_amount: 1000000,
+  currencies: ['EUR', 'GBP'],
+  geo: { allow: ['EU'] },
+  velocity: { window: '1h', max: 20 },
+};
 
-function print(row: PolicyRow) {
-  const ref = toTypeId('pol', row.id);
-  return {
-    policy_id: ref,
-    policy_ref: ref,
-    name: row.name,
-    version: row.version,
-    status: row.status,
-    rules: row.rules,
-    created_at: row.createdAt.toISOString(),
-    activated_at: row.activatedAt?.toISOString(),
-  };
-}
-
-/** Activates and records who did it, and what it replaced. */
-async function activate(db: Db, tenant: Tenant, actor: string, id: string): Promise<PolicyRow> {
-  const at = new Date();
-  const { policy, replaced, changed } = found(await activatePolicy(db, tenant, id, at), 'policy', 'id');
-  if (changed) {
-    await recordFact(db, {
-      tenant,
-      at,
-      type: 'policy.activated',
-      actor,
-      subject: toTypeId('pol', id),
-      body: { name: policy.name, version: policy.version, replaced: replaced ? toTypeId('pol', replaced) : null },
-      events: [],
-    });
-  }
-  return policy;
-}
-
-/** Policies: drafts with versions, of which one is active. */
+/** Policies: drafts with versions, of which one is active and one may be watched beside it. */
 export function policyRoutes(): AnyRoute[] {
-  const tags = ['Policies'];
   const params = z.object({ id: idOf('pol') });
+  const reading = { tags: ['Policies'], scope: 'policy:read', idempotency: 'none', replay: 'none' } as const;
+  const writing = { tags: ['Policies'], scope: 'policy:write', idempotency: 'optional', replay: 'stored' } as const;
   return [
     route({
+      ...writing,
       method: 'post',
       path: '/v1/policies',
-      summary: 'New policy: a draft, or active at once.',
-      tags,
-      scope: 'policy:write',
-      body: z.strictObject({
-        name: z.string().trim().min(1).max(200),
-        rules: Rules,
-        activate: z.boolean().default(false),
-      }),
-      example: {
-        name: 'eu-cards-v3',
-        rules: {
-          max_amount: 1000000,
-          currencies: ['EUR', 'GBP'],
-          geo: { allow: ['EU'] },
-          velocity: { window: '1h', max: 20 },
-        },
-        activate: false,
-      },
-      idempotency: 'optional',
-      replay: 'stored',
-      responses: { 201: Policy },
-      handler: async ({ body, tenant, actor, db }) => {
-        const draft = await insertPolicy(db, tenant, body);
-        await recordFact(db, {
-          tenant,
-          at: draft.createdAt,
-          type: 'policy.created',
-          actor,
-          subject: toTypeId('pol', draft.id),
-          body: { name: draft.name, version: draft.version, rules: draft.rules },
-          events: [],
-        });
-        const row = body.activate ? await activate(db, tenant, actor, draft.id) : draft;
-        return { status: 201, body: print(row) };
+      summary: 'New policy, or the next version under its name: a draft, or active at once.',
+      body: PolicyBody,
+      example: { name: 'eu-cards-v3', rules: EXAMPLE_RULES, activate: false },
+      responses: { 201: PolicyOutput },
+      handler: async ({ body, ...change }) => {
+        const { name, rules, activate } = body;
+        return { status: 201, body: printPolicy(await draft(change, { name, rules: rules as PolicyRules, activate })) };
       },
     }),
     route({
+      ...reading,
       method: 'get',
       path: '/v1/policies',
       summary: 'Policies, newest first.',
-      tags,
-      scope: 'policy:read',
       query: z.strictObject({ ...pageQuery, status: z.enum(STATUSES).optional() }),
-      idempotency: 'none',
-      replay: 'none',
-      responses: { 200: listOf(Policy) },
+      responses: { 200: listOf(PolicyOutput) },
       handler: async ({ query, tenant, db }) => {
         const before = query.cursor === undefined ? undefined : (decodeCursor(query.cursor, ['uuid'])[0] as string);
         const rows = await listPolicies(db, tenant, { before, limit: query.limit + 1, status: query.status });
         const page = rows.slice(0, query.limit);
         const next_cursor = rows.length > query.limit ? encodeCursor([page.at(-1)!.id]) : null;
-        return { status: 200, body: { data: page.map(print), next_cursor } };
+        return { status: 200, body: { data: page.map(printPolicy), next_cursor } };
       },
     }),
     route({
+      ...reading,
       method: 'get',
       path: '/v1/policies/:id',
       summary: 'A policy.',
-      tags,
-      scope: 'policy:read',
       params,
-      idempotency: 'none',
-      replay: 'none',
-      responses: { 200: Policy },
+      responses: { 200: PolicyOutput },
       handler: async ({ params: { id }, tenant, db }) => ({
         status: 200,
-        body: print(found(await findPolicy(db, tenant, id), 'policy', 'id')),
+        body: printPolicy(found(await findPolicy(db, tenant, id), 'policy', 'id')),
       }),
     }),
     route({
+      ...writing,
+      method: 'post',
+      path: '/v1/policies/:id/versions',
+      summary: 'The next version of a policy: other rules under the same name.',
+      params,
+      body: VersionBody,
+      example: { rules: EXAMPLE_RULES },
+      responses: { 201: PolicyOutput },
+      handler: async ({ params: { id }, body, ...change }) => {
+        const { name } = found(await findPolicy(change.db, change.tenant, id), 'policy', 'id');
+        const { rules, activate } = body;
+        return { status: 201, body: printPolicy(await draft(change, { name, rules: rules as PolicyRules, activate })) };
+      },
+    }),
+    route({
+      ...writing,
       method: 'post',
       path: '/v1/policies/:id/activate',
-      summary: 'Makes it the one active policy; the one before is archived.',
-      tags,
-      scope: 'policy:write',
+      summary: 'Makes it the one active policy; the one before is archived, and comes back the same way.',
+      description:
+        'With `mode: observe` it decides nothing: it is asked beside the active policy, and the differences are kept.',
       params,
-      idempotency: 'optional',
-      replay: 'stored',
-      responses: { 200: Policy },
-      handler: async ({ params: { id }, tenant, actor, db }) => ({
+      body: ActivateBody,
+      example: { mode: 'enforce' },
+      responses: { 200: PolicyOutput },
+      handler: async ({ params: { id }, body: { mode }, ...change }) => ({
         status: 200,
-        body: print(await activate(db, tenant, actor, id)),
+        body: printPolicy(await (mode === 'observe' ? observe(change, id, true) : activate(change, id))),
       }),
+    }),
+    route({
+      ...writing,
+      method: 'post',
+      path: '/v1/policies/:id/stop-observing',
+      summary: 'Ends watching a policy; what was noted stays.',
+      params,
+      responses: { 200: PolicyOutput },
+      handler: async ({ params: { id }, ...change }) => ({
+        status: 200,
+        body: printPolicy(await observe(change, id, false)),
+      }),
+    }),
+    route({
+      ...reading,
+      method: 'get',
+      path: '/v1/policies/:id/differences',
+      summary: 'Where a watched policy would have decided otherwise: counts by direction, and the newest examples.',
+      params,
+      query: z.strictObject({ limit: pageQuery.limit }),
+      responses: { 200: DifferencesOutput },
+      handler: async ({ params: { id }, query, tenant, db }) => {
+        const policy = printPolicy(found(await findPolicy(db, tenant, id), 'policy', 'id'));
+        const { counts, examples } = await readDifferences(db, id, query.limit);
+        const total = (which: (by: number) => boolean) =>
+          counts
+            .filter(({ decision, observed }) => which(STRICTNESS.indexOf(observed) - STRICTNESS.indexOf(decision)))
+            .reduce((sum, { decisions }) => sum + decisions, 0);
+        const body = {
+          policy_id: policy.policy_id,
+          observing_since: policy.observing_since,
+          decisions: total(() => true),
+          differing: total((by) => by !== 0),
+          stricter: total((by) => by > 0),
+          looser: total((by) => by < 0),
+          directions: counts
+            .filter(({ decision, observed }) => decision !== observed)
+            .map(({ decision, observed, decisions }) => ({ active: decision, observed, decisions })),
+          examples: examples.map(({ decision, observed, executionId, at, explanations }) => ({
+            execution_ref: toTypeId('exec', executionId),
+            at: utc(at),
+            active: decision,
+            observed,
+            explanation: explanations,
+          })),
+        };
+        return { status: 200, body };
+      },
     }),
   ];
 }

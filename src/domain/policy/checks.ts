@@ -1,10 +1,14 @@
 import { countryIn, isCountryCode } from './country-groups.ts';
-import type { Effect, PolicyFacts, PolicyRules } from './types.ts';
+import { MERCHANT_PAID } from './history.ts';
+import { withinHours } from './hours.ts';
+import { limitIn } from './limit.ts';
+import type { Effect, Limit, PolicyFacts, PolicyRules, PolicyTools } from './types.ts';
 import { windowMs } from './window.ts';
 
-/** What a predicate found. `because` replaces the check's sentence where there is more to say. */
+/** What a predicate found. `because` and `effect` replace the check's own where the document says more. */
 interface Finding {
   ok: boolean;
+  effect?: Effect;
   observed?: unknown;
   expected?: unknown;
   because?: string;
@@ -18,7 +22,7 @@ export interface PolicyCheck {
   code: keyof PolicyRules;
   effect: Effect;
   sentence: string;
-  predicate: (rules: PolicyRules, facts: PolicyFacts) => Finding;
+  predicate: (rules: PolicyRules, facts: PolicyFacts, tools: Partial<PolicyTools>) => Finding;
 }
 
 export const POLICY_CHECKS: readonly PolicyCheck[] = [
@@ -26,7 +30,7 @@ export const POLICY_CHECKS: readonly PolicyCheck[] = [
     code: 'max_amount',
     effect: 'deny',
     sentence: 'The amount is above the largest allowed',
-    predicate: (rules, facts) => atMost(facts.intent.amountMinor, rules.max_amount),
+    predicate: (rules, facts) => withinLimit(rules.max_amount, facts),
   },
   {
     code: 'currencies',
@@ -57,21 +61,49 @@ export const POLICY_CHECKS: readonly PolicyCheck[] = [
     code: 'channels',
     effect: 'deny',
     sentence: 'The channel is not among those allowed',
-    predicate: (rules, facts) => oneOf(facts.intent.channel, rules.channels),
+    predicate: ({ channels }, facts) =>
+      oneOf(facts.intent.channel, Array.isArray(channels) ? channels : channels!.allow),
+  },
+  {
+    code: 'hours',
+    effect: 'deny',
+    sentence: 'It is outside the hours in which this is allowed',
+    predicate: checkHours,
   },
   {
     code: 'step_up_above',
     effect: 'challenge',
     sentence: 'The principal must confirm an amount of this size',
-    predicate: (rules, facts) => atMost(facts.intent.amountMinor, rules.step_up_above),
+    predicate: (rules, facts) => withinLimit(rules.step_up_above, facts),
   },
   {
     code: 'review_above',
     effect: 'review',
     sentence: 'An operator must look at an amount of this size',
-    predicate: (rules, facts) => atMost(facts.intent.amountMinor, rules.review_above),
+    predicate: (rules, facts) => withinLimit(rules.review_above, facts),
+  },
+  {
+    code: 'unknown_payee',
+    effect: 'review',
+    sentence: 'The principal has never paid this merchant',
+    predicate: checkPayee,
   },
 ];
+
+function checkHours({ hours }: PolicyRules, { nowMs }: PolicyFacts, { localTime }: Partial<PolicyTools>): Finding {
+  const { effect, time_zone } = hours!;
+  if (!localTime || nowMs === undefined) throw new TypeError('the time of day is not known');
+  const local = localTime(nowMs, time_zone);
+  return { ok: withinHours(hours!, local), effect, observed: local, expected: hours };
+}
+
+function checkPayee({ unknown_payee: wanted }: PolicyRules, { history }: PolicyFacts): Finding {
+  if (wanted === 'allow') return { ok: true, expected: wanted };
+  if (wanted !== 'challenge' && wanted !== 'review') throw new TypeError('the effect is not known');
+  const paid = history?.[MERCHANT_PAID.key];
+  if (typeof paid !== 'boolean') throw new TypeError('earlier payments were not looked up');
+  return { ok: paid, effect: wanted, observed: paid ? 'paid before' : 'never paid', expected: wanted };
+}
 
 /** A missing country fails, also under a deny list alone: otherwise leaving it out would be the way round the rule. */
 function checkGeo(rules: PolicyRules, facts: PolicyFacts): Finding {
@@ -101,6 +133,13 @@ function allowedAndNotDenied(value: string, rule: { allow?: string[]; deny?: str
 
 function oneOf(observed: string, allowed: string[] | undefined): Finding {
   return { ok: list(allowed).includes(observed), observed, expected: allowed };
+}
+
+function withinLimit(limit: Limit | undefined, { intent }: PolicyFacts): Finding {
+  const most = limitIn(limit, intent);
+  if (most !== undefined) return atMost(intent.amountMinor, most);
+  const observed = { amount_minor: intent.amountMinor, currency: intent.currency };
+  return { ok: false, observed, expected: limit, because: `There is no limit for amounts in ${intent.currency}` };
 }
 
 function atMost(observed: number, limit: number | undefined): Finding {

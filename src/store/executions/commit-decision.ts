@@ -1,5 +1,5 @@
 import type { BudgetCharge } from '../../domain/authority.ts';
-import type { Explanation } from '../../domain/policy.ts';
+import type { Explanation, HistoryAnswers } from '../../domain/policy.ts';
 import type { RoutePlan } from '../../domain/routing.ts';
 import type { Decision, Intent, IntentContext, Reason, Risk, Tenant } from '../../domain/types.ts';
 import { factArguments, type Fact } from '../facts.ts';
@@ -31,9 +31,21 @@ export interface DecisionRecord {
   challengeAttempts: number | null;
   reviewExpiresAt: Date | null;
   charges: BudgetCharge[];
+  /** When the facts were gathered, and what was answered of the past: a decision that lets something happen is refused
+   * when this no longer holds. */
+  gathered?: { at: Date; history?: HistoryAnswers };
+  /** What the watched policy would have decided. */
+  observation?: Observation;
   answer: object;
   at: Date;
   fact: Fact;
+}
+
+/** A decision that was not taken. */
+export interface Observation {
+  policyId: string;
+  decision: Decision;
+  explanations: Explanation[];
 }
 
 /** Budget spent, key taken, authority withdrawn or frozen meanwhile: gather again and decide again. */
@@ -88,6 +100,12 @@ export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ 
         record.decision !== 'deny',
         JSON.stringify(record.answer),
         JSON.stringify(record.charges),
+        record.gathered?.at ?? record.at,
+        record.context.session_id ?? null,
+        JSON.stringify(record.gathered?.history ?? {}),
+        record.observation?.policyId ?? null,
+        record.observation?.decision ?? null,
+        JSON.stringify(record.observation?.explanations ?? []),
       ],
     });
     if (!rows[0]) throw new Error(`no audit head for organization ${tenant.orgId}`);
@@ -102,7 +120,7 @@ const UNIQUE_VIOLATION = '23505';
 const REFUSED = 'PK001';
 const DEADLOCK = '40P01';
 
-function isRaced(error: unknown): boolean {
+export function isRaced(error: unknown): boolean {
   const code = (error as { code?: string }).code;
   return code === UNIQUE_VIOLATION || code === REFUSED || code === DEADLOCK;
 }
@@ -145,5 +163,7 @@ WITH standing AS MATERIALIZED (
   SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM execution
 )
 SELECT sequence,
-       CASE WHEN $39::boolean THEN refuse_over_exposure($1, $2, $19, $20, $25) END AS exposure
+       CASE WHEN $39::boolean THEN refuse_over_exposure($1, $2, $19, $20, $25) END AS exposure,
+       CASE WHEN $39::boolean THEN policy_still_holds($1, $2, $27, $14, $19, $20, $26, $25, $43, $42, $44) END AS policy,
+       CASE WHEN $45::uuid IS NOT NULL THEN note_observation($45, $14, $18, $46, $4, $47)::text END AS observed
   FROM fact`;

@@ -1,4 +1,5 @@
 import type { DecisionContext } from '../../domain/decision-context.ts';
+import type { HistoryFact, PolicyRules } from '../../domain/policy.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { zonesOf } from '../../domain/scope/hours.ts';
 import type { Db } from '../pool.ts';
@@ -17,6 +18,12 @@ export interface GatherQuestion {
   key?: string;
   /** Judge by this policy instead of the active one. */
   policyId?: string;
+  /** Judge by these rules, which are no policy's. */
+  inline?: { rules: PolicyRules; history: HistoryFact[] };
+  /** The caller's session, for what a policy asks of it. */
+  sessionId?: string;
+  /** The execution that is decided again: it does not count against itself. */
+  exceptExecution?: string;
 }
 
 export interface Gathered extends DecisionContext {
@@ -53,6 +60,9 @@ export async function gatherContext(db: Db, question: GatherQuestion): Promise<G
       now,
       question.key ?? null,
       question.policyId ?? null,
+      question.inline ? JSON.stringify(question.inline) : null,
+      question.sessionId ?? null,
+      question.exceptExecution ?? null,
     ],
   });
   const { gathered } = rows[0]!;
@@ -69,12 +79,14 @@ WITH RECURSIVE chain AS (
   UNION
   SELECT p.* FROM delegations p JOIN chain c ON p.id = c.parent_id
 ), policy AS (
-  SELECT id, name, version, rules FROM policies
-   WHERE org_id = $1 AND mode = $2 AND CASE WHEN $10::uuid IS NULL THEN status = 'active' ELSE id = $10 END
-), velocity AS (
-  SELECT rules->'velocity'->>'by' AS by, (rules->'velocity'->>'max')::int AS max,
-         $8 - (rules->'velocity'->>'window')::interval AS since
-    FROM policy WHERE rules ? 'velocity'
+  SELECT id, name, version, rules, history FROM policies
+   WHERE org_id = $1 AND mode = $2 AND $11::jsonb IS NULL
+     AND CASE WHEN $10::uuid IS NULL THEN status = 'active' ELSE id = $10 END
+  UNION ALL
+  SELECT '00000000-0000-0000-0000-000000000000', 'inline', 0, $11->'rules', $11->'history' WHERE $11 IS NOT NULL
+), observed AS (
+  SELECT id, name, version, rules, history FROM policies
+   WHERE org_id = $1 AND mode = $2 AND observing_since IS NOT NULL AND $10::uuid IS NULL AND $11::jsonb IS NULL
 )
 SELECT jsonb_build_object(
   'prior', (SELECT jsonb_build_object('id', e.id, 'decision', e.decision, 'stage', e.stage,
@@ -108,20 +120,20 @@ SELECT jsonb_build_object(
              WHEN 'principal' THEN s.target = ($4::uuid)::text OR s.target IN (SELECT c.principal_id::text FROM chain c)
              WHEN 'merchant' THEN s.target = $6
            END), '[]'),
-  'policy', (SELECT to_jsonb(policy) FROM policy),
+  'policy', (SELECT to_jsonb(policy) - 'history' FROM policy),
+  'observedPolicy', (SELECT to_jsonb(observed) - 'history' FROM observed),
+  'history', (SELECT history_answers(jsonb_agg(DISTINCT f), $1, $2, $3, $4, $6, $7, $12, $8, $13)
+                FROM (SELECT history FROM policy UNION ALL SELECT history FROM observed) p,
+                     jsonb_array_elements(p.history) f),
   'mids', COALESCE((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
       'midId', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind, 'priority', m.priority,
       'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor, 'enabled', m.enabled,
       'frozen', (SELECT true FROM stops s WHERE s.org_id = $1 AND s.mode = $2 AND s.kind = 'freeze' AND s.lifted_at IS NULL
          AND s.target_kind = 'processor' AND s.target = m.processor))))
       FROM mids m WHERE m.org_id = $1 AND m.mode = $2), '[]'),
-  'velocityCount', COALESCE((SELECT CASE COALESCE(v.by, 'agent')
-      WHEN 'agent' THEN (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
-             AND e.agent_id = $3 AND e.created_at > v.since LIMIT v.max) x)
-      WHEN 'principal' THEN (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
-             AND e.principal_id = $4 AND e.created_at > v.since LIMIT v.max) x)
-      ELSE (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
-             AND e.merchant_ref = $6 AND e.created_at > v.since LIMIT v.max) x) END FROM velocity v), 0),
+  'velocityCount', COALESCE((SELECT velocity_count(rules->'velocity', $1, $2, $3, $4, $6, $8, $13) FROM policy), 0),
+  'observedVelocityCount',
+    COALESCE((SELECT velocity_count(rules->'velocity', $1, $2, $3, $4, $6, $8, $13) FROM observed), 0),
   'executionsLastHour', (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
       AND e.agent_id = $3 AND e.created_at > $8 - interval '1 hour' LIMIT 200) x),
   'declinesLastHour', (SELECT count(*) FROM (SELECT e.decision FROM executions e WHERE e.org_id = $1 AND e.mode = $2
