@@ -129,6 +129,10 @@ async function makeTheRest(
     .filter(({ method, isPublic, path }) => ['POST', 'PUT'].includes(method) && !isPublic && !ENDING.test(path))
     .filter(({ path }) => !path.startsWith('/v1/execution/') && !path.startsWith('/v1/payments/'))
     .sort((a, b) => a.pathParameters.length - b.pathParameters.length);
+  // Its example would end what is needed: nobody is frozen instead.
+  const freeze = operations.find(({ path }) => path === '/v1/identities/freeze')!;
+  const frozen = await call(freeze, { path: freeze.path, body: { merchant_ref: 'mrc_nobody', reason: 'isolation' } });
+  keep(freeze, frozen.body, ids);
   for (const operation of makers) {
     if (operation.takesBody && operation.example === undefined) continue;
     if (!fillable(operation, ids)) continue;
