@@ -50,8 +50,8 @@ export const JWS_ALGORITHMS: Record<KeyAlg, readonly string[]> = {
 export async function readJwk(input: Readonly<Record<string, unknown>>): Promise<PublicKey> {
   const leaked = PRIVATE_MEMBERS.find((name) => name in input);
   if (leaked) throw new KeyRefused('private', 'is a secret: send the public key, and replace this one', leaked);
-  const { kty, crv } = input;
-  const alg = kindOf(kty, crv);
+  const { kty } = input;
+  const alg = keyAlgOf(input);
   if (alg === undefined) throw new KeyRefused('unreadable', KINDS, kty === 'EC' || kty === 'OKP' ? 'crv' : 'kty');
   checkPurpose(input, alg);
   if (alg === 'RS256') checkRsa(bytesOf(input, 'n'), bytesOf(input, 'e'));
@@ -80,7 +80,8 @@ export function keyObject(jwk: JWK): KeyObject {
   return createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
 }
 
-function kindOf(kty: unknown, crv: unknown): KeyAlg | undefined {
+/** The kind of key that a JWK says it is; `undefined` for kinds that we do not take. */
+export function keyAlgOf({ kty, crv }: { kty?: unknown; crv?: unknown }): KeyAlg | undefined {
   if (kty === 'RSA') return 'RS256';
   if (kty === 'OKP' && crv === 'Ed25519') return 'EdDSA';
   if (kty === 'EC' && crv === 'P-256') return 'ES256';

@@ -1,7 +1,8 @@
 import type { JWK } from 'jose';
+import { isBase64url } from '../trust/jws.ts';
 import { canonicalCard, canonicalCardAsIs } from './agent-card-form.ts';
 import { isObject, membersOf, type Members } from './input.ts';
-import { isBase64url, verifyFlattened, type JwsFailure } from './jws.ts';
+import { verifyFlattened, type JwsFailure } from './jws.ts';
 import { keysIn } from './keys.ts';
 import { invalid, Misuse, valid, type Verification } from './result.ts';
 

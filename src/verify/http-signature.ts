@@ -1,23 +1,13 @@
-import { createHash, createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
-import { createVerifier, httpbis } from 'http-message-signatures';
+import { serializeItem } from 'structured-headers';
 import { calculateJwkThumbprint, type JWK } from 'jose';
+import { algorithmForJwk } from '../trust/http-signature/algorithms.ts';
+import { headerValue, isRequestUrl, type HttpMessage } from '../trust/http-signature/base.ts';
+import { digestAgrees } from '../trust/http-signature/content-digest.ts';
+import { isSignedBy, SKEW_SECONDS } from '../trust/http-signature/judge.ts';
+import { HttpSignatureRefused, parseSignatures, type HttpSignature } from '../trust/http-signature/parse.ts';
 import { isObject, membersOf, nowOf, numberMember, type Members } from './input.ts';
 import { keysIn } from './keys.ts';
 import { invalid, Misuse, valid, type Verification } from './result.ts';
-
-/** The signer's clock may be ahead by this much. */
-const SKEW_SECONDS = 60;
-/** The library would judge times by the clock of the machine: it is told to let everything pass, and they are judged here. */
-const ANY_TIME_SECONDS = 1e12;
-
-interface Signature {
-  keyid: string;
-  /** Components that are covered; one that parameters narrow is told with them, and is no plain one. */
-  covered: string[];
-  created?: number;
-  expires?: number;
-  holds: boolean;
-}
 
 /**
  * A request with HTTP message signatures (RFC 9421) and, where it has one, its Content-Digest (RFC 9530).
@@ -35,19 +25,22 @@ export async function verifyHttpSignature(input: unknown): Promise<Verification>
   const keys = await keysById(members);
   const message = messageOf(members);
   if (!message) return invalid('malformed', 'method, url, headers or body are not those of a request');
-  const names = Object.keys(message.headers).map((name) => name.toLowerCase());
-  if (!names.includes('signature') && !names.includes('signature-input')) {
-    return invalid('unsigned', 'the request carries no signature');
-  }
+  const parsed = signaturesOf(message);
+  if (!Array.isArray(parsed)) return parsed;
 
-  const found = await signaturesOf(message, keys);
-  if (typeof found === 'string') return invalid('malformed', found);
-  const claims: Members = { signatures: found.signatures.map(({ holds: _, ...told }) => told) };
-  if (found.known === 0) return invalid('unknown_kid', 'no signature is by a key that was given', claims);
-  if (found.signatures.length < found.known || !found.signatures.every(({ holds }) => holds)) {
+  const found = parsed.filter(({ params: { keyid } }) => keyid !== undefined && keys.has(keyid));
+  const told = found.map((signature) => ({
+    keyid: signature.params.keyid!,
+    covered: coveredBy(signature),
+    created: signature.params.created,
+    expires: signature.params.expires,
+  }));
+  const claims: Members = { signatures: told };
+  if (found.length === 0) return invalid('unknown_kid', 'no signature is by a key that was given', claims);
+  if (!found.every((signature) => holds(message, signature, keys.get(signature.params.keyid!)!))) {
     return invalid('invalid_signature', 'a signature does not hold for this request', claims);
   }
-  for (const { covered, created, expires } of found.signatures) {
+  for (const { covered, created, expires } of told) {
     if (covered.length === 0) return invalid('nothing_covered', 'a signature covers nothing of the request', claims);
     const missing = required.find((name) => !covered.includes(name));
     if (missing) return invalid('not_covered', `${missing} is not covered`, claims);
@@ -59,133 +52,62 @@ export async function verifyHttpSignature(input: unknown): Promise<Verification>
       return invalid('expired', 'a signature has expired', claims);
     }
   }
-  const digest = digestFlaw(message);
+  const digest = digestFlaw(message, typeof members['body'] === 'string');
   if (digest) return invalid('digest_mismatch', digest, claims);
-  const covered = found.signatures.every((one) => one.covered.includes('content-digest'));
-  return valid(covered || !message.body ? 'signed' : 'signed, but for the body, which is not covered', {
+  const covered = told.every((one) => one.covered.includes('content-digest'));
+  return valid(covered || message.body.length === 0 ? 'signed' : 'signed, but for the body, which is not covered', {
     ...claims,
     body_covered: covered,
   });
 }
 
-interface Message {
-  method: string;
-  url: string;
-  headers: Record<string, string | string[]>;
-  body?: string;
-}
-
-function messageOf({ method, url, headers, body }: Members): Message | undefined {
-  if (typeof method !== 'string' || typeof url !== 'string' || !URL.canParse(url) || !isObject(headers))
+function messageOf({ method, url, headers, body }: Members): HttpMessage | undefined {
+  if (typeof method !== 'string' || typeof url !== 'string' || !isRequestUrl(url) || !isObject(headers)) {
     return undefined;
-  const isText = (value: unknown) => typeof value === 'string';
-  const texts = Object.values(headers).every((value) => isText(value) || (Array.isArray(value) && value.every(isText)));
-  if (!texts || (body !== undefined && body !== null && !isText(body))) return undefined;
-  return { method, url, headers: headers as Message['headers'], body: (body as string | null) ?? undefined };
-}
-
-/**
- * What the library finds. Its own answer is that of the last signature alone, whatever the others are, so that each one
- * is noted here as it is verified. `known` counts those that name a given key; one that could not be brought to
- * verification is among them.
- */
-async function signaturesOf(
-  message: Message,
-  keys: Map<string, JWK>,
-): Promise<{ known: number; signatures: Signature[] } | string> {
-  const signatures: Signature[] = [];
-  let known = 0;
-  try {
-    await httpbis.verifyMessage(
-      {
-        tolerance: ANY_TIME_SECONDS,
-        notAfter: ANY_TIME_SECONDS,
-        keyLookup: async ({ keyid }) => {
-          const jwk = keyid === undefined ? undefined : keys.get(keyid);
-          if (!jwk) return null;
-          known++;
-          return {
-            algs: algorithmsOf(jwk),
-            verify: async (data, signature, params) => {
-              const alg = params?.alg ?? algorithmsOf(jwk)[0];
-              const holds = alg !== undefined && (await verifyOne(jwk, alg, data, signature));
-              signatures.push({ ...readBase(data.toString()), keyid: keyid!, holds });
-              return holds;
-            },
-          };
-        },
-      },
-      message,
-    );
-  } catch (error) {
-    if (known === 0) return `the signature headers are not readable: ${(error as Error).message}`;
   }
-  return { known, signatures };
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().map((line): [string, unknown] => [name, line]),
+  );
+  if (!lines.every((line): line is [string, string] => typeof line[1] === 'string')) return undefined;
+  if (typeof (body ?? '') !== 'string') return undefined;
+  return { method, url, headers: lines, body: Buffer.from((body as string | null | undefined) ?? '') };
 }
 
-async function verifyOne(jwk: JWK, alg: string, data: Buffer, signature: Buffer): Promise<boolean> {
-  if (!algorithmsOf(jwk).includes(alg)) return false;
+/** The signatures that a message carries, or what is wrong with them. */
+function signaturesOf(message: HttpMessage): HttpSignature[] | Verification {
+  const [input, signature] = ['signature-input', 'signature'].map((name) => headerValue(message, name));
+  if (input === undefined && signature === undefined) return invalid('unsigned', 'the request carries no signature');
   try {
-    // Accepts `true` and nothing else.
-    return (await createVerifier(keyObject(jwk), alg)(data, signature)) === true;
-  } catch {
+    return parseSignatures(input ?? '', signature ?? '');
+  } catch (error) {
+    if (!(error instanceof HttpSignatureRefused)) throw error;
+    return invalid('malformed', `the signature headers are not readable: ${error.header} ${error.message}`);
+  }
+}
+
+function holds(message: HttpMessage, signature: HttpSignature, jwk: JWK): boolean {
+  const algorithm = algorithmForJwk(signature.params.alg, jwk);
+  try {
+    return algorithm !== undefined && isSignedBy(message, signature, jwk, algorithm);
+  } catch (error) {
+    if (!(error instanceof HttpSignatureRefused)) throw error;
     return false;
   }
 }
 
-/** The first is the one that a signature without `alg` was made with. A key never serves an algorithm of another type. */
-function algorithmsOf({ kty, crv, alg }: JWK): string[] {
-  if (kty === 'OKP' && crv === 'Ed25519') return ['ed25519'];
-  if (kty === 'EC' && crv === 'P-256') return ['ecdsa-p256-sha256'];
-  if (kty === 'EC' && crv === 'P-384') return ['ecdsa-p384-sha384'];
-  if (kty === 'RSA') {
-    if (alg === 'PS512') return ['rsa-pss-sha512'];
-    return alg === 'RS256' ? ['rsa-v1_5-sha256'] : ['rsa-pss-sha512', 'rsa-v1_5-sha256'];
-  }
-  return kty === 'oct' ? ['hmac-sha256'] : [];
+/** Component names; one that parameters narrow is told with them, and is no plain one. */
+function coveredBy({ components }: HttpSignature): string[] {
+  return components.map((item) => (item[1].size === 0 ? String(item[0]) : serializeItem(item)));
 }
 
-function keyObject(jwk: JWK): KeyObject {
-  return jwk.kty === 'oct'
-    ? createSecretKey(Buffer.from(jwk.k!, 'base64url'))
-    : createPublicKey({ key: jwk as Record<string, string>, format: 'jwk' });
-}
-
-/** A component identifier at the beginning of its line: a name, and parameters that narrow it. */
-const COMPONENT = /^("[^"]+"(?:;[a-z*][\w.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|[^\s":;]+))?)*): /;
-
-/** What a signature base covers (RFC 9421 §2.5), from the very bytes that were verified. */
-function readBase(base: string): Pick<Signature, 'covered' | 'created' | 'expires'> {
-  const lines = base.split('\n');
-  const params = lines.pop()!;
-  const number = (name: string) => {
-    const [, digits] = new RegExp(`\\)(?:;.*)?;${name}=(\\d{1,15})(?:;|$)`).exec(params) ?? [];
-    return digits === undefined ? undefined : Number(digits);
-  };
-  const covered = lines.map((line) => COMPONENT.exec(line)?.[1]).filter((name) => name !== undefined);
-  return {
-    covered: [...new Set(covered.map((name) => name.replace(/^"([^"]+)"$/, '$1')))],
-    created: number('created'),
-    expires: number('expires'),
-  };
-}
-
-const DIGESTS: Record<string, string> = { 'sha-256': 'sha256', 'sha-512': 'sha512' };
-
-/** Every digest of a known algorithm must be that of the body, and there must be one. */
-function digestFlaw({ headers, body }: Message): string | undefined {
-  const header = Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-digest')?.[1];
+/** Looked at whether it is covered or not. */
+function digestFlaw(message: HttpMessage, hasBody: boolean): string | undefined {
+  const header = headerValue(message, 'content-digest');
   if (header === undefined) return undefined;
-  if (body === undefined) return 'the request has a Content-Digest, and no body was given';
-  let known = 0;
-  for (const item of [header].flat().join(',').split(',')) {
-    const [, name, value] = /^\s*([a-z0-9-]+)=:([A-Za-z0-9+/=]*):\s*$/.exec(item) ?? [];
-    const algorithm = name === undefined ? undefined : DIGESTS[name];
-    if (!algorithm) continue;
-    known++;
-    if (createHash(algorithm).update(body).digest('base64') !== value) return 'the Content-Digest is of another body';
-  }
-  return known > 0 ? undefined : 'the Content-Digest has no digest by SHA-256 or SHA-512';
+  if (!hasBody) return 'the request has a Content-Digest, and no body was given';
+  return digestAgrees(header, message.body)
+    ? undefined
+    : 'the Content-Digest is of another body, or has no digest by SHA-256 or SHA-512';
 }
 
 async function keysById({ keys: given }: Members): Promise<Map<string, JWK>> {

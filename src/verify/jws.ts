@@ -1,20 +1,10 @@
 import { compactVerify, errors, flattenedVerify, type FlattenedJWSInput, type JWK } from 'jose';
+import { isBase64url } from '../trust/jws.ts';
+import { JWS_ALGORITHMS } from '../trust/public-key.ts';
 import { isObject, type Members } from './input.ts';
 
-/** Asymmetric algorithms alone: a public key can never be taken for a shared secret. */
-export const SIGNATURE_ALGORITHMS = [
-  'EdDSA',
-  'Ed25519',
-  'ES256',
-  'ES384',
-  'ES512',
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-];
+/** Asymmetric algorithms alone: a public key can never be taken for a shared secret. P-521 keys cannot be registered. */
+export const SIGNATURE_ALGORITHMS: readonly string[] = [...Object.values(JWS_ALGORITHMS).flat(), 'ES512'];
 
 export type JwsFailure = 'malformed' | 'unknown_kid' | 'invalid_signature';
 
@@ -98,11 +88,6 @@ function algorithmsOf({ algorithms = SIGNATURE_ALGORITHMS }: JwsQuestion): strin
 
 function publicHalf({ d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, oth: _oth, ...jwk }: JWK): JWK {
   return d === undefined || !jwk.key_ops ? jwk : { ...jwk, key_ops: ['verify'] };
-}
-
-/** Exactly: another text that decodes to the same bytes is not what was signed. */
-export function isBase64url(text: string): boolean {
-  return Buffer.from(text, 'base64url').toString('base64url') === text;
 }
 
 function malformed(detail: string): { ok: false; code: JwsFailure; detail: string } {

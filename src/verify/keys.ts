@@ -1,5 +1,6 @@
 import type { JWK } from 'jose';
 import { parseVerifierKey } from '../trust/checkpoint.ts';
+import { keyAlgOf } from '../trust/public-key.ts';
 import { isObject } from './input.ts';
 
 /** The public keys in a JWK Set, a list of JWKs, one JWK, or an object of JWKs by key id; `undefined` when it is none. */
@@ -29,7 +30,7 @@ export function ed25519In(value: unknown): Buffer[] | undefined {
     return /^[A-Za-z0-9+/_-]{43}=?$/.test(text) ? [Buffer.from(text, 'base64')] : undefined;
   }
   const keys = (keysIn(value) ?? [])
-    .filter(({ kty, crv }) => kty === 'OKP' && crv === 'Ed25519')
+    .filter((key) => keyAlgOf(key) === 'EdDSA')
     .map(({ x }) => (typeof x === 'string' ? Buffer.from(x, 'base64url') : Buffer.alloc(0)))
     .filter((bytes) => bytes.length === 32);
   return keys.length > 0 ? keys : undefined;

@@ -238,6 +238,7 @@ describe('an HTTP message signature', () => {
       ['a=("@method");created=-1', bytes, 'Signature-Input'],
       ['a=("@method");keyid=5', bytes, 'Signature-Input'],
       [`a=(${'"@method" '.repeat(51)})`, bytes, 'Signature-Input'],
+      [ok, 'a=:AAB=:', 'Signature'],
       ['a=(), b=(), c=(), d=(), e=()', 'a=:AAAA:, b=:AAAA:, c=:AAAA:, d=:AAAA:, e=:AAAA:', 'Signature-Input'],
       [`${ok};x="${'y'.repeat(9_000)}"`, bytes, 'Signature-Input'],
       [ok, '', 'Signature'],

@@ -53,9 +53,9 @@ describe('the package export prokura/verify', () => {
     expect(foreign.sort()).toEqual([
       '@peculiar/x509',
       'canonicalize',
-      'http-message-signatures',
       'jose',
       'reflect-metadata',
+      'structured-headers',
     ]);
     for (const name of foreign) expect(manifest.dependencies).toHaveProperty([name]);
   });

@@ -1,4 +1,4 @@
-import { createHash, sign } from 'node:crypto';
+import { constants, createHash, createHmac, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { auditLeaf } from '../../src/trust/audit-trail.ts';
 import { hashesOf, TileWriter } from '../../src/trust/audit-tiles.ts';
@@ -252,6 +252,60 @@ describe('a signed request', () => {
       const headers = { ...sample.headers, [inputName]: join(badInput, input), [name]: join(bad, signature) };
       expect((await verifyHttpSignature({ ...sample, headers })).code).toBe('invalid_signature');
     }
+  });
+
+  it('is judged by the kind of its key: a secret, an RSA key with or without an alg, never one for another', async () => {
+    const secret = { kty: 'oct', kid: 'k', k: Buffer.alloc(32, 7).toString('base64url') };
+    const { privateKey, jwk } = s.newKey('RS256', 'k');
+    const { alg: _, ...rsa } = jwk;
+    const base = (params: string) =>
+      `"@method": GET\n"@signature-params": ("@method");created=${s.NOW};keyid="k"${params}`;
+    const hmac = (text: string) => createHmac('sha256', Buffer.alloc(32, 7)).update(text).digest();
+    const pss = (hash: string) => (text: string) =>
+      sign(hash, Buffer.from(text), { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 64 });
+    const pkcs1 = (text: string) => sign('sha256', Buffer.from(text), privateKey);
+    const named = (alg: string) => `;alg="${alg}"`;
+    for (const [key, params, make, expected] of [
+      [secret, '', hmac, 'valid'],
+      [secret, named('hmac-sha256'), hmac, 'valid'],
+      [secret, named('hmac-sha256'), () => Buffer.alloc(32), 'invalid_signature'],
+      [secret, named('hmac-sha256'), () => Buffer.alloc(3), 'invalid_signature'],
+      [{ ...secret, k: undefined }, '', hmac, 'invalid_signature'],
+      [secret, named('ed25519'), hmac, 'invalid_signature'],
+      [jwk, named('hmac-sha256'), hmac, 'invalid_signature'],
+      [rsa, '', pss('sha512'), 'valid'],
+      [rsa, '', pkcs1, 'invalid_signature'],
+      [rsa, named('rsa-v1_5-sha256'), pkcs1, 'valid'],
+      [rsa, named('rsa-pss-sha256'), pss('sha256'), 'valid'],
+      [{ ...rsa, alg: 'RS256' }, '', pkcs1, 'valid'],
+      [{ ...rsa, alg: 'RS256' }, named('rsa-pss-sha512'), pss('sha512'), 'invalid_signature'],
+      [{ ...rsa, alg: 'PS512' }, named('rsa-v1_5-sha256'), pkcs1, 'invalid_signature'],
+    ] as const) {
+      const input = base(params).split('"@signature-params": ')[1]!;
+      const headers = { 'signature-input': `a=${input}`, signature: `a=:${make(base(params)).toString('base64')}:` };
+      const asked = { method: 'GET', url: 'https://pay.example/', headers, keys: [key], now: s.NOW };
+      const { code } = await verifyHttpSignature(asked);
+      expect({ key, params, code }).toEqual({ key, params, code: expected });
+      expect((await verifyHttpSignature({ ...asked, method: 'PUT' })).valid).toBe(false);
+    }
+  });
+
+  it('may be spelled as the samples of the Trusted Agent Protocol spell it, and has one text only', async () => {
+    const key = s.newKey();
+    const params = `("@authority" "@path"); created=${s.NOW}; keyId="${key.jwk.kid}"; tag="agent-payer-auth"`;
+    const base = `"@authority": pay.example\n"@path": /buy\n"@signature-params": ${params}`;
+    const bytes = sign(null, Buffer.from(base), key.privateKey).toString('base64');
+    const code = async (signature: string, url = 'https://pay.example/buy') => {
+      const headers = { 'Signature-Input': `sig2=${params}`, Signature: `sig2=:${signature}:` };
+      return (await verifyHttpSignature({ method: 'GET', url, headers, keys: [key.jwk], now: s.NOW })).code;
+    };
+    expect(await code(bytes)).toBe('valid');
+    expect(await code(bytes, 'https://pay.example/sell')).toBe('invalid_signature');
+    expect(await code(bytes, 'ftp://pay.example/buy')).toBe('malformed');
+    // 64 bytes leave four bits of the last character unused.
+    const other = { A: 'B', Q: 'R', g: 'h', w: 'x' }[bytes[85]!]!;
+    expect(Buffer.from(`${bytes.slice(0, 85)}${other}==`, 'base64').toString('base64')).toBe(bytes);
+    expect(await code(`${bytes.slice(0, 85)}${other}==`)).toBe('malformed');
   });
 });
 

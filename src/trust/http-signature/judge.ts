@@ -54,6 +54,16 @@ export function covers({ components }: HttpSignature, name: string): boolean {
   return components.some(([component, params]) => component === name && params.size === 0);
 }
 
+/**
+ * Whether the key made the signature over this message.
+ * @param algorithm from `algorithmFor` or `algorithmForJwk`, of this very key
+ * @throws HttpSignatureRefused when the message has no such signature base
+ */
+export function isSignedBy(message: HttpMessage, signature: HttpSignature, jwk: JWK, algorithm: string): boolean {
+  const bases = signatureBases(message, signature);
+  return bases.some((base) => signatureVerifies(algorithm, jwk, base, signature.signature));
+}
+
 function coverage(message: HttpMessage, signature: HttpSignature, { cover, coverBody }: Rules): Finding {
   const names = coverBody && message.body.length > 0 ? cover.map((set) => [...set, 'content-digest']) : cover;
   const ok = names.length === 0 || names.some((set) => set.every((name) => covers(signature, name)));
@@ -107,8 +117,7 @@ function signatureItself(
     return [{ code: 'signature_algorithm', ok: false, detail, header }];
   }
   try {
-    const bases = signatureBases(message, signature);
-    const ok = bases.some((base) => signatureVerifies(algorithm, key.jwk, base, signature.signature));
+    const ok = isSignedBy(message, signature, key.jwk, algorithm);
     const detail = ok ? `Signed by the key ${key.thumbprint}` : 'The signature does not verify';
     return [{ code: 'signature_valid', ok, detail, header: 'Signature' }];
   } catch (error) {

@@ -48,11 +48,16 @@ export function parseSignatures(signatureInput: string, signature: string): Http
     }
     const value = signatures.get(label)?.[0];
     if (!(value instanceof ArrayBuffer)) throw new HttpSignatureRefused('Signature', `has no bytes for ${label}`);
+    const bytes = Buffer.from(value);
+    // Left-over bits of base64 would give one signature several texts.
+    if (!signature.includes(`:${bytes.toString('base64').replace(/=+$/, '')}`)) {
+      throw new HttpSignatureRefused('Signature', `has bits that belong to no byte at ${label}`);
+    }
     return {
       label,
       components: input[0],
       params: paramsOf(label, input),
-      signature: Buffer.from(value),
+      signature: bytes,
       paramsTexts: [...new Set([serializeInnerList(input), members[i]!.sent])],
     };
   });
