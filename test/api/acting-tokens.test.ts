@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import type { Request, Response } from 'express';
-import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allRoutes, createApp } from '../../src/api/app.ts';
+import { allRoutes } from '../../src/api/app.ts';
 import { limitActing } from '../../src/api/pipeline/limit-acting.ts';
 import { beginState, stateOf } from '../../src/api/pipeline/state.ts';
 import { parseId } from '../../src/domain/ids.ts';
 import { insertOauthClient } from '../../src/store/oauth-clients.ts';
-import { createPool } from '../../src/store/pool.ts';
 import { insertExecution, insertPayment } from './executions-fixture.ts';
+import { startOther } from './other-process.ts';
 import { startTestApi, type TestApi } from './setup.ts';
 
 const CLIENT = { client_id: '', client_secret: 'prs_test' };
@@ -105,17 +104,15 @@ describe('a token of a delegation under another', () => {
 
   it.each(targets)('is refused by every process within a second of the revocation of %s', async (target) => {
     const { token, ids, paymentId } = await chain();
-    // Another process: the same database through a pool, and what it remembers of credentials, of its own.
-    const pool = createPool(t.database.url, 2);
-    const there = createApp({ ...t.deps, pool });
+    const other = await startOther(t);
     const call = async () => {
       const path = `/v1/payments/${paymentId}`;
       const authorization = `Bearer ${token}`;
       const [here, elsewhere] = [
         await t.api('GET', path, undefined, { authorization }),
-        await request(there).get(path).set({ authorization }),
+        await other.status(token, path),
       ];
-      return [here.status, elsewhere.status];
+      return [here.status, elsewhere];
     };
     const introspect = async () =>
       (await t.api('POST', '/oauth/introspect', { ...CLIENT, token }, { authorization: '' })).body.active as boolean;
@@ -131,7 +128,7 @@ describe('a token of a delegation under another', () => {
       await new Promise((resolve) => setTimeout(resolve, 900));
       expect(await call()).toEqual([401, 401]);
     } finally {
-      await pool.end();
+      await other.close();
     }
   });
 });

@@ -1,37 +1,12 @@
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
-import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createApp } from '../../src/api/app.ts';
-import { Credentials, credentialsOf, UNHEARD_MS } from '../../src/api/access/credentials.ts';
+import { Credentials, UNHEARD_MS } from '../../src/api/access/credentials.ts';
 import { insertOauthClient } from '../../src/store/oauth-clients.ts';
 import { Listener } from '../../src/store/listener.ts';
 import { createPool } from '../../src/store/pool.ts';
+import { startOther } from './other-process.ts';
 import { startTestApi, type TestApi } from './setup.ts';
-
-/** Another process in all that matters: an application with its own pool, its own memory and its own listener. */
-async function startOther(t: TestApi, listenTo = t.database.url) {
-  const pool = createPool(t.database.url, 3);
-  const listener = new Listener();
-  credentialsOf(pool).follow(listener);
-  await listener.listen(listenTo);
-  const app = createApp({ ...t.deps, pool });
-  const lookups = vi.spyOn(pool, 'query');
-  return {
-    pool,
-    status: async (secret: string) =>
-      (await request(app).get('/v1/agents').set('authorization', `Bearer ${secret}`)).status,
-    /** How often a credential was looked up so far. */
-    lookups: () =>
-      lookups.mock.calls.filter(([asked]) =>
-        ['find-live-api-key', 'find-token-client'].includes((asked as unknown as { name?: string }).name ?? ''),
-      ).length,
-    async close() {
-      await listener.close();
-      await pool.end();
-    },
-  };
-}
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
