@@ -12,6 +12,11 @@ import { readJson } from './private-file.ts';
 import type { DevelopmentKeys } from './provision/keys.ts';
 import { databaseUrlOrRunning, runningStart } from './running.ts';
 
+/** For the help of commands: what {@link withInstallation} and {@link withDatabase} work on. */
+export const INSTALLATION_HELP =
+  '\nDatabase and data key: DATABASE_URL and PROKURA_DATA_KEY, else those of the start that runs from this folder.';
+export const DATABASE_HELP = '\nDatabase: DATABASE_URL, else that of the start that runs from this folder.';
+
 const Needed = Settings.pick({ DATABASE_URL: true, PROKURA_DATA_KEY: true });
 
 /**

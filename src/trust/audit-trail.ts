@@ -26,7 +26,7 @@ export interface Break {
   reason: string;
 }
 
-/** The leaf of an entry in the tree: MTH of the 32 bytes of its `entry_hash` (docs/decisions/0021). */
+/** The leaf of an entry in the tree: MTH of the 32 bytes of its `entry_hash` (docs/decisions/0017). */
 export function auditLeaf(hash: string): Buffer {
   return leafHash(Buffer.from(hash, 'hex'));
 }

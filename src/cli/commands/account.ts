@@ -3,7 +3,7 @@ import { toTypeId } from '../../domain/ids.ts';
 import type { Mode } from '../../domain/types.ts';
 import { listMids, type MidRow } from '../../store/mids.ts';
 import { isAccountTaken, provisionAccount } from '../../store/provisioning.ts';
-import { withDatabase, withInstallation } from '../installation.ts';
+import { DATABASE_HELP, withDatabase, withInstallation } from '../installation.ts';
 import {
   currencyList,
   modeOption,
@@ -66,7 +66,7 @@ export function accountCommand(program: Command): void {
     .requiredOption('--org <id>', 'the organization, org_…', organizationId)
     .addOption(modeOption('only of this mode (default: both)'))
     .option('--json', 'print {"accounts": [{mid_id, mode, processor, mid, kind, priority, …}]}')
-    .addHelpText('after', '\nDatabase: DATABASE_URL, else that of the start that runs from this folder.')
+    .addHelpText('after', DATABASE_HELP)
     .action(list);
 }
 

@@ -2,14 +2,11 @@ import type { Command } from 'commander';
 import type { Mode } from '../../domain/types.ts';
 import { provisionSecretClient, withdrawClient } from '../../store/command-credentials.ts';
 import { listClients, type ClientRecord } from '../../store/oauth-client-records.ts';
-import { withDatabase, withInstallation } from '../installation.ts';
+import { DATABASE_HELP, INSTALLATION_HELP, withDatabase, withInstallation } from '../installation.ts';
 import { modeOption, organizationId, scopeList, shortText } from '../options.ts';
 import { expectOrganization } from '../organization-lookup.ts';
 import { CommandError, logTo } from '../output.ts';
 
-const INSTALLATION =
-  '\nDatabase and data key: DATABASE_URL and PROKURA_DATA_KEY, else those of the start that runs from this folder.';
-const DATABASE = '\nDatabase: DATABASE_URL, else that of the start that runs from this folder.';
 
 /** `prokura client create | list | revoke`: OAuth clients of an organization. */
 export function clientCommand(program: Command): void {
@@ -23,7 +20,7 @@ export function clientCommand(program: Command): void {
     .requiredOption('--scopes <scopes>', 'what its tokens may have at most: execution:write,payments:write', scopeList)
     .option('--high-trust', 'every write must be signed with the client secret (X-Signature)')
     .option('--json', 'print {"client_id", "client_secret", "name", "mode", "scopes"}')
-    .addHelpText('after', INSTALLATION)
+    .addHelpText('after', INSTALLATION_HELP)
     .action(create);
   client
     .command('list')
@@ -31,7 +28,7 @@ export function clientCommand(program: Command): void {
     .requiredOption('--org <id>', 'the organization, org_…', organizationId)
     .addOption(modeOption('only of this mode (default: both)'))
     .option('--json', 'print {"clients": [{client_id, name, mode, scopes, …}]}')
-    .addHelpText('after', DATABASE)
+    .addHelpText('after', DATABASE_HELP)
     .action(list);
   client
     .command('revoke')
@@ -40,7 +37,7 @@ export function clientCommand(program: Command): void {
     .requiredOption('--org <id>', 'the organization, org_…', organizationId)
     .option('--reason <reason>', 'kept in the audit trail', shortText)
     .option('--json', 'print the client as JSON')
-    .addHelpText('after', DATABASE)
+    .addHelpText('after', DATABASE_HELP)
     .action(revoke);
 }
 

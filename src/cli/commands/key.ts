@@ -3,16 +3,13 @@ import { toTypeId } from '../../domain/ids.ts';
 import type { Mode } from '../../domain/types.ts';
 import { listApiKeys, type ApiKeyRow, type ListedApiKey } from '../../store/api-keys.ts';
 import { provisionApiKey, withdrawApiKey } from '../../store/command-credentials.ts';
-import { withDatabase, withInstallation } from '../installation.ts';
+import { DATABASE_HELP, INSTALLATION_HELP, withDatabase, withInstallation } from '../installation.ts';
 import { days, keyId, modeOption, organizationId, scopeList, shortText } from '../options.ts';
 import { expectOrganization } from '../organization-lookup.ts';
 import { CommandError, logTo } from '../output.ts';
 
 /** Keys that are listed of each mode. */
 const LISTED = 10_000;
-const INSTALLATION =
-  '\nDatabase and data key: DATABASE_URL and PROKURA_DATA_KEY, else those of the start that runs from this folder.';
-const DATABASE = '\nDatabase: DATABASE_URL, else that of the start that runs from this folder.';
 
 /** `prokura key create | list | revoke`: API keys of an organization. */
 export function keyCommand(program: Command): void {
@@ -27,7 +24,7 @@ export function keyCommand(program: Command): void {
     .option('--expires-in-days <n>', 'when it ends by itself (default: never)', days)
     .option('--high-trust', 'every write must be signed (X-Signature); prints the signing secret as well')
     .option('--json', 'print {"key_id", "name", "mode", "scopes", "api_key", …}')
-    .addHelpText('after', INSTALLATION)
+    .addHelpText('after', INSTALLATION_HELP)
     .action(create);
   key
     .command('list')
@@ -35,7 +32,7 @@ export function keyCommand(program: Command): void {
     .requiredOption('--org <id>', 'the organization, org_…', organizationId)
     .addOption(modeOption('only of this mode (default: both)'))
     .option('--json', 'print {"keys": [{key_id, name, mode, scopes, hint, …}]}')
-    .addHelpText('after', DATABASE)
+    .addHelpText('after', DATABASE_HELP)
     .action(list);
   key
     .command('revoke')
@@ -44,7 +41,7 @@ export function keyCommand(program: Command): void {
     .requiredOption('--org <id>', 'the organization, org_…', organizationId)
     .option('--reason <reason>', 'kept with the key', shortText)
     .option('--json', 'print the key as JSON')
-    .addHelpText('after', DATABASE)
+    .addHelpText('after', DATABASE_HELP)
     .action(revoke);
 }
 

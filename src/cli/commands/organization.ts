@@ -3,12 +3,9 @@ import { toTypeId } from '../../domain/ids.ts';
 import type { Mode } from '../../domain/types.ts';
 import { listOrganizations } from '../../store/organizations.ts';
 import { provisionOrganization } from '../../store/provisioning.ts';
-import { withDatabase, withInstallation } from '../installation.ts';
+import { DATABASE_HELP, INSTALLATION_HELP, withDatabase, withInstallation } from '../installation.ts';
 import { modeOption, shortText } from '../options.ts';
 import { logTo } from '../output.ts';
-
-const WHERE =
-  '\nDatabase and data key: DATABASE_URL and PROKURA_DATA_KEY, else those of the start that runs from this folder.';
 
 /** `prokura org create | list`: who may use the installation. */
 export function organizationCommand(program: Command): void {
@@ -16,20 +13,20 @@ export function organizationCommand(program: Command): void {
     .command('org')
     .alias('organization')
     .description('make and list organizations, each with its first credentials')
-    .addHelpText('after', WHERE);
+    .addHelpText('after', INSTALLATION_HELP);
   organization
     .command('create')
     .description('make an organization with an API key and an OAuth client of every scope, printed once')
     .requiredOption('--name <name>', 'what principals are shown when they are asked to approve', shortText)
     .addOption(modeOption('what its credentials are for').default('test'))
     .option('--json', 'print {"org_id", "name", "mode", "api_key", "client_id", "client_secret"}')
-    .addHelpText('after', WHERE)
+    .addHelpText('after', INSTALLATION_HELP)
     .action(create);
   organization
     .command('list')
     .description('list organizations, oldest first')
     .option('--json', 'print {"organizations": [{org_id, name, status, created_at}]}')
-    .addHelpText('after', '\nDatabase: DATABASE_URL, else that of the start that runs from this folder.')
+    .addHelpText('after', DATABASE_HELP)
     .action(list);
 }
 
