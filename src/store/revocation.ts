@@ -40,9 +40,8 @@ export async function withdraw(
 }
 
 /**
- * Withdraws the delegation, or all of an agent or principal, and everything delegated on from them, one generation after
- * the other: each UPDATE waits for those who hold its rows to delegate further, so the next generation is complete.
- * @returns the delegations withdrawn now
+ * Withdraws the delegation, or all of an agent or principal, and everything delegated on from them.
+ * @returns the delegations withdrawn now, oldest first
  */
 export async function revokeDelegations(
   db: Db,
@@ -51,31 +50,43 @@ export async function revokeDelegations(
   id: string,
   { at, reason }: { at: Date; reason: string },
 ): Promise<{ id: string; agentId: string }[]> {
+  const ids = await holdTree(db, tenant, kind, id);
+  const { rows } = await db.query<{ id: string; agentId: string }>(
+    `WITH revoked AS (
+       UPDATE delegations SET status = 'revoked', revoked_at = $4, revocation_reason = $5
+        WHERE org_id = $1 AND mode = $2 AND id = ANY ($3::uuid[]) RETURNING id, agent_id AS "agentId")
+     SELECT * FROM revoked ORDER BY id`,
+    [tenant.orgId, tenant.mode, ids, at, reason],
+  );
+  return rows;
+}
+
+/**
+ * Locks the live delegations of a tree, in the order of their ids, as everybody does who charges them or gives back:
+ * generation by generation would lock siblings, and what was made within a millisecond, in another order. The lock waits
+ * for those who are delegating further, so it is asked for until nothing new has come.
+ */
+async function holdTree(db: Db, tenant: Tenant, kind: RevocationKind, id: string): Promise<string[]> {
   const roots = {
-    delegation: 'id = $3',
-    agent: 'agent_id = $3',
+    delegation: 'd.id = $3',
+    agent: 'd.agent_id = $3',
     // What the principal granted, and what its agents hold from anybody.
-    principal: `(principal_id = $3 OR agent_id IN (
+    principal: `(d.principal_id = $3 OR d.agent_id IN (
       SELECT a.id FROM agents a WHERE a.org_id = $1 AND a.mode = $2 AND a.principal_id = $3))`,
   }[kind];
-  const step = async (where: string, value: unknown) => {
-    const { rows } = await db.query<{ id: string; agentId: string }>(
-      `UPDATE delegations SET status = 'revoked', revoked_at = $4, revocation_reason = $5
-        WHERE org_id = $1 AND mode = $2 AND status = 'active' AND ${where}
-        RETURNING id, agent_id AS "agentId"`,
-      [tenant.orgId, tenant.mode, value, at, reason],
+  for (let held = -1; ;) {
+    const { rows } = await db.query<{ id: string }>(
+      `WITH RECURSIVE down AS (
+         SELECT d.id FROM delegations d WHERE d.org_id = $1 AND d.mode = $2 AND ${roots}
+         UNION
+         SELECT d.id FROM delegations d JOIN down ON d.parent_id = down.id)
+       SELECT d.id FROM delegations d WHERE d.id IN (SELECT id FROM down) AND d.status = 'active'
+        ORDER BY d.id FOR NO KEY UPDATE`,
+      [tenant.orgId, tenant.mode, id],
     );
-    return rows;
-  };
-  const revoked = await step(roots, id);
-  for (let generation = revoked; generation.length > 0;) {
-    generation = await step(
-      'parent_id = ANY ($3::uuid[])',
-      generation.map((row) => row.id),
-    );
-    revoked.push(...generation);
+    if (rows.length === held) return rows.map((row) => row.id);
+    held = rows.length;
   }
-  return revoked;
 }
 
 /** Withdraws every live key of an agent: none is good for a proof any more. @returns their ids */

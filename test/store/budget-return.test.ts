@@ -179,14 +179,27 @@ describe('another tenant', () => {
 });
 
 describe('a revocation', () => {
-  it('and those who leave a stage at the same time wait for each other, and do not block each other for good', async () => {
-    for (let round = 0; round < 5; round++) {
-      const ids = await Promise.all([charged(), charged(), charged()]);
-      const leave = ids.map((id) => reconsider(id, 'denied'));
-      await Promise.all([revoke(chain[1]!), ...leave]);
-      expect(await spent()).toEqual(all(0));
-      await w.pool.query(`UPDATE delegations SET status = 'active' WHERE id = ANY ($1)`, [chain]);
-      await w.pool.query('UPDATE stops SET target = id');
-    }
-  });
+  it.each([
+    'after',
+    // As they may, made within one millisecond.
+    'before',
+  ])(
+    'and those who leave a stage do not block each other for good, where ids of sub-delegations come %s',
+    async (order) => {
+      if (order === 'before') {
+        const root = await addDelegation(w);
+        const [later, earlier] = [newId(Date.now() + 2), newId(Date.now() + 1)];
+        await addDelegation(w, root, undefined, later);
+        chain = [root, later, await addDelegation(w, later, undefined, earlier)];
+      }
+      for (let round = 0; round < 5; round++) {
+        const ids = await Promise.all([charged(), charged(), charged()]);
+        const leave = ids.map((id) => reconsider(id, 'denied'));
+        await Promise.all([revoke(chain[1]!), ...leave]);
+        expect(await spent()).toEqual(all(0));
+        await w.pool.query(`UPDATE delegations SET status = 'active' WHERE id = ANY ($1)`, [chain]);
+        await w.pool.query('UPDATE stops SET target = id');
+      }
+    },
+  );
 });

@@ -57,8 +57,8 @@ export async function addDelegation(
   w: Pick<World, 'pool' | 'tenant' | 'principalId' | 'agentId'>,
   parentId: string | null = null,
   scope: Scope = { actions: ['*'] },
+  id = newId(),
 ): Promise<string> {
-  const id = newId();
   await w.pool.query(
     `INSERT INTO delegations (id, org_id, mode, principal_id, agent_id, parent_id, scope, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, now() + interval '1 hour')`,
