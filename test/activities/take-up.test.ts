@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { insertStop, liftFreeze } from '../../src/store/stops/begin.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { approve, ledgerOf, paymentOf } from '../store/world.ts';
 import { createActivityWorld, dead, type ActivityWorld } from './setup.ts';
@@ -65,6 +66,32 @@ describe.each(KINDS)('a run of %s after one that died in the call', (kind) => {
     expect(await paymentOf(w, executionId)).toMatchObject(DONE[kind]);
     const effects = (await w.effects(executionId)).filter(({ type }) => type === kind);
     expect(effects).toMatchObject([{ operation_id: operationId }]);
+  });
+
+  it('sends nothing but a void while a freeze is in force, and says that the outcome is open', async () => {
+    const { executionId, operationId, run } = await stepOf(kind);
+    await dead(w.dieIn(kind, 'before'), run(1));
+    w.calls();
+    const target = { kind: 'freeze', targetKind: 'agent', target: w.agentId } as const;
+    const at = new Date();
+    const order = { id: newId(), ...target, reason: 'test', actor: 'test', voidOpen: false, at };
+    const { id } = await insertStop(w.pool, w.tenant, order);
+    try {
+      const isVoid = kind === 'void';
+      expect(await run(2)).toMatchObject({ kind: isVoid ? 'succeeded' : 'unknown' });
+      expect(w.calls()).toEqual({ query: 1, ...(isVoid ? { void: 1 } : {}) });
+      expect((await w.effects(executionId)).filter(({ type }) => type === kind)).toHaveLength(isVoid ? 1 : 0);
+      expect(await statusOf(operationId)).toBe(isVoid ? 'succeeded' : 'unknown');
+      if (isVoid) return;
+      // Asked again long after: still nothing is sent, until the freeze is lifted.
+      const operation = { tenant: w.tenant, paymentId: executionId, operationId, visibilityLagMs: 0 };
+      expect(await w.run('resolveOperation', 1, operation)).toEqual({ kind: 'unknown' });
+      await liftFreeze(w.pool, w.tenant, { id, actor: 'test', reason: 'over', at });
+      expect(await w.run('resolveOperation', 1, operation)).toMatchObject({ kind: 'succeeded' });
+      expect(await paymentOf(w, executionId)).toMatchObject(DONE[kind]);
+    } finally {
+      await liftFreeze(w.pool, w.tenant, { id, actor: 'test', reason: 'over', at });
+    }
   });
 
   it('sends what the processor never saw, under the same key', async () => {

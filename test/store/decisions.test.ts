@@ -88,6 +88,9 @@ describe('the commit of a decision', () => {
     await expect(commitDecision(w.pool, inWindow(1))).rejects.toThrow(DecisionRaced);
     await commitDecision(w.pool, inWindow(2));
     expect(await spentOf(delegationId)).toBe(100_00);
+    // One that was judged before the boundary and comes late does not forget what the new window has spent.
+    await expect(commitDecision(w.pool, inWindow(1))).rejects.toThrow(DecisionRaced);
+    expect(await spentOf(delegationId)).toBe(100_00);
   });
 
   it('is overtaken when the delegation was revoked meanwhile and its total is charged', async () => {

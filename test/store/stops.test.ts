@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commitDecision, DecisionRaced } from '../../src/store/executions/commit-decision.ts';
 import { createPool, inTransaction } from '../../src/store/pool.ts';
 import { withdraw } from '../../src/store/revocation.ts';
-import { insertStop, liftFreeze, standAlone, type StopRow } from '../../src/store/stops/begin.ts';
+import { alsoVoid, insertStop, liftFreeze, standAlone, type StopRow } from '../../src/store/stops/begin.ts';
 import { closeUnder } from '../../src/store/stops/close-under.ts';
 import { viewStop } from '../../src/store/stops/read.ts';
+import { settleStop } from '../../src/store/stops/settle.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { approve, authorized, createWorld, decisionOf, follow, reserve, type World } from './world.ts';
 
@@ -172,6 +173,27 @@ describe('while a freeze is in force', () => {
     expect(await reserve(w, await approve(w))).toBeUndefined();
     await Promise.all([lift(w, row), lift(w, both)]);
     expect((await reserve(w, await approve(w)))!.payment.mid_id).toBe(alpha!.id);
+  });
+
+  it('that was lifted before its holds were voided is never confirmed, and they are not called voided', async () => {
+    await authorized(w);
+    const row = await stop(w, frozen(w));
+    await alsoVoid(w.pool, row.id);
+    const before = await settleStop(w.pool, w.tenant, row.id, () => new Date());
+    expect(before).toMatchObject({ stop: { status: 'in_progress' }, voided: [] });
+    await lift(w, row);
+    const after = await settleStop(w.pool, w.tenant, row.id, () => new Date());
+    expect(after).toMatchObject({ stop: { status: 'in_progress' }, voided: [] });
+  });
+
+  it('that was lifted before all of it was closed leaves alone what was decided since', async () => {
+    const at = new Date(Date.now() - 60_000);
+    const order = { id: newId(), ...frozen(w), reason: 'test', actor: 'test', voidOpen: false, at };
+    const row = await insertStop(w.pool, w.tenant, order);
+    await liftFreeze(w.pool, w.tenant, { id: row.id, actor: 'test', reason: 'over', at });
+    const executionId = await approve(w);
+    await closeUnder(w.pool, w.tenant, row.id, () => new Date());
+    expect(await reserve(w, executionId)).toBeDefined();
   });
 
   it('of another tenant or mode, nothing is felt', async () => {

@@ -7,6 +7,7 @@ import { findOperation, type OperationView } from '../../store/payments/read.ts'
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { findKey } from '../../store/executions/read.ts';
+import { freezeOnExecution } from '../../store/stops/read.ts';
 import { completionOf } from './outcome.ts';
 import { refuse } from './refuse.ts';
 import { ask, send, type Sending } from './send.ts';
@@ -60,6 +61,11 @@ export async function perform(deps: ActivityDeps, operation: Operation): Promise
   return record(deps, operation, outcome, found.status === 'absent' ? deps.now() : null);
 }
 
+/** Under a freeze nothing leaves but voids: what never arrived is not sent again until the freeze is lifted. */
+export async function mayLeave(deps: ActivityDeps, { tenant, type, payment }: Operation): Promise<boolean> {
+  return type === 'void' || (await freezeOnExecution(deps.pool, tenant, payment.execution_id)) === undefined;
+}
+
 /**
  * Takes up an operation that an earlier run of the same step had reserved: that run may have died before, during or
  * after the call. The processor is asked first; only what it does not know is sent again, at the same MID and under
@@ -77,7 +83,11 @@ export async function takeUp(
   if (view.operation.status !== 'sent') return stepOf(view.operation.status, view.payment, view.operation);
   const found = await ask(deps, sendingOf(operation));
   if (found.status === 'found') return record(deps, operation, found.outcome);
-  if (found.status === 'absent') return perform(deps, operation);
+  if (found.status === 'absent') {
+    return (await mayLeave(deps, operation))
+      ? perform(deps, operation)
+      : record(deps, operation, { status: 'unknown', reason: 'frozen before it was sent' }, deps.now());
+  }
   return record(deps, operation, { status: 'unknown', reason: found.reason });
 }
 

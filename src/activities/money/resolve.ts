@@ -4,7 +4,7 @@ import { findOperation } from '../../store/payments/read.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { OperationRef } from '../types.ts';
-import { operationOf, perform, record, sendingOf, takeUp } from './perform.ts';
+import { mayLeave, operationOf, perform, record, sendingOf, takeUp } from './perform.ts';
 import { ask } from './send.ts';
 
 const ACTOR = 'system:resolution';
@@ -31,7 +31,9 @@ export async function resolveOperation(deps: ActivityDeps, ref: OperationRef): P
   }
   const now = deps.now();
   const since = row.absent_since === null ? undefined : new Date(row.absent_since);
-  if (since && now.getTime() - since.getTime() >= ref.visibilityLagMs) return perform(deps, operation);
+  if (since && now.getTime() - since.getTime() >= ref.visibilityLagMs) {
+    return (await mayLeave(deps, operation)) ? perform(deps, operation) : { kind: 'unknown' };
+  }
   if (!since) await record(deps, operation, { status: 'unknown', reason: 'not found at the processor' }, now);
   return { kind: 'unknown' };
 }

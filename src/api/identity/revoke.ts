@@ -123,6 +123,8 @@ async function withdrawTarget(
 }
 
 async function voidToo(db: Db, { tenant, at, actor, reason }: RevocationOrder, stop: StopRow): Promise<StopRow> {
+  // The stop before the head of the audit trail, as everywhere.
+  const voiding = await alsoVoid(db, stop.id);
   await recordFact(db, {
     tenant,
     at,
@@ -132,7 +134,7 @@ async function voidToo(db: Db, { tenant, at, actor, reason }: RevocationOrder, s
     body: { reason },
     events: [],
   });
-  return alsoVoid(db, stop.id);
+  return voiding;
 }
 
 function eventsOf(

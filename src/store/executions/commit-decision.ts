@@ -140,7 +140,7 @@ WITH standing AS MATERIALIZED (
      SET budget_spent = CASE WHEN d.budget_window = c."window" THEN d.budget_spent ELSE 0 END + c."amountMinor",
          budget_window = c."window"
     FROM charge c JOIN held h ON h.id = c."delegationId"
-   WHERE d.id = h.id AND d.status = 'active'
+   WHERE d.id = h.id AND d.status = 'active' AND d.budget_window <= c."window"
      AND CASE WHEN d.budget_window = c."window" THEN d.budget_spent ELSE 0 END + c."amountMinor" <= c."limitMinor"
   RETURNING d.id
 ), fits AS (

@@ -122,9 +122,12 @@ BEGIN
   LOOP
     IF asked.is_paid THEN
       v_answers := v_answers || jsonb_build_object(asked.facts->0->>'key', EXISTS (
-        SELECT 1 FROM executions e JOIN payments p ON p.execution_id = e.id
-         WHERE e.org_id = p_org AND e.mode = p_mode AND e.principal_id = p_principal AND e.merchant_ref = p_merchant
-           AND e.token_used_at IS NOT NULL AND p.phase <> 'failed' AND e.id IS DISTINCT FROM p_except));
+        -- Bounded: somebody whose payments fail over and over does not make every decision of the tenant wait.
+        SELECT 1 FROM (
+          SELECT e.id FROM executions e
+           WHERE e.org_id = p_org AND e.mode = p_mode AND e.principal_id = p_principal AND e.merchant_ref = p_merchant
+             AND e.token_used_at IS NOT NULL AND e.id IS DISTINCT FROM p_except LIMIT 5000) e
+          JOIN payments p ON p.execution_id = e.id WHERE p.phase <> 'failed'));
       CONTINUE;
     END IF;
     v_subject := CASE asked.subject

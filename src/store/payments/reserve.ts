@@ -139,7 +139,8 @@ WITH payment AS (
         WHERE c.v->>'processor' <> ALL (f.frozen) AND NOT EXISTS (
                 SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.mid_id = (c.v->>'midId')::uuid)
         ORDER BY c.n LIMIT 1)
-     AND ${unfrozen(`NULL`)}
+     AND (SELECT authority_stands($1, $2, e.agent_id, e.principal_id, e.delegation_id, e.merchant_ref)
+            FROM executions e WHERE e.id = p.execution_id)
   RETURNING p.*
 ), operation AS (
   INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, attempt, mid_id, sent_at)
@@ -160,11 +161,9 @@ export interface FollowUpReservation extends Request {
   final: boolean;
 }
 
-/** No freeze covers the payment `p` (beside its processor, when that is no matter). Voids stay possible. */
-function unfrozen(processor: string): string {
-  return `(SELECT freeze_on($1, $2, e.agent_id, e.principal_id, e.delegation_id, e.merchant_ref, ${processor})
-             FROM executions e WHERE e.id = p.execution_id) IS NULL`;
-}
+/** No freeze covers the payment `p`. Voids stay possible. */
+const UNFROZEN = `(SELECT freeze_on($1, $2, e.agent_id, e.principal_id, e.delegation_id, e.merchant_ref, p.processor)
+  FROM executions e WHERE e.id = p.execution_id) IS NULL`;
 
 const CAPTURABLE = '(p.authorized - p.captured - p.capture_pending - p.released)';
 const REFUNDABLE = '(p.captured - p.refunded - p.refund_pending - p.dispute_held - p.dispute_lost)';
@@ -177,7 +176,7 @@ const FOLLOW_UPS = {
     set: `capture_pending = p.capture_pending + COALESCE($7::bigint, ${CAPTURABLE}),
           void_pending = $9::boolean`,
     allowed: `NOT p.void_pending AND (NOT $9::boolean OR p.capture_pending = 0) AND COALESCE($7::bigint, ${CAPTURABLE}) BETWEEN 1 AND ${CAPTURABLE}
-              AND (p.authorization_expires_at IS NULL OR p.authorization_expires_at > $5) AND ${unfrozen('p.processor')}`,
+              AND (p.authorization_expires_at IS NULL OR p.authorization_expires_at > $5) AND ${UNFROZEN}`,
   },
   void: {
     amount: CAPTURABLE,
@@ -187,7 +186,7 @@ const FOLLOW_UPS = {
   refund: {
     amount: `COALESCE($7::bigint, ${REFUNDABLE})`,
     set: `refund_pending = p.refund_pending + COALESCE($7::bigint, ${REFUNDABLE})`,
-    allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE} AND ${unfrozen('p.processor')}`,
+    allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE} AND ${UNFROZEN}`,
   },
 } as const;
 

@@ -72,6 +72,7 @@ export async function closeExecutions(
     `WITH open AS (
        SELECT e.id, e.stage FROM executions e
         WHERE e.org_id = $1 AND e.mode = $2 AND e.stage IN ('challenged', 'in_review', 'approved') AND ${UNDER}
+          AND ($10::timestamptz IS NULL OR e.created_at < $10)
         ORDER BY e.id LIMIT $8 FOR UPDATE),
      closed AS (
        UPDATE executions e
@@ -90,7 +91,19 @@ export async function closeExecutions(
          FROM closed c ON CONFLICT DO NOTHING)
      SELECT c.id AS "executionId", c.agent_id AS "agentId", c.stage
        FROM closed c`,
-    [tenant.orgId, tenant.mode, stop.targetKind, stop.target, delegationIds, at, WHY[stop.kind](stop), limit, stop.id],
+    [
+      tenant.orgId,
+      tenant.mode,
+      stop.targetKind,
+      stop.target,
+      delegationIds,
+      at,
+      WHY[stop.kind](stop),
+      limit,
+      stop.id,
+      // What was decided after the lift is no matter of a freeze that was lifted before all of it was closed.
+      stop.liftedAt,
+    ],
   );
   if (rows.length > 0) {
     const closed = rows.map((row) => row.executionId);

@@ -96,6 +96,7 @@ export async function findHolds(
              LEFT JOIN operations o ON o.payment_id = p.id AND o.type = 'void'
               AND o.status IN ('sent', 'pending', 'unknown')
             WHERE t.stop_id = $1 AND t.what = 'payment' AND s.void_open AND s.lifted_at IS NULL
+              AND (s.target_kind <> 'processor' OR p.processor = s.target)
               AND p.mid_id = $2 AND p.phase = 'open' AND p.authorized - p.captured - p.released > 0
               AND CASE WHEN o.id IS NULL THEN NOT p.void_pending AND p.capture_pending = 0
                        ELSE o.status <> 'sent' OR o.sent_at < $3 END
@@ -107,11 +108,11 @@ export async function findHolds(
   return rows;
 }
 
-/** Nothing is dangerous any more. False when it was confirmed before, or voiding was asked for meanwhile. */
+/** Nothing is dangerous any more. False when it was confirmed or lifted before, or voiding was asked for meanwhile. */
 export async function confirmStop(db: Db, { id, voidOpen }: StopRow, at: Date): Promise<boolean> {
   const { rowCount } = await db.query(
     `UPDATE stops SET status = 'confirmed', confirmed_at = $2
-      WHERE id = $1 AND status = 'in_progress' AND closed_at IS NOT NULL AND void_open = $3`,
+      WHERE id = $1 AND status = 'in_progress' AND closed_at IS NOT NULL AND lifted_at IS NULL AND void_open = $3`,
     [id, at, voidOpen],
   );
   return rowCount === 1;

@@ -35,8 +35,10 @@ export async function viewStop(db: Db, tenant: Tenant, id: string): Promise<Stop
               WHERE o.payment_id = p.id AND (o.status IN ('sent', 'pending', 'unknown', 'needs_review')
                 OR o.type = 'void' AND o.status = 'declined' AND o.sent_at >= $2)), '[]')) ORDER BY p.id), '[]')
          FROM stopped t JOIN payments p ON p.id = t.execution_id
-        WHERE t.stop_id = $1 AND t.what = 'payment') AS payments`,
-    values: [id, stop.requestedAt],
+        WHERE t.stop_id = $1 AND t.what = 'payment'
+          -- One that went on to another processor is no matter of this one any more.
+          AND ($3::text <> 'processor' OR p.processor = $4)) AS payments`,
+    values: [id, stop.requestedAt, stop.targetKind, stop.target],
   });
   const { counts, payments } = rows[0]!;
   const { challenge: challenges = 0, review: reviews = 0, token: tokens = 0 } = counts;
@@ -55,13 +57,15 @@ export async function viewStop(db: Db, tenant: Tenant, id: string): Promise<Stop
   };
 }
 
-/** What a revocation has closed, and the holds that are open under it now. */
+/** What a revocation has closed, and the payments that hold money under it now, or may be about to. */
 export async function closedUnder(
   db: Db,
   id: string,
 ): Promise<{ closed: { executionId: string; outcome: 'denied' | 'lapsed' }[]; open: string[] }> {
-  const { rows } = await db.query<{ executionId: string; what: string; held: number | null }>(
-    `SELECT t.execution_id AS "executionId", t.what, p.authorized - p.captured - p.released AS held
+  const { rows } = await db.query<{ executionId: string; what: string; open: boolean | null }>(
+    `SELECT t.execution_id AS "executionId", t.what,
+            p.phase IN ('authorizing', 'auth_unknown', 'pending', 'needs_review')
+              OR p.phase = 'open' AND p.authorized - p.captured - p.released > 0 AS open
        FROM stopped t LEFT JOIN payments p ON t.what = 'payment' AND p.id = t.execution_id
       WHERE t.stop_id = $1 ORDER BY t.execution_id`,
     [id],
@@ -70,9 +74,7 @@ export async function closedUnder(
     closed: rows
       .filter(({ what }) => what !== 'payment')
       .map(({ executionId, what }) => ({ executionId, outcome: what === 'token' ? 'lapsed' : 'denied' })),
-    open: rows
-      .filter(({ what, held }) => what === 'payment' && held !== null && held > 0)
-      .map((row) => row.executionId),
+    open: rows.filter(({ what, open }) => what === 'payment' && open === true).map((row) => row.executionId),
   };
 }
 

@@ -17,7 +17,10 @@ export async function settleStop(
   const view = await viewStop(pool, tenant, id);
   if (!view) return undefined;
   const { stop, stillDangerous } = view;
-  if (stop.status === 'confirmed' || stop.closedAt === null || stillDangerous.length > 0) return view;
+  // What was lifted before it was done is never confirmed: its voids were given up, not carried out.
+  if (stop.status === 'confirmed' || stop.liftedAt !== null || stop.closedAt === null || stillDangerous.length > 0) {
+    return view;
+  }
   const at = now();
   const confirmed = await inTransaction(pool, async (db) => {
     if (!(await confirmStop(db, stop, at))) return false;
