@@ -2,7 +2,7 @@ import { sha256 } from '../trust/canonical.ts';
 import type { Db } from './pool.ts';
 
 /** What carries an identifier that may be used once. */
-export type SingleUse = 'dpop' | 'client_assertion' | 'actor_token' | 'http_signature';
+export type SingleUse = 'dpop' | 'client_assertion' | 'actor_token' | 'http_signature' | 'x_signature';
 
 /**
  * Uses an identifier up, for every process at once: of two that use it at the same time one gets `true`. A few of those

@@ -86,9 +86,8 @@ export function jwksOfDocument(document: Record<string, unknown>, did: string): 
   const listed = [document['verificationMethod']].flat().filter(isObject);
   const absolute = (id: unknown) => (typeof id === 'string' && id.startsWith('#') ? did + id : id);
   const used = ['authentication', 'assertionMethod'].flatMap((relation) => [document[relation]].flat());
-  const methods = used.flatMap((entry) =>
-    isObject(entry) ? [entry] : listed.filter((method) => absolute(method['id']) === absolute(entry)),
-  );
+  const byId = new Map(listed.map((method) => [absolute(method['id']), method]));
+  const methods = used.map((entry) => (isObject(entry) ? entry : byId.get(absolute(entry)))).filter(isObject);
   const own = methods.filter((method) => method['controller'] === undefined || method['controller'] === did);
   const jwks = own.slice(0, MAX_METHODS).flatMap((method): Record<string, unknown>[] => {
     const { publicKeyJwk, publicKeyMultibase } = method;

@@ -111,6 +111,9 @@ function bytesOf(input: Record<string, unknown>, member: string): Buffer {
 }
 
 function checkRsa(n: Buffer, e: Buffer): void {
+  // RFC 7518 §6.3.1.1: no further octets, or one key has many thumbprints.
+  if (n[0] === 0) throw new KeyRefused('unreadable', 'must not begin with a zero byte', 'n');
+  if (e[0] === 0) throw new KeyRefused('unreadable', 'must not begin with a zero byte', 'e');
   const bits = bitsOf(n);
   if (bits < MIN_RSA_BITS) {
     throw new KeyRefused('weak', `has ${bits} bits; an RSA modulus needs at least ${MIN_RSA_BITS}`, 'n');

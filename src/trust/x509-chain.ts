@@ -144,6 +144,10 @@ function checkLeaf(leaf: x509.X509Certificate): void {
   if (usage && !(usage.usages & x509.KeyUsageFlags.digitalSignature)) {
     throw new ChainRefused('The certificate is not for signatures');
   }
+  // X.509-SVID §5.2: a leaf signs neither certificates nor revocation lists.
+  if (usage && usage.usages & (x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign)) {
+    throw new ChainRefused('The certificate may sign certificates or revocation lists: it is not of an agent');
+  }
   const extended = leaf.getExtension(x509.ExtendedKeyUsageExtension);
   if (extended && !extended.usages.some((use) => CLIENT_AUTH.includes(String(use)))) {
     throw new ChainRefused('The certificate is not for authentication');

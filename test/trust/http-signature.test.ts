@@ -225,6 +225,33 @@ describe('an HTTP message signature', () => {
     }
   });
 
+  it('is judged by the parameters that it signs, also where a header is read in two ways', async () => {
+    const headers = await signed(FIELDS, { created: new Date('2026-03-05T21:00:00Z'), nonce: 'used' });
+    const find = (name: string) =>
+      String(Object.entries(headers).find(([header]) => header.toLowerCase() === name)![1]);
+    const [signed1, bytes] = [find('signature-input'), find('signature')];
+    const params = signed1.slice(signed1.indexOf('=') + 1);
+    const value = bytes.slice(bytes.indexOf('=') + 1);
+    // A display string (RFC 9651 §3.3.8) ends where a plain one goes on: quotes shift, and two members seem to be one.
+    const input =
+      `j=();q=%"\\", e=("@method" "@target-uri" "content-digest");created=${seconds};keyid="key-1";l="\\"", ` +
+      `o=${params}, o=()`;
+    expect(() => parseSignatures(input, `j=:AA==:, e=${value}, o=:AA==:`)).toThrow(HttpSignatureRefused);
+    // The control: the same signature by itself is read, and is too old.
+    expect(failures(messageOf({ ...request.headers, 'Signature-Input': signed1, Signature: bytes }))).toEqual([
+      'signature_fresh',
+    ]);
+  });
+
+  it('over a target that is no URL is refused', async () => {
+    const headers = await signed(['@path']);
+    for (const url of ['/v1/agents', 'http://h:3000http://h/v1/agents', 'https://api.test/v1#x']) {
+      expect(failures(messageOf({ ...request.headers, ...headers }, { url }), { ...RULES, cover: [] })).toContain(
+        'signature_valid',
+      );
+    }
+  });
+
   it('that is not well formed is refused, with the header named', () => {
     const ok = 'a=("@method");created=1';
     const bytes = 'a=:AAAA:';

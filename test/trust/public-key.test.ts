@@ -55,6 +55,14 @@ describe('a public key', () => {
     expect(algs).toEqual(['EdDSA', 'ES256', 'ES384', 'RS256']);
   });
 
+  it('has one text: an RSA key that begins with zero bytes would have a second thumbprint', async () => {
+    const { n, e } = rsa as { n: string; e: string };
+    const padded = (text: string) =>
+      Buffer.concat([Buffer.alloc(1), Buffer.from(text, 'base64url')]).toString('base64url');
+    expect(await refusal({ ...rsa, e: padded(e) })).toBe('unreadable e');
+    expect(await refusal({ ...rsa, n: padded(n) })).toBe('unreadable n');
+  });
+
   it('that protects nothing is refused as weak, with the member named', async () => {
     const { x, y } = ec as { x: string; y: string };
     const small = jwkOf(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey);

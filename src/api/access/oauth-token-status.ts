@@ -1,3 +1,4 @@
+import { inCommon } from '../../domain/access-scopes.ts';
 import { z } from 'zod';
 import { isActingLive } from '../../store/acting.ts';
 import { findTokenClient, organizationsOf, revokeToken, type OauthClientRow } from '../../store/oauth-clients.ts';
@@ -50,8 +51,9 @@ export function tokenStatusRoutes(deps: ApiDeps): AnyRoute[] {
       handler: answering(async (ctx: ReferenceContext) => {
         const client = await authenticatedClient(deps, ctx);
         const claims = await readAccessToken(signer, issuer, tokenIn(ctx), 'any');
-        const live = claims !== undefined && (await isLive(ctx, client, claims));
-        return { status: 200, headers: NO_STORE, body: live ? describe(issuer, claims) : { active: false } };
+        const scopes = claims && (await liveScopes(ctx, client, claims));
+        const body = claims && scopes ? describe(issuer, { ...claims, scopes }) : { active: false };
+        return { status: 200, headers: NO_STORE, body };
       }),
     }),
     route({
@@ -66,7 +68,8 @@ export function tokenStatusRoutes(deps: ApiDeps): AnyRoute[] {
       handler: answering(async (ctx: ReferenceContext) => {
         const client = await authenticatedClient(deps, ctx);
         const claims = await readAccessToken(signer, issuer, tokenIn(ctx), 'any');
-        // RFC 7009 §2.1: only the client that the token was issued to; §2.2: an invalid token is no error.
+        // RFC 7009 §2.1: only the client that the token was issued to. A token of another client is answered as an
+        // invalid one is (§2.2): an error would confirm that it is live.
         if (claims && claims.clientId === client.id) {
           await revokeToken(ctx.db, claims.jti, new Date(claims.expiresAt * 1000));
           credentialsOf(deps.pool).forget();
@@ -82,14 +85,23 @@ function tokenIn({ body }: ReferenceContext): string {
   return body.token;
 }
 
-/** RFC 7662 §4: what the asker may not know is simply inactive. */
-async function isLive({ db }: ReferenceContext, asker: OauthClientRow, claims: AccessTokenClaims): Promise<boolean> {
+/**
+ * What a token is good for now: its scopes, as far as its client and that client's membership still hold them.
+ * @returns undefined when it is not live, or not the asker's to know (RFC 7662 §4)
+ */
+async function liveScopes(
+  { db }: ReferenceContext,
+  asker: OauthClientRow,
+  claims: AccessTokenClaims,
+): Promise<string[] | undefined> {
   const { orgId, acting } = claims;
   const holder = await findTokenClient(db, claims.clientId, claims.jti);
-  if (!holder || holder.mode !== asker.mode) return false;
-  const within = (client: OauthClientRow) => organizationsOf(client).some((one) => one.orgId === orgId);
-  if (!within(asker) || !within(holder)) return false;
-  return !acting || isActingLive(db, { orgId, mode: holder.mode }, acting, new Date());
+  if (!holder || holder.mode !== asker.mode) return undefined;
+  const membership = (client: OauthClientRow) => organizationsOf(client).find((one) => one.orgId === orgId);
+  const there = membership(holder);
+  if (!there || !membership(asker)) return undefined;
+  if (acting && !(await isActingLive(db, { orgId, mode: holder.mode }, acting, new Date()))) return undefined;
+  return inCommon(inCommon(claims.scopes, holder.scopes), there.scopes);
 }
 
 function describe(issuer: string, claims: AccessTokenClaims) {

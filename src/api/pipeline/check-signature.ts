@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { Problem } from '../../domain/errors.ts';
 import { recordAbuse } from '../../store/abuse.ts';
-import { useSignature } from '../../store/used-signatures.ts';
+import { useOnce } from '../../store/used-identifiers.ts';
 import type { ApiDeps } from '../deps.ts';
 import { stateOf, type Access } from './state.ts';
 
@@ -45,13 +45,14 @@ export function checkSignature({ sealer, pool, log }: Pick<ApiDeps, 'sealer' | '
     if (!signature) {
       throw refused('X-Signature', `does not match the ${timestamp === undefined ? 'body' : 'timestamp and the body'}`);
     }
-    if (demanded) await useOnce(access!, signature, Number(timestamp));
+    if (demanded) await useUp(access!, signature, Number(timestamp));
     next();
   };
 
-  async function useOnce({ id, tenant, actor }: Access, signature: Buffer, timestamp: number): Promise<void> {
-    const expiresAt = new Date((timestamp + WINDOW_SECONDS + 1) * 1000);
-    if (await useSignature(pool, tenant, { credentialId: id, signature, expiresAt })) return;
+  async function useUp({ id, tenant, actor }: Access, signature: Buffer, timestamp: number): Promise<void> {
+    const until = new Date((timestamp + WINDOW_SECONDS + 1) * 1000);
+    // By credential alone: a client of several organizations spends a signature for all of them.
+    if (await useOnce(pool, 'x_signature', id, { identifier: signature.toString('hex'), until })) return;
     const detail = 'was used before: sign every request with a timestamp of its own';
     await recordAbuse(pool, log, { tenant, actor, code: 'signature_replayed', detail, at: new Date() });
     throw refused('X-Signature', detail);

@@ -36,7 +36,9 @@ export function runHandler(deps: ApiDeps, route: AnyRoute): RequestHandler {
           : sha256Hex(
               `${req.method} ${req.path}\n${state.json === undefined ? '' : canonicalJson(state.json)}` +
                 // Under another delegation it is another request: its answer is for that one.
-                (state.access?.acting ? `\n${state.access.acting.delegationId}` : ''),
+                (state.access?.acting ? `\n${state.access.acting.delegationId}` : '') +
+                // A secret is shown again to the credential that it was shown to, and to no other.
+                (route.sealedReplay && state.access ? `\n${state.access.id}` : ''),
             ),
       db: deps.pool,
       afterCommit: (step) => void later.push(step),

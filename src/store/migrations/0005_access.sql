@@ -79,17 +79,6 @@ CREATE TABLE credential_uses (
   PRIMARY KEY (org_id, mode, credential_id)
 );
 
--- Signatures that high-trust credentials have used up: each is accepted once while its timestamp is.
-CREATE TABLE used_signatures (
-  org_id uuid NOT NULL REFERENCES organizations,
-  mode text NOT NULL,
-  credential_id text NOT NULL,
-  signature bytea NOT NULL,
-  expires_at timestamptz NOT NULL,
-  PRIMARY KEY (org_id, mode, credential_id, signature)
-);
-CREATE INDEX used_signatures_by_expiry ON used_signatures (expires_at);
-
 -- Rate limits --------------------------------------------------------------------------------------------------------
 -- What all processes together have used of a limit in a window. Not logged: after a crash of the server counting
 -- begins anew. It holds no tenant's data: `name` is a credential or an address.

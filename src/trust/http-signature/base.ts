@@ -48,7 +48,9 @@ function componentValue(message: HttpMessage, [name, params]: Item, identifier: 
 }
 
 function derived(message: HttpMessage, name: string, params: Item[1]): string {
-  const [, scheme, , path, query] = URL_PARTS.exec(message.url)!;
+  const parts = URL_PARTS.exec(message.url);
+  if (!parts || !URL.canParse(message.url)) throw refused(`covers ${name}, and the request has no such target`);
+  const [, scheme, , path, query] = parts;
   const { host } = new URL(message.url);
   if (params.size > 0 && name !== '@query-param') throw refused(`has a parameter at ${name}`);
   switch (name) {

@@ -35,13 +35,15 @@ const TIME_PARAMS = ['created', 'expires'] as const;
  */
 export function parseSignatures(signatureInput: string, signature: string): HttpSignature[] {
   const members = split('Signature-Input', signatureInput);
-  const inputs = dictionary('Signature-Input', members.map(({ text }) => text).join(', '));
   const signatures = dictionary('Signature', signature);
   if (members.length === 0 || members.length > MAX_SIGNATURES) {
     throw new HttpSignatureRefused('Signature-Input', `must have 1 to ${MAX_SIGNATURES} members`);
   }
-  if (inputs.size !== members.length) throw new HttpSignatureRefused('Signature-Input', 'names a label twice');
-  return [...inputs].map(([label, input], i) => {
+  const inputs = members.map(({ sent, text }) => ({ sent, entry: onlyEntry(text) }));
+  if (new Set(inputs.map(({ entry: [label] }) => label)).size !== inputs.length) {
+    throw new HttpSignatureRefused('Signature-Input', 'names a label twice');
+  }
+  return inputs.map(({ sent, entry: [label, input] }) => {
     if (!isInnerList(input)) throw new HttpSignatureRefused('Signature-Input', `${label} must list its components`);
     if (input[0].length > MAX_COMPONENTS) {
       throw new HttpSignatureRefused('Signature-Input', `${label} lists more than ${MAX_COMPONENTS} components`);
@@ -58,9 +60,16 @@ export function parseSignatures(signatureInput: string, signature: string): Http
       components: input[0],
       params: paramsOf(label, input),
       signature: bytes,
-      paramsTexts: [...new Set([serializeInnerList(input), members[i]!.sent])],
+      paramsTexts: [...new Set([serializeInnerList(input), sent])],
     };
   });
+}
+
+/** Each member is read by itself: what was sent and what was understood cannot come to belong to different members. */
+function onlyEntry(text: string) {
+  const [entry, ...more] = dictionary('Signature-Input', text);
+  if (!entry || more.length > 0) throw new HttpSignatureRefused('Signature-Input', 'has a member that is not one');
+  return entry;
 }
 
 function dictionary(header: string, text: string): ReturnType<typeof parseDictionary> {

@@ -10,6 +10,8 @@ const TAP_TAGS = ['agent-browser-auth', 'agent-payer-auth'];
 const WEB_BOT_AUTH = 'web-bot-auth';
 const MAX_AGE_SECONDS = 300;
 const MAX_HEADER_LINES = 200;
+/** As the server bounds the headers of its own requests: each component may read a header anew. */
+const MAX_HEADER_CHARACTERS = 32_768;
 const TAP_WINDOW_SECONDS = 480;
 /** Web Bot Auth recommends that a signature expires within a day. */
 const WEB_BOT_AUTH_SECONDS = 86_400;
@@ -54,6 +56,10 @@ function messageOf({ method, url, headers, body, body_base64 }: Attestation): Ht
     [value as unknown].flat().map((line): [string, unknown] => [name, line]),
   );
   if (lines.length > MAX_HEADER_LINES) throw fail(`attestation.headers must not exceed ${MAX_HEADER_LINES} lines`);
+  const size = lines.reduce((sum, [name, line]) => sum + name.length + String(line).length, 0);
+  if (size > MAX_HEADER_CHARACTERS) {
+    throw fail(`attestation.headers must not exceed ${MAX_HEADER_CHARACTERS} characters together`);
+  }
   if (!lines.every((line): line is [string, string] => typeof line[1] === 'string')) {
     throw fail('attestation.headers must be an object of header lines');
   }
