@@ -7,7 +7,6 @@ import { modeOption, organizationId, scopeList, shortText } from '../options.ts'
 import { expectOrganization } from '../organization-lookup.ts';
 import { CommandError, logTo } from '../output.ts';
 
-
 /** `prokura client create | list | revoke`: OAuth clients of an organization. */
 export function clientCommand(program: Command): void {
   const client = program.command('client').description('make, list and revoke OAuth clients of an organization');
