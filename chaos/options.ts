@@ -10,8 +10,8 @@ export interface ChaosOptions {
   inFlight: number;
   /** Mean pause between two kills, seconds. */
   every: number;
-  /** Lifecycles after which no journey begins any more, whatever the time. */
-  lifecycles?: number;
+  /** No journey begins any more, whatever the time, after so many lifecycles and kills. */
+  enough?: { lifecycles: number; kills: number };
   json: boolean;
   /** Keep data and logs; they are kept anyway when something is violated. */
   keep: boolean;
@@ -26,7 +26,6 @@ export function readOptions(argv: string[]): ChaosOptions {
     .option('--minutes <n>', 'how long journeys begin and things are killed', positive, 5)
     .option('--in-flight <n>', 'journeys under way at any time', whole, 12)
     .option('--every <seconds>', 'mean pause between two kills', positive, 12)
-    .option('--lifecycles <n>', 'stop beginning journeys after so many', whole)
     .option('--folder <path>', 'where data and logs go (a temporary folder)', (folder) => path.resolve(folder))
     .option('--keep', 'keep data and logs; kept anyway when a property is violated', false)
     .option('--json', 'print the report as JSON on standard output; progress goes to standard error', false)

@@ -20,8 +20,11 @@ export interface Victim {
   end(): Promise<void>;
 }
 
-/** @param logs folder of the program's log, which all its lives share */
-export function victimOf(program: Program, logs: string): Victim {
+/**
+ * @param logs folder of the program's log, which all its lives share
+ * @param saying a text that its output holds when it is ready, for programs that cannot be asked
+ */
+export function victimOf(program: Program, logs: string, saying?: string): Victim {
   const { name, command, args, env, cwd, user, readyWithinMs } = program;
   mkdirSync(logs, { recursive: true });
   const file = path.join(logs, `${name}.log`);
@@ -42,6 +45,8 @@ export function victimOf(program: Program, logs: string): Victim {
     });
     child = born;
     born.stdin.on('error', () => undefined);
+    let said = saying === undefined;
+    born.stdout.on('data', (chunk: Buffer) => (said ||= chunk.includes(saying!)));
     born.stdout.pipe(log, { end: false });
     born.stderr.pipe(log, { end: false });
     born.once('exit', (code, signal) => {
@@ -52,7 +57,7 @@ export function victimOf(program: Program, logs: string): Victim {
       coming.catch(() => undefined);
     });
     const deadline = Date.now() + readyWithinMs;
-    while (!(await program.ready())) {
+    while (!said || !(await program.ready())) {
       if (child !== born || born.exitCode !== null || born.signalCode !== null) return coming;
       if (Date.now() > deadline) throw new Error(`${name} is not ready within ${readyWithinMs} ms; see ${file}`);
       await sleep(100);

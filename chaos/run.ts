@@ -44,6 +44,7 @@ export async function runChaos(options: ChaosOptions, log: Log): Promise<Report>
   const stage = await setStage(log, options.folder);
   const receiver = await startReceiver(random.branch('receiver'));
   let done = false;
+  let keep = true;
   try {
     const seed = await step(log, 'cast', () => seedCast(stage));
     const journal: Journal = [];
@@ -60,8 +61,10 @@ export async function runChaos(options: ChaosOptions, log: Log): Promise<Report>
 
     const disorder = startDisorder(stage, random, options.every * 1000, log);
     const watch = watchStages(client, random.branch('watch'), met);
+    const { enough } = options;
     const until = Date.now() + options.minutes * 60_000;
-    const mayBegin = () => Date.now() < until && met.length < (options.lifecycles ?? Infinity);
+    const mayBegin = () =>
+      Date.now() < until && !(enough && met.length >= enough.lifecycles && total(disorder.kills) >= enough.kills);
     const travel = async (lane: number) => {
       const chance = random.branch(`lane ${lane}`);
       while (mayBegin()) {
@@ -123,12 +126,12 @@ export async function runChaos(options: ChaosOptions, log: Log): Promise<Report>
       }),
       ok,
     };
-    if (ok && !options.keep) return report;
-    return { ...report, folder: stage.folder };
+    keep = options.keep || options.folder !== undefined || !ok;
+    return keep ? { ...report, folder: stage.folder } : report;
   } finally {
     done = true;
     await stage.end();
     await receiver.close();
-    if (!options.keep && !options.folder && process.exitCode === undefined) clear(stage);
+    if (!keep) clear(stage);
   }
 }

@@ -89,12 +89,14 @@ function keysNameOneRequest({ requests }: World): Finding {
   const firsts = new Map(requests.filter((one) => one.again === undefined).map((one) => [one.key, one]));
   const faults = repeated.flatMap((one): Fault[] => {
     const first = firsts.get(one.key);
-    if (first?.status === undefined) return [];
+    // A refusal keeps nothing: its key is free.
+    if (first?.status === undefined || (first.status >= 400 && first.status !== 402)) return [];
     if (one.again!.body === 'other') {
       const conflict = one.status === 409 && one.text!.includes('"idempotency_conflict"');
       return conflict ? [] : [{ message: `${one.path}: another body under ${one.key} was answered ${one.status}` }];
     }
-    return first.status === one.status && first.text === one.text
+    // What was not known yet (202) may be known when it is asked again.
+    return first.status === 202 || one.status === 202 || (first.status === one.status && first.text === one.text)
       ? []
       : [{ message: `${one.path} under ${one.key}: ${first.status} ${first.text}, then ${one.status} ${one.text}` }];
   });

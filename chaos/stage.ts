@@ -18,6 +18,8 @@ import { victimOf, type Victim } from './process.ts';
 
 const FIRST_PORT = 24_000;
 const NAMESPACE = 'prokura';
+/** What a worker logs when it polls. */
+const READY = '"msg":"ready"';
 
 /** Waits are short, so that a run sees what takes days elsewhere. */
 const SETTINGS = {
@@ -61,8 +63,8 @@ export async function setStage(log: Log, folder?: string): Promise<Stage> {
     return free;
   };
   const started: Victim[] = [];
-  const start = async (label: string, program: Program): Promise<Victim> => {
-    const victim = victimOf(program, logs);
+  const start = async (label: string, program: Program, saying?: string): Promise<Victim> => {
+    const victim = victimOf(program, logs, saying);
     started.push(victim);
     await step(log, label, () => victim.start());
     return victim;
@@ -116,7 +118,7 @@ export async function setStage(log: Log, folder?: string): Promise<Stage> {
         PROKURA_DATA_KEY: keys.PROKURA_DATA_KEY,
         SIMULATOR_NOTIFY_SECRET: notifySecret,
         WEBHOOK_ALLOW_PRIVATE: 'true',
-        LOG_LEVEL: 'warn',
+        LOG_LEVEL: kind === 'worker' ? 'info' : 'warn',
         ...SETTINGS,
       },
       stopWithinMs: 20_000,
@@ -124,8 +126,8 @@ export async function setStage(log: Log, folder?: string): Promise<Stage> {
       ready: async () => kind === 'worker' || (await status(`${apiUrl}/ready`)) === 200,
     });
     const [first, second, api] = [
-      await start('worker 1', role('worker-1', 'worker')),
-      await start('worker 2', role('worker-2', 'worker')),
+      await start('worker 1', role('worker-1', 'worker'), READY),
+      await start('worker 2', role('worker-2', 'worker'), READY),
       await start('API', role('api', 'api')),
     ];
     return {
