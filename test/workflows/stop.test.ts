@@ -212,6 +212,28 @@ describe('a lifecycle', () => {
     expect(await asked).toBe('accepted');
   });
 
+  it('that never heard of an operation stays with it once it is told, and only once', async () => {
+    const answering = gate();
+    const operationId = newId();
+    const run = await rig.lifecycle({
+      fakes: {
+        standingOfPayment: async () => ({ stage: 'authorized', open: [operationId], settled: false }),
+        resolveOperation: async () => {
+          await answering.opened;
+          return { kind: 'succeeded', stage: 'voided' };
+        },
+      },
+    });
+    await ask.pay(run);
+    await run.handle.signal(lookSignal);
+    await eventually(() => run.of('resolveOperation').length === 1);
+    await run.handle.signal(lookSignal);
+    await eventually(() => run.of('standingOfPayment').length === 2);
+    answering.open();
+    expect(await run.handle.result()).toEqual({ stage: 'voided' });
+    expect(run.of('resolveOperation')).toHaveLength(1);
+  });
+
   it('whose hold was given back by another follows the row', async () => {
     const run = await rig.lifecycle({
       fakes: { standingOfPayment: async () => ({ stage: 'voided', open: [], settled: false }) },
