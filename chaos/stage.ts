@@ -123,7 +123,7 @@ export async function setStage(log: Log, folder?: string): Promise<Stage> {
       },
       stopWithinMs: 20_000,
       readyWithinMs: 120_000,
-      ready: async () => kind === 'worker' || (await status(`${apiUrl}/ready`)) === 200,
+      ready: async () => kind === 'worker' || (await status(`${apiUrl}/health`)) === 200,
     });
     const [first, second, api] = [
       await start('worker 1', role('worker-1', 'worker'), READY),
