@@ -45,8 +45,8 @@ export function victimOf(program: Program, logs: string, saying?: string): Victi
     });
     child = born;
     born.stdin.on('error', () => undefined);
-    let said = saying === undefined;
-    born.stdout.on('data', (chunk: Buffer) => (said ||= chunk.includes(saying!)));
+    const heard = { said: saying === undefined };
+    born.stdout.on('data', (chunk: Buffer) => (heard.said ||= chunk.includes(saying!)));
     born.stdout.pipe(log, { end: false });
     born.stderr.pipe(log, { end: false });
     born.once('exit', (code, signal) => {
@@ -57,7 +57,7 @@ export function victimOf(program: Program, logs: string, saying?: string): Victi
       coming.catch(() => undefined);
     });
     const deadline = Date.now() + readyWithinMs;
-    while (!said || !(await program.ready())) {
+    while (!heard.said || !(await program.ready())) {
       if (child !== born || born.exitCode !== null || born.signalCode !== null) return coming;
       if (Date.now() > deadline) throw new Error(`${name} is not ready within ${readyWithinMs} ms; see ${file}`);
       await sleep(100);

@@ -105,7 +105,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const stops = startStopDriver({ pool, client, log, config });
     const forgotten = startForgottenDriver({
       pool,
-      signal: deps.signal,
+      signal: signaller(client.workflow),
       log,
       afterMs: 3 * config.PROCESSOR_TIMEOUT_MS,
     });
