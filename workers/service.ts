@@ -24,6 +24,7 @@ import { createSigner } from '../src/trust/signing.ts';
 import { ensureAuditSealer } from './audit-sealer.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
+import { startForgottenDriver } from './forgotten.ts';
 import { signaller, startStopDriver } from './stops.ts';
 import { createWorker } from './worker.ts';
 
@@ -102,10 +103,17 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const allowPrivate = config.WEBHOOK_ALLOW_PRIVATE || config.PROKURA_ENV === 'development';
     const dispatcher = startDispatcher({ pool, sealer, log, allowPrivate });
     const stops = startStopDriver({ pool, client, log, config });
+    const forgotten = startForgottenDriver({
+      pool,
+      signal: signaller(client.workflow),
+      log,
+      afterMs: 3 * config.PROCESSOR_TIMEOUT_MS,
+    });
     return {
       async stop() {
         await dispatcher.stop();
         await stops.stop();
+        await forgotten.stop();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();

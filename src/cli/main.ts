@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { accountCommand } from './commands/account.ts';
-import { benchCommand } from './commands/bench.ts';
+
 import { clientCommand } from './commands/client.ts';
 import { demoCommand } from './commands/demo.ts';
 import { demoProductionCommand } from './commands/demo-production.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { harnessCommands } from './commands/harness.ts';
 import { keyCommand } from './commands/key.ts';
 import { keysCommand } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -41,7 +42,7 @@ clientCommand(program);
 accountCommand(program);
 doctorCommand(program);
 demoProductionCommand(program);
-benchCommand(program);
+harnessCommands(program);
 verifyCommand(program);
 
 try {

@@ -22,7 +22,10 @@ export const voidUpdate = defineUpdate<OperationStep, [VoidRequest]>('void');
 
 /** Authority was withdrawn; the database already refuses everything under it. */
 export const revokedSignal = defineSignal<[{ reason: string }]>('revoked');
-/** Another than this workflow changed the payment (a freeze voided its hold): it follows the row. */
+/**
+ * The payment is not as this workflow knows it (a freeze voided its hold, or an update was lost with the server that had
+ * taken it): it follows the row.
+ */
 export const lookSignal = defineSignal('look');
 /** A processor told something about this operation; the resolution asks again now instead of later. */
 export const evidenceSignal = defineSignal<[{ operationId: string }]>('evidence');

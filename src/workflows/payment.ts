@@ -16,7 +16,7 @@ const USUAL_HOLD_MS = 7 * 86_400_000;
 export function paymentOf(run: LifecycleRun) {
   const { input, ref, state } = run;
   const { timers } = input;
-  /** Operations taken over whose outcome is awaited already. */
+  /** Operations that this run drives or whose outcome it awaits. */
   const followed = new Set<string>();
   return { pay, capture, release, takeOver, hearNews, expireHold, settlement };
 
@@ -41,10 +41,17 @@ export function paymentOf(run: LifecycleRun) {
     run.waitUntil = date ? Date.parse(date) : Date.now() + USUAL_HOLD_MS;
   }
 
-  function stayWith(operationId: string): void {
+  async function following<T>(operationId: string, work: Promise<T>): Promise<T> {
     followed.add(operationId);
-    void run.track(resolve(operationId)).then((step) => {
+    try {
+      return await work;
+    } finally {
       followed.delete(operationId);
+    }
+  }
+
+  function stayWith(operationId: string): void {
+    void run.track(following(operationId, resolve(operationId))).then((step) => {
       if (step.kind === 'succeeded') onAuthorized(step);
       else if (step.kind === 'failed' && isOpen(state.stage)) run.enter('failed');
     });
@@ -68,18 +75,20 @@ export function paymentOf(run: LifecycleRun) {
     const drive = async () => {
       for (let attempt = 1; ; attempt++) {
         const operationId = operationIdOfAttempt(request.operationId, attempt);
-        let step: OperationStep = await money.authorizePayment(ref, { ...request, operationId }, attempt);
-        if (step.kind === 'unknown' || step.kind === 'pending') {
-          first ??= step;
-          run.enter('auth_unknown');
-          step = await resolve(operationId, request.request);
-        }
+        const step = await following(operationId, oneAttempt(operationId, attempt));
         if (step.kind === 'failed' && step.failover) continue;
         if (step.kind === 'succeeded') onAuthorized(step);
         else if (step.kind === 'failed') run.enter('failed');
         else if (step.kind === 'refused') returnTo(before);
         return step;
       }
+    };
+    const oneAttempt = async (operationId: string, attempt: number): Promise<OperationStep> => {
+      const step = await money.authorizePayment(ref, { ...request, operationId }, attempt);
+      if (step.kind !== 'unknown' && step.kind !== 'pending') return step;
+      first ??= step;
+      run.enter('auth_unknown');
+      return resolve(operationId, request.request);
     };
     void run.track(drive()).then((step) => (first ??= step));
     await condition(() => first !== undefined);
@@ -119,13 +128,14 @@ export function paymentOf(run: LifecycleRun) {
     request: RequestRef,
     act: () => Promise<OperationStep>,
   ): Promise<OperationStep> {
-    const step = await act();
+    const step = await following(operationId, act());
     if (step.kind === 'succeeded') {
       holdUntil(step.authorizationExpiresAt);
       run.enter(step.stage);
     }
     if (step.kind === 'unknown' || step.kind === 'pending') {
-      void run.track(resolve(operationId, request)).then((late) => late.kind === 'succeeded' && run.enter(late.stage));
+      const later = following(operationId, resolve(operationId, request));
+      void run.track(later).then((late) => late.kind === 'succeeded' && run.enter(late.stage));
     }
     return step;
   }

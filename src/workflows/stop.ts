@@ -74,9 +74,12 @@ async function stop({ ref, title }: StopInput, goOn: (input: StopInput) => Promi
     else pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   }
 
-  /** Nothing to confirm and nobody to tell. Once it is lifted nothing more is voided: what was sent its payment follows. */
+  /**
+   * Nothing to confirm and nobody to tell. Once it is lifted nothing more is voided, but a void that is on its way may
+   * still come to have an unknown outcome, which its payment must be told to follow.
+   */
   function isOver({ status, lifted, untold }: StopReport): boolean {
-    return !news && untold === 0 && !telling && (lifted || status === 'confirmed');
+    return !news && untold === 0 && !telling && (lifted ? lanes.size === 0 : status === 'confirmed');
   }
 
   async function tell(): Promise<void> {

@@ -4,6 +4,7 @@ import { createPool, inTransaction } from '../../src/store/pool.ts';
 import { withdraw } from '../../src/store/revocation.ts';
 import { alsoVoid, insertStop, liftFreeze, standAlone, type StopRow } from '../../src/store/stops/begin.ts';
 import { closeUnder } from '../../src/store/stops/close-under.ts';
+import { findUntold } from '../../src/store/stops/drive.ts';
 import { viewStop } from '../../src/store/stops/read.ts';
 import { settleStop } from '../../src/store/stops/settle.ts';
 import { newId } from '../../src/trust/new-id.ts';
@@ -184,6 +185,17 @@ describe('while a freeze is in force', () => {
     await lift(w, row);
     const after = await settleStop(w.pool, w.tenant, row.id, () => new Date());
     expect(after).toMatchObject({ stop: { status: 'in_progress' }, voided: [] });
+  });
+
+  it('whose void was sent and never answered has its payment told once it is lifted, and not before', async () => {
+    const paymentId = await authorized(w);
+    const row = await stop(w, frozen(w));
+    await alsoVoid(w.pool, row.id);
+    expect(await follow(w, 'void', paymentId)).toBeDefined();
+    const untold = async () => (await findUntold(w.pool, row.id, 500)).map(({ executionId }) => executionId);
+    expect(await untold()).not.toContain(paymentId);
+    await lift(w, row);
+    expect(await untold()).toContain(paymentId);
   });
 
   it('that was lifted before all of it was closed leaves alone what was decided since', async () => {

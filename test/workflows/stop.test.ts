@@ -147,6 +147,32 @@ describe.concurrent('the workflow of a stop', () => {
   });
 });
 
+describe.concurrent('a freeze that was lifted while a void was on its way', () => {
+  it('ends only when its outcome is known, or its payment was told to follow it', async () => {
+    const answering = gate();
+    let report: StopReport = dangerous('alpha');
+    let untold = 0;
+    const { handle, of } = await start({
+      reviewStop: async () => ({ ...report, untold }),
+      tellStopped: async () => void (untold = 0),
+      voidHolds: async () => {
+        await answering.opened;
+        untold = 1;
+        return DONE;
+      },
+    });
+    await eventually(() => of('voidHolds').length === 1);
+    report = { ...report, lifted: true, midIds: [] };
+    await handle.signal(stopSignal, {});
+    const seen = of('reviewStop').length;
+    await eventually(() => of('reviewStop').length > seen);
+    expect((await handle.describe()).status.name).toBe('RUNNING');
+    answering.open();
+    expect(await handle.result()).toMatchObject({ lifted: true, untold: 0 });
+    expect(of('tellStopped')).toHaveLength(1);
+  });
+});
+
 describe('a lifecycle', () => {
   const rig = rigOnDevServer();
 
@@ -184,6 +210,28 @@ describe('a lifecycle', () => {
     paying.open();
     expect(await run.handle.result()).toEqual({ stage: 'lapsed' });
     expect(await asked).toBe('accepted');
+  });
+
+  it('that never heard of an operation stays with it once it is told, and only once', async () => {
+    const answering = gate();
+    const operationId = newId();
+    const run = await rig.lifecycle({
+      fakes: {
+        standingOfPayment: async () => ({ stage: 'authorized', open: [operationId], settled: false }),
+        resolveOperation: async () => {
+          await answering.opened;
+          return { kind: 'succeeded', stage: 'voided' };
+        },
+      },
+    });
+    await ask.pay(run);
+    await run.handle.signal(lookSignal);
+    await eventually(() => run.of('resolveOperation').length === 1);
+    await run.handle.signal(lookSignal);
+    await eventually(() => run.of('standingOfPayment').length === 2);
+    answering.open();
+    expect(await run.handle.result()).toEqual({ stage: 'voided' });
+    expect(run.of('resolveOperation')).toHaveLength(1);
   });
 
   it('whose hold was given back by another follows the row', async () => {

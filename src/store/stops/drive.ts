@@ -30,12 +30,14 @@ export async function markDriven(db: Db, { id, voidOpen }: StopRow, at: Date): P
 
 /**
  * What has not been told: closed executions, and payments whose hold the stop gave back, or tried to with an unknown
- * outcome, which their lifecycle then stays with.
+ * outcome, which their lifecycle then stays with; once it is lifted, also those whose void was sent and not answered.
  */
 const UNTOLD = `stopped t LEFT JOIN payments p ON t.what = 'payment' AND p.id = t.execution_id
   WHERE t.stop_id = $1 AND t.told_at IS NULL
     AND (t.what <> 'payment' OR p.closed_by IS NOT NULL OR EXISTS (
-      SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.type = 'void' AND o.status IN ('unknown', 'pending')))`;
+      SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.type = 'void'
+         AND (o.status IN ('unknown', 'pending') OR o.status = 'sent' AND EXISTS (
+           SELECT 1 FROM stops s WHERE s.id = t.stop_id AND s.lifted_at IS NOT NULL))))`;
 
 export interface Untold {
   executionId: string;

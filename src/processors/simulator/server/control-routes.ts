@@ -41,6 +41,11 @@ export function controlRoutes({ pool, controls, clock, announces }: SimulatorPar
     await controls.setTiming(parse(TimingBody, req.body));
     res.json(controls.snapshot());
   });
+  router.post('/calm', async (req, res) => {
+    parse(EmptyBody, req.body ?? {});
+    await controls.clear();
+    res.json(controls.snapshot());
+  });
   router.post('/reset', async (req, res) => {
     parse(EmptyBody, req.body ?? {});
     await emptySchema(pool);
