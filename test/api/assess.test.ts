@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { compactVerify, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { canonicalJson, sha256Hex } from '../../src/trust/canonical.ts';
 import { readJwk } from '../../src/trust/public-key.ts';
+import { verifyVerdict } from '../../src/verify/index.ts';
 import { agentKey, cnf, newKey } from '../trust/mandates/build.ts';
 import { paymentNow } from '../trust/mandates/now.ts';
 import { startTestApi, type Answer, type TestApi } from './setup.ts';
@@ -69,14 +69,17 @@ describe('a plain mandate of a registered agent', () => {
       },
     });
     expect(body.mandate).toEqual({ ...mandate, risk_data: expect.objectContaining({ fidacy: expect.any(Object) }) });
-    const keys = (await t.api('GET', '/.well-known/jwks.json')).body.keys;
-    const { payload } = await compactVerify(body.riskPayloadJws, await importJWK(keys[0], 'EdDSA'));
-    const claims = JSON.parse(new TextDecoder().decode(payload));
-    expect(claims).toMatchObject({
+    const jwks = (await t.api('GET', '/.well-known/jwks.json')).body;
+    const expected = {
       subject: body.assessmentId,
       decision: 'approve',
       score: body.score,
       mandate_hash: sha256Hex(canonicalJson(mandate)),
+    };
+    const offline = { jws: body.riskPayloadJws, jwks, issuer: 'did:web:api.test' };
+    expect(await verifyVerdict({ ...offline, expected })).toMatchObject({ valid: true });
+    expect(await verifyVerdict({ ...offline, expected: { ...expected, decision: 'deny' } })).toMatchObject({
+      code: 'payload_mismatch',
     });
   });
 
@@ -295,6 +298,37 @@ describe('a signed chain', () => {
     const exposure = await t.api('GET', `/v1/identities/exposure?agent_id=${toTypeId('agt', agent)}`);
     const usd = exposure.body.agents[0].liabilities.find((one: { currency: string }) => one.currency === 'USD');
     expect(usd.mandates.amount_minor).toBeGreaterThanOrEqual(500);
+  });
+});
+
+describe('an open mandate by itself', () => {
+  it('is assessed for the most that it lets be spent, and is told among what is open', async () => {
+    const buyer = newKey();
+    const id = await newAgent({ keys: [{ jwk: buyer.jwk }] });
+    const made = paymentNow({
+      agent: buyer,
+      constraints: [
+        { type: 'payment.amount_range', currency: 'USD', max: 1000 },
+        { type: 'payment.budget', currency: 'USD', max: 70 },
+        { type: 'payment.agent_recurrence', frequency: 'MONTHLY', max_occurrences: 12 },
+      ],
+    });
+    const { body } = await assess(
+      { token: made.root },
+      { verification: { keys: made.verification.keys }, agent_id: id },
+    );
+    expect([body.decision, body.outcome.rejection_reasons]).toEqual(['approve', []]);
+    const exposure = async () => {
+      const answer = await t.api('GET', `/v1/identities/exposure?agent_id=${toTypeId('agt', id)}`);
+      return answer.body.agents[0].liabilities[0];
+    };
+    expect(await exposure()).toMatchObject({ currency: 'USD', mandates: { amount_minor: 7000 } });
+    // A payment under it spends, and the next one of the month is too early.
+    const first = await assess(made.mandate(made.token), { verification: made.verification });
+    expect(verdict(first)).toEqual([200, 'approve']);
+    expect(await exposure()).toMatchObject({ mandates: { amount_minor: 6000 } });
+    const second = await assess(made.mandate(made.close()), { verification: made.verification });
+    expect(verdict(second)).toContain('constraint_violated:payment.agent_recurrence');
   });
 });
 

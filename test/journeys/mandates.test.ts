@@ -7,7 +7,7 @@ import { eventually, startJourney, type Cast, type Journey, type Payment } from 
 
 let t: Journey;
 beforeAll(async () => {
-  t = await startJourney({ EXECUTION_TOKEN_TTL_SECONDS: '3' });
+  t = await startJourney({ EXECUTION_TOKEN_TTL_SECONDS: '3', AUDIT_SEAL_SECONDS: '1' });
 });
 afterEach(() => expectInvariants(t));
 afterAll(() => t.close());
@@ -42,6 +42,28 @@ async function mandates(): Promise<Mandate[]> {
   expect(status).toBe(200);
   return body.data;
 }
+
+describe('an assessment', () => {
+  it('reads anchored once the audit trail is sealed, in the same place', async () => {
+    interface Stored {
+      audit: { entry_id: string; sequence: number; status: string };
+    }
+    const mandate = { to: '+4930', text: crypto.randomUUID() };
+    const made = await t.api<{ outcome: Stored; assessmentId: string }>('POST', '/v1/assess', {
+      mandate,
+      kind: 'message_send',
+    });
+    const { audit } = made.body.outcome;
+    expect(audit.status).toBe('pending');
+    const { body } = await eventually(
+      () => t.api<Stored>('GET', `/v1/assessments/${made.body.assessmentId}`),
+      ({ body }) => body.audit.status === 'anchored',
+    );
+    expect(body.audit).toEqual({ ...audit, status: 'anchored' });
+    const proof = await t.api('GET', `/v1/audit/proof?entry_id=${audit.entry_id}`);
+    expect(proof.status).toBe(200);
+  });
+});
 
 describe('a payment under a signed mandate', () => {
   it('is approved, paid, and has a receipt once it is captured', async () => {

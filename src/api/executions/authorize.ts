@@ -74,6 +74,12 @@ export async function authorizeInput(
   replyTo: string,
 ): Promise<AuthorizeInput> {
   const { body, tenant } = ctx;
+  // Who may sign a mandate decides everything: that is not for the agent to say.
+  if (ctx.acting && body.verification) {
+    throw new Problem('invalid_scope', 'A token of a delegation may not say what a mandate is verified with.', {
+      fields: [{ path: 'verification', message: 'is not for a token of a delegation' }],
+    });
+  }
   const intent = intentOf(body.intent);
   const mandate = body.mandate && (await presentedMandate(sealer, body.mandate, body.verification, intent));
   return {

@@ -79,7 +79,7 @@ const payment: Reader = ({ payee, payment_amount: paid }) => ({
 /** The most that an open mandate lets be spent: its budget, else the largest single amount. */
 const openPayment: Reader = (open) => {
   if (open['payment_amount'] !== undefined) return payment(open);
-  const constraints = constraintsOf(open);
+  const constraints = jsonList(open['constraints']);
   const budget = constraints.find(({ type }) => type === 'payment.budget');
   const range = constraints.find(({ type }) => type === 'payment.amount_range');
   const allowed = constraints.find(({ type }) => type === 'payment.allowed_payees')?.['allowed'];
@@ -92,17 +92,18 @@ const openPayment: Reader = (open) => {
   return { money, payee: nameOf(open['payee']) ?? only };
 };
 
+/** The total of a checkout, else the sum of its lines; nothing is counted in one that names no currency. */
 const checkoutOf: Reader = (_, checkout) => {
   if (checkout === undefined) return {};
-  const lines: unknown = checkout['line_items'];
-  const total = (Array.isArray(lines) ? (lines as unknown[]) : []).reduce((sum: number, line) => {
-    const price = isJson(line) && isJson(line['item']) ? line['item']['price'] : undefined;
-    const quantity = isJson(line) ? line['quantity'] : undefined;
-    return sum + (typeof price === 'number' && typeof quantity === 'number' ? price * quantity : 0);
+  const { currency, totals, line_items: lines, merchant } = checkout;
+  const said = jsonList(totals).find(({ type }) => type === 'total')?.['amount'];
+  const sum = jsonList(lines).reduce((total, { item, quantity }) => {
+    const price = isJson(item) ? item['price'] : undefined;
+    return typeof price === 'number' && typeof quantity === 'number' ? total + price * quantity : total;
   }, 0);
   return {
-    money: minorMoney('checkout_jwt', { amount: total, currency: checkout['currency'] }),
-    payee: nameOf(checkout['merchant']),
+    money: currency === undefined ? undefined : minorMoney('checkout_jwt', { amount: said ?? sum, currency }),
+    payee: nameOf(merchant),
   };
 };
 
@@ -170,8 +171,8 @@ function actionOf(kind: Kind, claims: Json): string {
   return own ? said.slice(0, 64) : ACTION_OF[kind];
 }
 
-function constraintsOf(open: Json): Json[] {
-  return Array.isArray(open['constraints']) ? (open['constraints'] as unknown[]).filter(isJson) : [];
+function jsonList(value: unknown): Json[] {
+  return Array.isArray(value) ? (value as unknown[]).filter(isJson) : [];
 }
 
 /** A merchant or recipient by what identifies it best. */

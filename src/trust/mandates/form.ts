@@ -46,8 +46,11 @@ export class MandateRefused extends Error {
 export function mandateForm(mandate: JsonObject, type?: string): MandateForm {
   const tokenAt = ['token', TOKEN_KEYS.payment, TOKEN_KEYS.checkout].find((name) => Object.hasOwn(mandate, name));
   if (tokenAt !== undefined) return tokenForm(mandate, tokenAt);
-  const legacyAt = Object.entries(LEGACY_TYPES).find(([, name]) => Object.hasOwn(mandate, name));
-  if (legacyAt !== undefined) return legacyForm(mandate, legacyAt[0] as keyof typeof LEGACY_TYPES, legacyAt[1]);
+  // A payment may travel with its cart: then it is the payment.
+  const legacyAt = (['legacy_payment', 'cart', 'intent'] as const).find((kind) =>
+    Object.hasOwn(mandate, LEGACY_TYPES[kind]),
+  );
+  if (legacyAt !== undefined) return legacyForm(mandate, legacyAt, LEGACY_TYPES[legacyAt]);
   const vct = mandate['vct'] ?? type;
   if (isMandateType(vct)) {
     refuseMembers(malformedMembers(vct, mandate), '');
