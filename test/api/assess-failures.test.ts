@@ -109,6 +109,21 @@ function failingAt(name: string, error: Error): Pool {
   });
 }
 
+describe('a body made to hurt', () => {
+  it.each([
+    ['lists in lists', `{"mandate": {"to": ${'['.repeat(50_000)}${']'.repeat(50_000)}}, "kind": "custom"}`],
+    ['a prototype', `{"mandate": {"__proto__": {"vct": "mandate.payment.1"}, "constructor": 1}, "kind": "custom"}`],
+    ['a number that is too large', `{"mandate": {"amount": 1e400, "currency": "EUR"}, "kind": "custom"}`],
+    ['half a character', `{"mandate": {"to": "\\ud800"}, "kind": "custom"}`],
+    ['a name that is nothing', `{"mandate": {"": {"": ""}}, "kind": "custom"}`],
+    ['many hops', JSON.stringify({ mandate: { token: 'a.b.c~~'.repeat(30_000) } })],
+  ])('%s is refused or judged', async (_, sent) => {
+    const { status, body } = await t.api('POST', '/v1/assess', sent);
+    expect([200, 400, 422]).toContain(status);
+    expect(body.decision).not.toBe('approve');
+  });
+});
+
 describe('whatever is sent', () => {
   const made = paymentNow();
   const seeds = [plain(), made.mandate(made.token), { contents: {} }, { natural_language_description: 'x' }];

@@ -152,6 +152,17 @@ describe('who the agent is', () => {
     }
   });
 
+  it('is worth what stands behind it', async () => {
+    const identity = async (mandate: object, more: object = {}) =>
+      (await assess(mandate, more)).body.outcome.confidences.agent_identity;
+    expect(await identity(plain({ agent_id: agent }))).toBe(0.5);
+    expect(await identity(plain(), { agent_id: agent })).toBe(0.75);
+    const made = paymentNow();
+    expect(await identity(made.mandate(made.token), { verification: made.verification })).toBe(1);
+    // Its key is named, and did not sign what holds.
+    expect(await identity(made.mandate(made.close()))).toBe(0.5);
+  });
+
   it('is self-asserted with a key that nobody registered, and earns no trust', async () => {
     const { body } = await assess(plain(cnf(newKey())));
     expect(body.outcome).toMatchObject({ agent: null, confidences: { agent_identity: 0 } });

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { trustOf } from '../../domain/agent-trust.ts';
 import { findAgentOf, type AgentFound } from '../../domain/assessments/agent.ts';
-import { assessedConfidences } from '../../domain/assessments/confidences.ts';
+import { assessedConfidences, type IdentityProof } from '../../domain/assessments/confidences.ts';
 import { verdictOf, type AssessmentRecord } from '../../domain/assessments/outcome.ts';
 import { Problem } from '../../domain/errors.ts';
 import type { MandateEvidence } from '../../domain/mandates/evidence.ts';
@@ -114,7 +114,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     reasons: judgement.reasons,
     signals: judgement.risk.signals,
     confidences: assessedConfidences(judgement, {
-      agent: agentId === null ? 'nobody' : isProven(ctx, asked) ? 'proven' : 'named',
+      agent: agentId === null ? 'nobody' : proofOf(ctx, asked),
       signed: examined.signed,
     }),
     auditId: newId(),
@@ -158,8 +158,9 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
   };
 }
 
-/** The agent itself signed: the request, or the mandate under its registered key. */
-function isProven({ proof }: AssessContext, { found, examined, presented, question }: Asked): boolean {
-  if (proof !== undefined && proof.agentId === question.agentId) return true;
-  return presented.form?.form === 'token' && found.byKey && examined.failures.length === 0;
+/** What says that it is this agent: its signature on request or mandate, the caller, or the mandate about itself. */
+function proofOf({ proof, body }: AssessContext, { found, examined, presented, question }: Asked): IdentityProof {
+  const signed = presented.form?.form === 'token' && found.byKey && examined.failures.length === 0;
+  if (signed || proof?.agentId === question.agentId) return 'proven';
+  return body.agent_id === undefined ? 'claimed' : 'named';
 }

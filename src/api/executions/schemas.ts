@@ -161,6 +161,7 @@ export const ExecutionOutput = z
     principal_id: z.string(),
     delegation_id: z.string().optional(),
     intent: z.record(z.string(), z.unknown()),
+    mandate: z.object({ type: z.string(), content_hash: z.string() }).optional(),
     reasons: z.array(Reason),
     execution_token: z
       .string()
