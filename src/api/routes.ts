@@ -1,5 +1,6 @@
 import { accessRoutes } from './access/routes.ts';
 import { agentRoutes } from './agents/routes.ts';
+import { assessRoutes } from './assessments/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import type { ApiDeps } from './deps.ts';
 import { eventRoutes } from './events/routes.ts';
@@ -19,6 +20,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
   const routes: AnyRoute[] = [
     ...executionRoutes(deps),
     ...paymentRoutes(deps),
+    ...assessRoutes(deps),
     ...identityRoutes(deps),
     ...agentRoutes(deps),
     ...policyRoutes(),

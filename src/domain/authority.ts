@@ -54,6 +54,15 @@ export function establishAuthority(
   };
 }
 
+/**
+ * Step 1 without a delegation: the agent and its principal alone, or nobody. The scope of such an agent is not limited;
+ * its mandate, the policy and the risk are.
+ */
+export function registeredAuthority(standing: 'registration' | 'nobody', context: DecisionContext): Authority {
+  const who = standing === 'nobody' ? [] : [...agentFailures(context), ...principalFailures(context)];
+  return { who, chain: [], scopeFailures: [], stepUp: false };
+}
+
 /** What the chain's running totals must be charged with; every ancestor that counts one is charged too. */
 export function budgetCharges(chain: GatheredDelegation[], intent: Intent, nowMs: number): BudgetCharge[] {
   return chain.flatMap(({ id, scope, createdAtMs }) =>

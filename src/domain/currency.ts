@@ -37,3 +37,11 @@ export function exponentOf(code: string): number | undefined {
 export function isCurrency(code: string): boolean {
   return EXPONENTS.has(code);
 }
+
+/** ISO 4217 for "no currency": what an action has that moves no money. The edge takes it from nobody. */
+export const NO_CURRENCY = 'XXX';
+
+/** A limit in money says nothing about an action that moves none. */
+export function movesNoMoney({ amountMinor, currency }: { amountMinor: number; currency: string }): boolean {
+  return currency === NO_CURRENCY && amountMinor === 0;
+}

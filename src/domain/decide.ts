@@ -16,6 +16,8 @@ export interface DecisionInput {
   scopeFailures: ScopeFailure[];
   /** The delegation demands a step-up for this amount. */
   stepUp: boolean;
+  /** What a person must look at before anything is approved, beside what the policy says. */
+  review?: Reason[];
   /** Failed checks of the mandate; absent when there is none. */
   mandate?: Reason[];
   /** Of every rule of the policy, passed ones included. */
@@ -54,9 +56,15 @@ function verdictOf(
   if (failures.length > 0) return { decision: 'deny', reasons: failures };
   const challenge = proof === undefined ? needs.challenge : [];
   const review = proof === 'review' ? [] : needs.review;
-  if (review.length > 0) return { decision: 'review', reasons: [...challenge, ...review] };
+  if (review.length > 0) return { decision: 'review', reasons: inOrder([...challenge, ...review]) };
   if (challenge.length > 0) return { decision: challengePossible ? 'challenge' : 'review', reasons: challenge };
   return { decision: 'approved', reasons: [] };
+}
+
+const ORDER: readonly Reason['category'][] = ['identity', 'mandate', 'policy', 'risk'];
+
+function inOrder(reasons: Reason[]): Reason[] {
+  return reasons.toSorted((a, b) => ORDER.indexOf(a.category) - ORDER.indexOf(b.category));
 }
 
 /** Frozen, who, what, may, risk: every failure denies. The published code leads; more specific ones follow it. */
@@ -71,7 +79,10 @@ function failuresOf({ frozen = [], who, scopeFailures, mandate = [], explanation
   ];
 }
 
-function needsOf({ stepUp, explanations, risk }: DecisionInput): { challenge: Reason[]; review: Reason[] } {
+function needsOf({ stepUp, review = [], explanations, risk }: DecisionInput): {
+  challenge: Reason[];
+  review: Reason[];
+} {
   const message = 'The delegation demands a step-up for this amount';
   return {
     challenge: [
@@ -79,7 +90,10 @@ function needsOf({ stepUp, explanations, risk }: DecisionInput): { challenge: Re
       ...explanations.filter((e) => effectOf(e) === 'challenge').map((e) => policyReason('challenge_required', e)),
       ...(risk.level === 'elevated' ? [riskReason(risk)] : []),
     ],
-    review: explanations.filter((e) => effectOf(e) === 'review').map((e) => policyReason('review_required', e)),
+    review: [
+      ...review,
+      ...explanations.filter((e) => effectOf(e) === 'review').map((e) => policyReason('review_required', e)),
+    ],
   };
 }
 

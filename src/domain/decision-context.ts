@@ -1,5 +1,6 @@
 import type { ExposureCap } from './exposure.ts';
 import type { FreezeInForce } from './freeze.ts';
+import type { MandateUse } from './mandates/usage.ts';
 import type { HistoryAnswers, PolicyRules } from './policy.ts';
 import type { MidCandidate } from './routing.ts';
 import type { Clocks } from './scope/hours.ts';
@@ -56,6 +57,8 @@ export interface DecisionContext {
   /** Amounts in this currency that were approved for this agent, newest first, at most 50. */
   recentAmountsMinor: number[];
   merchantSeen: boolean;
+  /** What was done before under the mandates of the chain that was presented, by their keys. */
+  mandateUses?: Record<string, MandateUse> | null;
   /** Of agent and principal, as far as they have caps. */
   exposureCaps: ExposureCap[];
 }

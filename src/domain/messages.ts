@@ -3,6 +3,7 @@
  * safe integers of minor units, times RFC 3339 texts or milliseconds, ids bare UUIDs. No secret travels in clear: what
  * must stay private is sealed before it enters a payload.
  */
+import type { PresentedMandate } from './mandates/evidence.ts';
 import type { Intent, IntentContext, Tenant } from './types.ts';
 import type { FailureClass } from './failures.ts';
 
@@ -38,8 +39,8 @@ export interface AuthorizeInput {
   delegationId?: string;
   intent: Intent;
   context: IntentContext;
-  /** A mandate was presented; it is verified before anything is approved. */
-  mandatePresent?: boolean;
+  /** The mandate that was presented, verified before the workflow was started. */
+  mandate?: PresentedMandate;
   /** The agent signed the request itself (RFC 9421), by this registered key. */
   agentProof?: { keyId: string; thumbprint: string };
   timers: LifecycleTimers;

@@ -1,10 +1,17 @@
-import { budgetCharges, establishAuthority, type Authority, type BudgetCharge } from './authority.ts';
+import {
+  budgetCharges,
+  establishAuthority,
+  registeredAuthority,
+  type Authority,
+  type BudgetCharge,
+} from './authority.ts';
 import { decide, type Verdict } from './decide.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { checkExposure } from './exposure.ts';
 import { freezeReasons } from './freeze.ts';
 import { evaluateRules, type Explanation, type PolicyTools } from './policy.ts';
 import { scoreRisk } from './risk.ts';
+import { mandateReasons, type MandateEvidence } from './mandates/evidence.ts';
 import { planRoute, type RoutePlan } from './routing.ts';
 import type { Intent, IntentContext, Reason, Risk } from './types.ts';
 
@@ -15,8 +22,16 @@ export interface Question {
   agentId: string;
   principalId: string;
   delegationId?: string;
-  /** A mandate was presented: see `judgeMandate`. */
-  mandatePresent?: boolean;
+  /** What became of the mandate that was presented; absent when none was. */
+  mandate?: MandateEvidence;
+  /**
+   * What stands behind the agent. `delegation`, when absent: as every intent that is carried out here. `registration`:
+   * nobody ever delegated to it, and it is judged as a registered agent of its principal. `nobody`: no registered agent
+   * could be found, which is never approved without a person.
+   */
+  standing?: 'delegation' | 'registration' | 'nobody';
+  /** Failed checks of who the agent is, made before. */
+  identity?: Reason[];
 }
 
 /** What the pipeline found out, step by step; the commit stores it, a simulation prints it. */
@@ -38,7 +53,9 @@ export function judge(
   options: { proof?: 'challenge' | 'review'; risk?: Risk; tools?: PolicyTools } = {},
 ): Judgement {
   const { intent } = question;
-  const authority = establishAuthority(intent, question, context);
+  const { standing = 'delegation', identity = [] } = question;
+  const authority =
+    standing === 'delegation' ? establishAuthority(intent, question, context) : registeredAuthority(standing, context);
   const explanations = explain(question, context, options.tools);
   const risk = options.risk ?? assess(question, context);
   const verdict = decide({
@@ -47,10 +64,11 @@ export function judge(
       { agentId: question.agentId, principalId: question.principalId, merchantRef: intent.merchantRef },
       authority.chain,
     ),
-    who: [...authority.who, ...checkExposure(context.exposureCaps, intent)],
+    who: [...identity, ...authority.who, ...checkExposure(context.exposureCaps, intent)],
     scopeFailures: authority.scopeFailures,
     stepUp: authority.stepUp,
-    mandate: judgeMandate(question),
+    review: standing === 'nobody' ? [UNREGISTERED] : [],
+    mandate: question.mandate && mandateReasons(question.mandate, context),
     explanations,
     risk,
     challengePossible: context.principal?.canStepUp ?? false,
@@ -102,8 +120,8 @@ export function explain(
   return evaluateRules(policy.rules, facts, tools, policy.version === 0 ? undefined : policy.id);
 }
 
-/** Mandates are not verified by this version; what cannot be verified is never relied upon. */
-function judgeMandate({ mandatePresent }: Question): Reason[] | undefined {
-  if (!mandatePresent) return undefined;
-  return [{ code: 'invalid_mandate', category: 'mandate', message: 'Mandates cannot be verified by this version' }];
-}
+const UNREGISTERED: Reason = {
+  code: 'agent_unregistered',
+  category: 'identity',
+  message: 'No registered agent stands behind it: what it says of itself earns no trust',
+};

@@ -1,3 +1,4 @@
+import { movesNoMoney } from './currency.ts';
 import { actionWithin } from './scope/actions.ts';
 import type { ScopeFailure, ScopeMember } from './scope/failure.ts';
 import { withinHours, type Clocks } from './scope/hours.ts';
@@ -27,7 +28,7 @@ const CHECKS: Check[] = [
   {
     member: 'currencies',
     sentence: (_, intent) => `The delegation does not cover the currency ${intent.currency}`,
-    covered: (scope, intent) => listed(scope.currencies, intent.currency),
+    covered: (scope, intent) => movesNoMoney(intent) || listed(scope.currencies, intent.currency),
   },
   {
     member: 'max_amount',
@@ -38,6 +39,7 @@ const CHECKS: Check[] = [
     // Written so that an amount which is not a number is outside.
     covered: ({ maxAmount }, intent) =>
       maxAmount === undefined ||
+      movesNoMoney(intent) ||
       (maxAmount.currency === intent.currency && intent.amountMinor <= maxAmount.amountMinor),
   },
   {
@@ -90,7 +92,7 @@ export function checkScope(scope: Scope, intent: Intent, clocks: Clocks = {}): S
  */
 export function checkBudget(scope: Scope, intent: Intent, spentMinor: number): ScopeFailure[] {
   const limit = scope.maxTotal;
-  if (limit === undefined) return [];
+  if (limit === undefined || movesNoMoney(intent)) return [];
   if (limit.currency !== intent.currency) {
     return [
       {
@@ -112,7 +114,7 @@ export function checkBudget(scope: Scope, intent: Intent, spentMinor: number): S
 /** `true` when the delegation demands a step-up for this amount; another currency cannot be compared, so it does too. */
 export function stepUpRequired(scope: Scope, intent: Intent): boolean {
   const limit = scope.stepUpAbove;
-  if (limit === undefined) return false;
+  if (limit === undefined || movesNoMoney(intent)) return false;
   return limit.currency !== intent.currency || !(intent.amountMinor <= limit.amountMinor);
 }
 

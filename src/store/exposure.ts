@@ -7,8 +7,11 @@ export interface OpenLiability {
   principalId: string;
   agentId: string;
   currency: string;
-  /** `waiting`: for the principal or an operator; `pending`: sent to a processor, outcome open. */
-  kind: 'waiting' | 'approval' | 'pending' | 'hold';
+  /**
+   * `waiting`: for the principal or an operator; `pending`: sent to a processor, outcome open; `mandate`: what open
+   * mandates still let be spent, which counts against no cap, as what delegations still allow does not.
+   */
+  kind: 'waiting' | 'approval' | 'pending' | 'hold' | 'mandate';
   amountMinor: number;
 }
 
@@ -41,7 +44,14 @@ SELECT COALESCE((SELECT jsonb_agg(to_jsonb(x)) FROM (
            FROM open_liabilities
           WHERE org_id = $1 AND mode = $2 AND ($3::uuid IS NULL OR principal_id = $3)
             AND ($4::uuid IS NULL OR agent_id = $4)
-          GROUP BY 1, 2, 3, 4) x), '[]') AS open,
+          GROUP BY 1, 2, 3, 4
+         UNION ALL
+         SELECT COALESCE(u.principal_id, u.org_id), u.agent_id, u.currency, 'mandate', sum(u.limit_minor - u.spent_minor)
+           FROM mandate_uses u
+          WHERE u.org_id = $1 AND u.mode = $2 AND u.open AND u.limit_minor > u.spent_minor AND u.agent_id IS NOT NULL
+            AND (u.expires_at IS NULL OR u.expires_at > now())
+            AND ($3::uuid IS NULL OR COALESCE(u.principal_id, u.org_id) = $3) AND ($4::uuid IS NULL OR u.agent_id = $4)
+          GROUP BY 1, 2, 3) x), '[]') AS open,
        COALESCE((SELECT jsonb_agg(jsonb_build_object(
            'party', c.party, 'partyId', c.party_id, 'currency', c.currency, 'capMinor', c.cap_minor,
            'openMinor', open_exposure($1, $2, c.party, c.party_id, c.currency)) ORDER BY c.party, c.party_id, c.currency)

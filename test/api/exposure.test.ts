@@ -84,6 +84,7 @@ describe('exposure', () => {
             approvals: money(10),
             pending: money(0),
             holds: money(17),
+            mandates: money(0),
             total: money(122),
           },
         ],

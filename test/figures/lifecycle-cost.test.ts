@@ -7,6 +7,7 @@ import { assembleCast, type Cast } from '../../src/cli/demo/cast.ts';
 import { createClient } from '../../src/cli/demo/client.ts';
 import { parseId } from '../../src/domain/ids.ts';
 import { shared } from '../setup/harness/client.ts';
+import { paymentNow } from '../trust/mandates/now.ts';
 import { startTestService, type ApiAnswer, type TestService } from '../setup/service.ts';
 import { countQueries } from './count-queries.ts';
 import { countTemporalCalls } from './count-temporal-calls.ts';
@@ -216,6 +217,39 @@ describe('authorize, pay, capture, settled', () => {
       call(200, service.api('POST', '/v1/payments/capture', { payment_id: payment.payment_id, amount: 20 })),
     );
     expect(sent).toHaveLength(ROUND_TRIPS.capture + 1);
+  });
+});
+
+describe('assessing', () => {
+  const mandate = (transaction_id: string) => ({
+    vct: 'mandate.payment.1',
+    transaction_id,
+    payee: { id: 'mrc_hotel', name: 'Hotel' },
+    payment_amount: { amount: 12_000, currency: 'EUR' },
+    payment_instrument: { id: 'pi', type: 'card' },
+  });
+  const assess = (id: string) =>
+    call(200, service.api('POST', '/v1/assess', { mandate: mandate(id), agent_id: cast.agent_id }));
+
+  it('costs PostgreSQL three round trips, the same mandate again one, and Temporal nothing', async () => {
+    await assess('warm');
+    const { calls } = await temporalCalls.during(async () => {
+      const { sent } = await queries.during(() => assess('first'));
+      expect(sent).toEqual(['identify-presented', 'gather-context', 'commit-assessment']);
+      expect((await queries.during(() => assess('first'))).sent).toEqual(['identify-presented']);
+    });
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('an intent under a mandate', () => {
+  it('costs no more round trips than one without', async () => {
+    const payee = { id: 'mrc_hotel', name: 'Hotel' };
+    const made = paymentNow({ amount: 12_000, currency: 'EUR', payee });
+    const under = { mandate: made.mandate(made.token), verification: made.verification };
+    const { result, sent } = await queries.during(() => authorize(under));
+    expect(result.reasons).toEqual([]);
+    expect(sent).toEqual(['gather-context', 'commit-decision']);
   });
 });
 

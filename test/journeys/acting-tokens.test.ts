@@ -2,6 +2,7 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseId } from '../../src/domain/ids.ts';
 import { insertOauthClient } from '../../src/store/oauth-clients.ts';
+import { paymentNow } from '../trust/mandates/now.ts';
 import {
   startJourney,
   type Cast,
@@ -85,6 +86,16 @@ describe('a token of a delegation', () => {
       expect(answer).toMatchObject({ status: 403, body: { code: 'invalid_scope', errors } });
     }
     expect((await t.propose(cast, { delegation_id: cast.everyday }, as(token))).status).toBe(200);
+  });
+
+  it('does not say what a mandate is verified with', async () => {
+    const token = await actingToken(cast.everyday);
+    const made = paymentNow();
+    const mandate = made.mandate(made.token);
+    const answer = await t.propose(cast, { mandate, verification: made.verification }, as(token));
+    expect(answer).toMatchObject({ status: 403, body: { code: 'invalid_scope', errors: [{ path: 'verification' }] } });
+    const without = await t.propose(cast, { mandate }, as(token));
+    expect(without.body.reasons.map(({ code }) => code)).toEqual(expect.arrayContaining(['unknown_key']));
   });
 
   it('reaches nothing of another delegation of the same organization', async () => {

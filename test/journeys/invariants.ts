@@ -47,6 +47,7 @@ export async function expectInvariants(service: TestService): Promise<void> {
   expect(broken, 'invariants').toEqual([]);
   expect(await strangers(service), 'effects that belong to no payment').toEqual([]);
   expect(await wrongTotals(pool), 'running totals that are not what is held').toEqual([]);
+  expect((await pool.query(WRONG_USES)).rows, 'mandates whose use is not what is held').toEqual([]);
   expect((await pool.query(UNAPPROVED)).rows, 'payments without a live approval').toEqual([]);
 }
 
@@ -78,3 +79,23 @@ async function answerTo<Body>(call: Promise<{ status: number; body: unknown }>):
   expect({ status, body }).toMatchObject({ status: 200 });
   return body as Body;
 }
+
+/**
+ * What was spent under an open mandate is what executions hold of it, and assessments that no execution followed; a
+ * closed mandate is held by at most one of either.
+ */
+const WRONG_USES = `
+  SELECT u.mandate_key, u.spent_minor, held.amount FROM mandate_uses u, LATERAL (
+    SELECT COALESCE(sum(x.amount), 0) AS amount FROM (
+      SELECT e.budget_minor AS amount FROM executions e, jsonb_array_elements(e.mandate->'charges') c
+       WHERE e.org_id = u.org_id AND e.mode = u.mode AND c->>'mandate_key' = u.mandate_key
+      UNION ALL
+      SELECT a.amount_minor FROM assessments a JOIN mandate_uses leaf
+          ON leaf.org_id = a.org_id AND leaf.mode = a.mode AND leaf.assessment_id = a.id AND leaf.execution_id IS NULL,
+        jsonb_array_elements(a.mandate->'charges') c
+       WHERE a.org_id = u.org_id AND a.mode = u.mode AND c->>'mandate_key' = u.mandate_key) x) held
+   WHERE u.open AND u.spent_minor <> held.amount
+  UNION ALL
+  SELECT e.mandate->>'leafKey', count(*), NULL FROM executions e
+   WHERE e.mandate->>'leafKey' IS NOT NULL AND (e.budget_minor > 0 OR e.token_used_at IS NOT NULL)
+   GROUP BY e.org_id, e.mode, e.mandate->>'leafKey' HAVING count(*) > 1`;

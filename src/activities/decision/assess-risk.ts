@@ -1,3 +1,4 @@
+import { usedKeys } from '../../domain/mandates/evidence.ts';
 import type { AuthorizeInput } from '../../domain/messages.ts';
 import { assess } from '../../domain/pipeline.ts';
 import { gatherContext, type Gathered } from '../../store/executions/gather.ts';
@@ -27,6 +28,7 @@ export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Prom
     now: deps.now(),
     key: input.request.key,
     sessionId: input.context.session_id,
+    mandateKeys: input.mandate && usedKeys(input.mandate),
   });
 }
 

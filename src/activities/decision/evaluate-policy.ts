@@ -106,6 +106,7 @@ async function commit(
     // A denied intent spends nothing.
     charges: decision === 'deny' ? [] : judgement.charges,
     gathered: { at: new Date(context.nowMs), history: context.history },
+    ...heldMandate(deps, input, context),
     observation: observe(input, context, judgement),
     answer,
     at: now,
@@ -122,6 +123,7 @@ async function commit(
         policy_ref: policyRef(context.policy),
         reasons: judgement.reasons.map((reason) => reason.code),
         risk_score: judgement.risk.score,
+        ...(input.mandate && { mandate_hash: input.mandate.contentHash }),
         ...(input.agentProof && {
           agent_proof: {
             key_id: toTypeId('key', input.agentProof.keyId),
@@ -138,6 +140,13 @@ async function commit(
     body: answer,
   });
   return decided(executionId, judgement, input.timers);
+}
+
+/** The mandate as it is kept with the decision. */
+function heldMandate(deps: ActivityDeps, { mandate }: AuthorizeInput, { mandateUses }: DecisionContext) {
+  if (!mandate) return {};
+  const { sealedDocument, ...evidence } = mandate;
+  return { mandate: { id: newId(), evidence, document: deps.sealer.open(sealedDocument), uses: mandateUses ?? {} } };
 }
 
 /** `execution.decision` for every decision, and `execution.challenged` beside it when a person is asked. */

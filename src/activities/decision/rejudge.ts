@@ -61,6 +61,8 @@ export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proo
       agentId: row.agent_id,
       principalId: row.principal_id,
       delegationId: row.delegation_id ?? undefined,
+      // What it uses up was charged when it was first decided.
+      mandate: row.mandate ? { ...row.mandate, charges: [], leafKey: undefined } : undefined,
     },
     { ...context, delegations, exposureCaps: besidesItself(context.exposureCaps, row.intent) },
     { proof },

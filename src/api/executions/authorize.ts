@@ -7,7 +7,9 @@ import { sha256Hex } from '../../trust/canonical.ts';
 import { newId } from '../../trust/new-id.ts';
 import type { Config } from '../../config.ts';
 import { minorAt } from '../money.ts';
+import type { ApiDeps } from '../deps.ts';
 import type { RouteContext } from '../route.ts';
+import { presentedMandate } from './mandate.ts';
 import type { AuthorizeBody, IntentBody } from './schemas.ts';
 
 /** Major units of the body → the intent that is judged. */
@@ -65,12 +67,21 @@ function agentProofOf({ proof, body }: RouteContext<z.output<typeof AuthorizeBod
   return { keyId: proof.keyId, thumbprint: proof.thumbprint };
 }
 
-export function authorizeInput(
+/** @throws Problem naming what of the intent or the mandate cannot be read */
+export async function authorizeInput(
   ctx: RouteContext<z.output<typeof AuthorizeBody>>,
-  config: Config,
+  { config, sealer }: Pick<ApiDeps, 'config' | 'sealer'>,
   replyTo: string,
-): AuthorizeInput {
+): Promise<AuthorizeInput> {
   const { body, tenant } = ctx;
+  // Who may sign a mandate decides everything: that is not for the agent to say.
+  if (ctx.acting && body.verification) {
+    throw new Problem('invalid_scope', 'A token of a delegation may not say what a mandate is verified with.', {
+      fields: [{ path: 'verification', message: 'is not for a token of a delegation' }],
+    });
+  }
+  const intent = intentOf(body.intent);
+  const mandate = body.mandate && (await presentedMandate(sealer, body.mandate, body.verification, intent));
   return {
     tenant,
     executionId: executionIdFor(tenant, ctx.idempotencyKey!, Date.now()),
@@ -78,9 +89,9 @@ export function authorizeInput(
     agentId: body.agent_id,
     principalId: body.principal_id,
     delegationId: body.delegation_id,
-    intent: intentOf(body.intent),
+    intent,
     context: body.context ?? {},
-    mandatePresent: body.mandate !== undefined,
+    mandate,
     agentProof: agentProofOf(ctx),
     timers: timersOf(config, body.challenge_ttl_seconds),
   };

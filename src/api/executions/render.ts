@@ -62,6 +62,7 @@ export function renderExecution(
     principal_id: row.principal_id === orgId ? toTypeId('org', orgId) : toTypeId('prn', row.principal_id),
     delegation_id: row.delegation_id ? toTypeId('del', row.delegation_id) : undefined,
     intent: printIntent(row.intent),
+    mandate: row.mandate ? { type: row.mandate.type, content_hash: row.mandate.contentHash } : undefined,
     reasons: row.reasons,
     payment_id: payment ? toTypeId('pay', payment.id) : undefined,
     challenge: row.challenge_status

@@ -37,7 +37,7 @@ export function executionRoutes(deps: ApiDeps): AnyRoute[] {
       },
       responses: { 200: DecisionOutput },
       handler: async (ctx) =>
-        renderDecision(tokens, await lifecycle.authorize(authorizeInput(ctx, config, lifecycle.processId))),
+        renderDecision(tokens, await lifecycle.authorize(await authorizeInput(ctx, deps, lifecycle.processId))),
     }),
     route({
       method: 'post',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MandateBody, VerificationBody } from '../mandate-body.ts';
 import {
   countryCode,
   currencyCode,
@@ -47,7 +48,10 @@ export const AuthorizeBody = z
     delegation_id: idOf('del').optional(),
     intent: IntentBody,
     context: ContextBody.optional(),
-    mandate: z.looseObject({}).optional(),
+    mandate: MandateBody.optional().meta({
+      description: 'A signed payment mandate of AP2, as `POST /v1/assess` takes it',
+    }),
+    verification: VerificationBody.optional(),
     challenge_ttl_seconds: z.number().positive().max(86_400).optional(),
   })
   .meta({ id: 'AuthorizeRequest' });
@@ -157,6 +161,7 @@ export const ExecutionOutput = z
     principal_id: z.string(),
     delegation_id: z.string().optional(),
     intent: z.record(z.string(), z.unknown()),
+    mandate: z.object({ type: z.string(), content_hash: z.string() }).optional(),
     reasons: z.array(Reason),
     execution_token: z
       .string()

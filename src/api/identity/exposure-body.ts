@@ -16,13 +16,16 @@ const Liability = z.object({
   approvals: z.object(money).meta({ description: 'Approved and not yet used' }),
   pending: z.object(money).meta({ description: 'Sent to a processor, outcome open' }),
   holds: z.object(money).meta({ description: 'Authorized, neither captured nor released' }),
+  mandates: z.object(money).meta({ description: 'What open mandates that were presented still allow' }),
   total: z.object(money),
 });
 
 const Cap = z.object({
   currency: z.string(),
   ...money,
-  open: z.object(money).meta({ description: 'What counts against it, under whomever: all but `unspent`' }),
+  open: z
+    .object(money)
+    .meta({ description: 'What counts against it, under whomever: all but `unspent` and `mandates`' }),
 });
 
 const party = {
@@ -62,7 +65,13 @@ export interface ExposureFacts {
 }
 
 /** Kinds of {@link OpenLiability}, as they print; `unspent` besides. */
-const KINDS = { waiting: 'waiting', approval: 'approvals', pending: 'pending', hold: 'holds' } as const;
+const KINDS = {
+  waiting: 'waiting',
+  approval: 'approvals',
+  pending: 'pending',
+  hold: 'holds',
+  mandate: 'mandates',
+} as const;
 type Column = 'unspent' | (typeof KINDS)[keyof typeof KINDS];
 
 /** What one party may still have to answer for. */
@@ -125,7 +134,7 @@ function partyIn(parties: Map<string, Party>, id: string): Party {
 }
 
 function columnsOf({ byCurrency }: Party, currency: string): Record<Column, number> {
-  const known = byCurrency.get(currency) ?? { unspent: 0, waiting: 0, approvals: 0, pending: 0, holds: 0 };
+  const known = byCurrency.get(currency) ?? { unspent: 0, waiting: 0, approvals: 0, pending: 0, holds: 0, mandates: 0 };
   byCurrency.set(currency, known);
   return known;
 }
@@ -139,7 +148,8 @@ function printParty({ byCurrency, unlimited }: Party, caps: CapRow[]) {
       approvals: printMoney(columns.approvals, currency),
       pending: printMoney(columns.pending, currency),
       holds: printMoney(columns.holds, currency),
-      total: printMoney(columns.unspent + openOf(columns), currency),
+      mandates: printMoney(columns.mandates, currency),
+      total: printMoney(columns.unspent + columns.mandates + openOf(columns), currency),
     })),
     unlimited_delegations: unlimited,
     caps: caps.map((cap) => ({ ...printCap(cap), open: printMoney(cap.openMinor, cap.currency) })),

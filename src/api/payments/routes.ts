@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { findExecution } from '../../store/executions/read.ts';
-import { findPayment, listPayments } from '../../store/payments/read.ts';
+import { findPayment, findPaymentUnderMandate, listPayments } from '../../store/payments/read.ts';
 import { encodeCursor, decodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { operationIdFor, requestRef, timersOf } from '../executions/authorize.ts';
@@ -11,6 +11,7 @@ import { route, type AnyRoute, type RouteContext } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { notificationRoutes } from './notification-routes.ts';
 import { routeRoutes } from './plan-routes.ts';
+import { mandateReceipt } from './mandate-receipt.ts';
 import { renderMoney, renderPayment } from './render.ts';
 import { AuthorizePaymentBody, CaptureBody, PaymentOutput, RefundBody, VoidBody } from './schemas.ts';
 
@@ -150,10 +151,11 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       idempotency: 'none',
       replay: 'none',
       responses: { 200: PaymentOutput },
-      handler: async ({ tenant, params, db }) => ({
-        status: 200,
-        body: renderPayment(found(await findPayment(db, tenant, params.id), 'payment', 'id')),
-      }),
+      handler: async ({ tenant, params, db }) => {
+        const { payment, reference } = found(await findPaymentUnderMandate(db, tenant, params.id), 'payment', 'id');
+        const receipt = await mandateReceipt(deps, payment, reference);
+        return { status: 200, body: { ...renderPayment(payment), ...(receipt && { mandate_receipt: receipt }) } };
+      },
     }),
   ];
 }

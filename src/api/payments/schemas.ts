@@ -70,6 +70,10 @@ export const PaymentOutput = z
     payment_id: typeId('pay'),
     execution_ref: typeId('exec'),
     status: z.string(),
+    mandate_receipt: z
+      .string()
+      .optional()
+      .meta({ description: 'AP2 payment receipt (JWT) for the mandate, once money was captured' }),
     amount: z.number(),
     amount_minor: minor,
     currency: z.string(),

@@ -1,3 +1,4 @@
+import { movesNoMoney } from '../currency.ts';
 import { countryIn, isCountryCode } from './country-groups.ts';
 import { MERCHANT_PAID } from './history.ts';
 import { withinHours } from './hours.ts';
@@ -36,7 +37,8 @@ export const POLICY_CHECKS: readonly PolicyCheck[] = [
     code: 'currencies',
     effect: 'deny',
     sentence: 'The currency is not among those allowed',
-    predicate: (rules, facts) => oneOf(facts.intent.currency, rules.currencies),
+    predicate: (rules, { intent }) =>
+      movesNoMoney(intent) ? { ok: true, observed: intent.currency } : oneOf(intent.currency, rules.currencies),
   },
   { code: 'geo', effect: 'deny', sentence: 'The country is not allowed', predicate: checkGeo },
   {
@@ -136,6 +138,7 @@ function oneOf(observed: string, allowed: string[] | undefined): Finding {
 }
 
 function withinLimit(limit: Limit | undefined, { intent }: PolicyFacts): Finding {
+  if (movesNoMoney(intent)) return { ok: true, observed: 0 };
   const most = limitIn(limit, intent);
   if (most !== undefined) return atMost(intent.amountMinor, most);
   const observed = { amount_minor: intent.amountMinor, currency: intent.currency };

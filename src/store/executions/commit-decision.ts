@@ -1,4 +1,6 @@
 import type { BudgetCharge } from '../../domain/authority.ts';
+import type { PresentedMandate } from '../../domain/mandates/evidence.ts';
+import type { MandateUse } from '../../domain/mandates/usage.ts';
 import type { Explanation, HistoryAnswers } from '../../domain/policy.ts';
 import type { RoutePlan } from '../../domain/routing.ts';
 import type { Decision, Intent, IntentContext, Reason, Risk, Tenant } from '../../domain/types.ts';
@@ -34,11 +36,22 @@ export interface DecisionRecord {
   /** When the facts were gathered, and what was answered of the past: a decision that lets something happen is refused
    * when this no longer holds. */
   gathered?: { at: Date; history?: HistoryAnswers };
+  /** The mandate that it stands under, which an approval or a wait uses up. */
+  mandate?: HeldMandate;
   /** What the watched policy would have decided. */
   observation?: Observation;
   answer: object;
   at: Date;
   fact: Fact;
+}
+
+/** A mandate with the id and the document that it is kept under. */
+export interface HeldMandate {
+  id: string;
+  evidence: Omit<PresentedMandate, 'sealedDocument'>;
+  document: string;
+  /** What was gathered of its use. */
+  uses: Record<string, MandateUse>;
 }
 
 /** A decision that was not taken. */
@@ -54,7 +67,7 @@ export class DecisionRaced extends Error {
 }
 
 /**
- * Commits a decision: idempotency key, running totals of the whole chain, execution, audit entry, events — one
+ * Commits a decision: idempotency key, running totals of the whole chain, use of the mandate, execution, audit entry, events — one
  * statement, one round trip, one commit. Totals are charged by conditional updates, in the order of ids, so that chains
  * with common ancestors do not block each other for good. When a total does not fit any more, or a cap on exposure
  * would be passed, nothing of the statement remains. What is no denial commits only while its authority stands:
@@ -96,7 +109,7 @@ export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ 
         record.challengeAttempts,
         record.challengeExpiresAt,
         record.reviewExpiresAt,
-        record.charges.length > 0 ? record.intent.amountMinor : 0,
+        record.charges.length > 0 || (record.mandate && record.decision !== 'deny') ? record.intent.amountMinor : 0,
         record.decision !== 'deny',
         JSON.stringify(record.answer),
         JSON.stringify(record.charges),
@@ -106,6 +119,10 @@ export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ 
         record.observation?.policyId ?? null,
         record.observation?.decision ?? null,
         JSON.stringify(record.observation?.explanations ?? []),
+        record.mandate ? JSON.stringify(record.mandate.evidence) : null,
+        JSON.stringify(record.mandate?.uses ?? {}),
+        record.mandate?.id ?? null,
+        record.mandate?.document ?? null,
       ],
     });
     if (!rows[0]) throw new Error(`no audit head for organization ${tenant.orgId}`);
@@ -146,17 +163,30 @@ WITH standing AS MATERIALIZED (
 ), fits AS (
   SELECT CASE WHEN (SELECT count(*) FROM charged) = (SELECT count(*) FROM charge) THEN true
               ELSE refuse('budget') END AS ok
+), document AS (
+  INSERT INTO mandates (id, org_id, mode, content_hash, kind, type, signed, document, mandate_keys, agent_id,
+    principal_id, merchant_ref, amount_minor, currency, expires_at, created_at)
+  SELECT $50::uuid, $1, $2, $48::jsonb->>'contentHash', 'ap2_payment', $48->>'type', true, $51::json,
+         ARRAY(SELECT o->>'mandate_key' FROM jsonb_array_elements($48->'opens') o) || array_remove(ARRAY[$48->>'leafKey'], NULL),
+         $19, $20, $26, $24, $25, to_timestamp(($48->>'expiresAt')::float8), $4
+    FROM fits WHERE fits.ok AND $48 IS NOT NULL
+  ON CONFLICT (org_id, mode, content_hash) DO UPDATE SET content_hash = excluded.content_hash
+  RETURNING id
+), taken AS MATERIALIZED (
+  SELECT CASE WHEN $48 IS NULL OR $18 = 'deny' THEN true
+              ELSE take_mandate($1, $2, NULL, $14, $19, $20, $48, $49, $4) END AS ok
+    FROM fits LEFT JOIN document ON true WHERE fits.ok
 ), key AS (
   INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, status, execution_id, created_at)
-  SELECT $1, $2, $12, $13, 200, $14, $4 FROM fits, standing WHERE fits.ok AND standing.ok
+  SELECT $1, $2, $12, $13, 200, $14, $4 FROM taken, standing WHERE taken.ok AND standing.ok
   RETURNING key
 ), execution AS (
   INSERT INTO executions (id, org_id, mode, workflow_id, run_id, stage, decision, agent_id, principal_id, delegation_id,
     intent, context, amount_minor, currency, merchant_ref, policy_id, risk, reasons, explanations, route_plan,
     risk_payload_jws, audit_id, token_expires_at, challenge_status, challenge_attempts_left, challenge_expires_at,
-    review_expires_at, budget_minor, budget_charges, answer, created_at, updated_at)
+    review_expires_at, budget_minor, budget_charges, answer, mandate, created_at, updated_at)
   SELECT $14, $1, $2, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $3,
-         $33, $34, $35, $36, $37, $38, $41::jsonb, $40, $4, $4
+         $33, $34, $35, $36, $37, $38, $41::jsonb, $40, $48, $4, $4
     FROM key
   RETURNING id
 ), fact AS (

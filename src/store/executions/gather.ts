@@ -24,6 +24,8 @@ export interface GatherQuestion {
   sessionId?: string;
   /** The execution that is decided again: it does not count against itself. */
   exceptExecution?: string;
+  /** Names of the signed mandates that were presented. */
+  mandateKeys?: string[];
 }
 
 export interface Gathered extends DecisionContext {
@@ -63,6 +65,7 @@ export async function gatherContext(db: Db, question: GatherQuestion): Promise<G
       question.inline ? JSON.stringify(question.inline) : null,
       question.sessionId ?? null,
       question.exceptExecution ?? null,
+      question.mandateKeys ?? [],
     ],
   });
   const { gathered } = rows[0]!;
@@ -144,6 +147,10 @@ SELECT jsonb_build_object(
        ORDER BY created_at DESC LIMIT 100) e WHERE e.currency = $7 AND e.decision = 'approved' LIMIT 50) x), '[]'),
   'merchantSeen', EXISTS (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND e.agent_id = $3
       AND e.merchant_ref = $6 AND e.decision = 'approved'),
+  'mandateUses', (SELECT jsonb_object_agg(u.mandate_key, jsonb_build_object('spentMinor', u.spent_minor,
+      'occurrences', u.occurrences, 'lastAt', extract(epoch FROM u.last_at), 'assessmentId', u.assessment_id,
+      'executionId', u.execution_id))
+      FROM mandate_uses u WHERE u.org_id = $1 AND u.mode = $2 AND u.mandate_key = ANY ($14::text[])),
   'exposureCaps', COALESCE((SELECT jsonb_agg(jsonb_build_object('party', x.party, 'capMinor', x.cap_minor,
       'openMinor', CASE WHEN x.cap_minor IS NULL THEN 0 ELSE open_exposure($1, $2, x.party, x.party_id, $7) END))
       FROM (SELECT c.party, c.party_id, max(c.cap_minor) FILTER (WHERE c.currency = $7) AS cap_minor

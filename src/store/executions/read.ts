@@ -1,4 +1,5 @@
 import type { Decision, Intent, IntentContext, Reason, Risk, Tenant } from '../../domain/types.ts';
+import type { PresentedMandate } from '../../domain/mandates/evidence.ts';
 import type { RoutePlan } from '../../domain/routing.ts';
 import type { Db } from '../pool.ts';
 import type { PaymentRow } from '../payments/row.ts';
@@ -27,6 +28,8 @@ export interface ExecutionRow {
   review_expires_at: string | null;
   /** What it holds of its delegations' running totals. */
   budget_minor: number;
+  /** The mandate that it stands under. */
+  mandate: Omit<PresentedMandate, 'sealedDocument'> | null;
   answer: Record<string, unknown>;
   created_at: string;
   updated_at: string;

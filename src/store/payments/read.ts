@@ -11,6 +11,22 @@ export async function findPayment(db: Db, tenant: Tenant, id: string): Promise<P
   return rows[0]?.row;
 }
 
+/** A payment, and the mandate that its execution stands under. */
+export async function findPaymentUnderMandate(
+  db: Db,
+  tenant: Tenant,
+  id: string,
+): Promise<{ payment: PaymentRow; reference: string | null } | undefined> {
+  const { rows } = await db.query<{ payment: PaymentRow; reference: string | null }>({
+    name: 'find-payment-under-mandate',
+    text: `SELECT to_jsonb(p) AS payment, e.mandate->>'reference' AS reference
+             FROM payments p JOIN executions e ON e.id = p.execution_id
+            WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3`,
+    values: [tenant.orgId, tenant.mode, id],
+  });
+  return rows[0];
+}
+
 export async function listPayments(
   db: Db,
   tenant: Tenant,

@@ -1,0 +1,55 @@
+import type { AgentTrust } from '../../domain/agent-trust.ts';
+import type { Kind } from '../../domain/assessments/kinds.ts';
+import type { AssessmentRecord, OutcomeConfidences, Verdict } from '../../domain/assessments/outcome.ts';
+import type { Mode, Reason, RiskLevel, RiskSignal } from '../../domain/types.ts';
+
+/** A row of `assessments` as `assessment_record` gives it. */
+export interface AssessmentRow {
+  id: string;
+  mode: Mode;
+  content_hash: string;
+  mandate_id: string;
+  kind: Kind;
+  decision: Verdict;
+  score: number;
+  level: RiskLevel;
+  agent_id: string | null;
+  policy_version: number | null;
+  reasons: Reason[];
+  signals: RiskSignal[];
+  confidences: OutcomeConfidences;
+  agent: ({ id: string } & AgentTrust) | null;
+  risk_payload_jws: string;
+  kid: string;
+  audit_id: string;
+  refinement: string | null;
+  a2a: Record<string, unknown> | null;
+  latency_ms: number;
+  created_at: string;
+  sequence: number;
+  anchored: boolean;
+}
+
+export function recordOf(row: AssessmentRow): AssessmentRecord {
+  return {
+    id: row.id,
+    mode: row.mode,
+    kind: row.kind,
+    decision: row.decision,
+    score: row.score,
+    level: row.level,
+    reasons: row.reasons,
+    signals: row.signals,
+    confidences: row.confidences,
+    policyVersion: row.policy_version,
+    riskPayloadJws: row.risk_payload_jws,
+    kid: row.kid,
+    auditId: row.audit_id,
+    sequence: row.sequence,
+    anchored: row.anchored,
+    refinement: row.refinement,
+    agent: row.agent,
+    latencyMs: row.latency_ms,
+    createdAt: new Date(row.created_at),
+  };
+}

@@ -1,0 +1,68 @@
+import * as made from './build.ts';
+
+/** Mandates that are good at this moment, for tests through the API. */
+export interface Wanted {
+  amount?: number;
+  currency?: string;
+  payee?: object;
+  constraints?: object[];
+  open?: object;
+  closed?: object;
+  nonce?: string;
+  key?: made.TestKey;
+  agent?: made.TestKey;
+  checkout?: object;
+}
+
+/** A chain of an open and a closed payment mandate with its checkout; each call closes a new payment. */
+export function paymentNow(wanted: Wanted = {}) {
+  const { amount = 1000, currency = 'USD', payee = made.MERCHANT, agent = made.agentKey, key = made.userKey } = wanted;
+  const iat = Math.floor(Date.now() / 1000);
+  const times = { iat: iat - 60, exp: iat + 3600 };
+  const nonce = wanted.nonce ?? `n-${Math.random()}`;
+  const checkout = { ...made.CHECKOUT, currency, nonce, ...wanted.checkout };
+  const checkoutJwt = made.signJwt({ typ: 'JWT', kid: 'merchant-1' }, checkout, made.merchantKey);
+  const openCheckout = made.root({ ...made.openCheckout, ...made.cnf(agent), ...times }, key);
+  const checkoutToken = made.delegate(
+    openCheckout,
+    { ...made.closedCheckout, checkout_jwt: checkoutJwt, checkout_hash: made.hash(checkoutJwt) },
+    agent,
+    { claims: { iat } },
+  );
+  const open = {
+    ...made.openPayment,
+    constraints: [
+      ...(wanted.constraints ?? [
+        { type: 'payment.amount_range', currency, max: 20_000 },
+        { type: 'payment.allowed_payees', allowed: [payee] },
+      ]),
+      { type: 'payment.reference', conditional_transaction_id: made.hash(openCheckout) },
+    ],
+    ...made.cnf(agent),
+    ...times,
+    ...wanted.open,
+  };
+  const root = made.root(open, key);
+  /** One more payment under the same open mandate. */
+  const close = (more: object = {}, claims: object = {}) =>
+    made.delegate(
+      root,
+      {
+        ...made.closedPayment,
+        transaction_id: made.hash(checkoutJwt),
+        payee,
+        payment_amount: { amount, currency },
+        ...wanted.closed,
+        ...more,
+      },
+      agent,
+      { claims: { iat, nonce: `${nonce}-${Math.random()}`, ...claims } },
+    );
+  return {
+    root,
+    close,
+    token: close(),
+    mandate: (token: string) => ({ token, checkout_mandate: checkoutToken, checkout_jwt: checkoutJwt }),
+    verification: { keys: [key.jwk], merchant_keys: [made.merchantKey.jwk], checkout_jwt: checkoutJwt },
+  };
+}
