@@ -17,7 +17,7 @@ export const DEFAULT_BANDS: Readonly<RiskBands> = { elevated: 40, high: 60 };
 /** What an organization sets otherwise than the table has it. A signal without grades is never raised. */
 export interface RiskConfig {
   bands?: RiskBands;
-  signals?: Record<string, Grade[]>;
+  signals?: Partial<Record<string, Grade[]>>;
 }
 
 /** A configuration in force; version 0 is the table as it is. */
@@ -53,7 +53,7 @@ export interface ConfigProblem {
 export function riskConfigProblems({ bands, signals = {} }: RiskConfig): ConfigProblem[] {
   return [
     ...(bands && !bandsHold(bands) ? [{ path: ['bands'], message: 'must satisfy 0 < elevated ≤ high ≤ 100' }] : []),
-    ...Object.entries(signals).flatMap(([type, grades]) => {
+    ...Object.entries(signals).flatMap(([type, grades = []]) => {
       const spec = RISK_TABLE.find((row) => row.type === type);
       const problems = spec ? gradeProblems(spec, grades) : [{ path: [], message: unknownSignal(type) }];
       return problems.map(({ path, message }) => ({ path: ['signals', type, ...path], message }));
