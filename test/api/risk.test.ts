@@ -99,7 +99,7 @@ describe('the configuration of the risk model', () => {
   it('gets gapless versions when many change it at once', async () => {
     const { body: before } = await t.api('GET', '/v1/risk/config');
     const all = await Promise.all(Array.from({ length: 6 }, () => t.api('PUT', '/v1/risk/config', {})));
-    const versions = all.map(({ body }) => (body.version as number) - (before.version as number)).sort();
+    const versions = all.map(({ body }) => (body.version as number) - (before.version as number)).sort((a, b) => a - b);
     expect(versions).toEqual([1, 2, 3, 4, 5, 6]);
   });
 });

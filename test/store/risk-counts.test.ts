@@ -56,7 +56,7 @@ interface Happening {
   agoMs: number;
   decision: Decision;
   /** What it became later. */
-  then?: Decision;
+  later?: Decision;
   amountMinor: number;
   merchant: string;
   currency: string;
@@ -66,13 +66,13 @@ interface Happening {
 const STAGES = { approved: 'approved', challenge: 'challenged', review: 'in_review', deny: 'denied' };
 
 async function make(agentId: string, happening: Happening): Promise<string> {
-  const { agoMs, decision, then, amountMinor, merchant: merchantRef, currency, payment } = happening;
+  const { agoMs, decision, later, amountMinor, merchant: merchantRef, currency, payment } = happening;
   const at = new Date(NOW - agoMs);
   const intent = { action: 'payment.authorize', amountMinor, currency, merchantRef, channel: 'chatpay' };
   const fact = { tenant: w.tenant, at, type: 't', actor: 'a', subject: 's', body: {}, events: [] };
   const id = await approve(w, { agentId, at, fact, intent, decision, stage: STAGES[decision] });
-  if (then) {
-    await w.pool.query('UPDATE executions SET decision = $2, stage = $3 WHERE id = $1', [id, then, STAGES[then]]);
+  if (later) {
+    await w.pool.query('UPDATE executions SET decision = $2, stage = $3 WHERE id = $1', [id, later, STAGES[later]]);
   }
   if (payment) {
     await w.pool.query(
@@ -157,7 +157,7 @@ const someHappening: fc.Arbitrary<Happening> = fc
   .chain((made) =>
     fc
       .record({
-        then:
+        later:
           made.decision === 'challenge' || made.decision === 'review'
             ? fc.constantFrom<Decision | undefined>('approved', 'deny', undefined)
             : fc.constant(undefined),
@@ -166,7 +166,7 @@ const someHappening: fc.Arbitrary<Happening> = fc
             ? fc.constantFrom<Happening['payment']>('paid', 'failed', 'refunded', 'disputed', 'open', undefined)
             : fc.constant(undefined),
       })
-      .map((later) => ({ ...made, ...later })),
+      .map((more) => ({ ...made, ...more })),
   );
 
 describe('the counters', () => {
