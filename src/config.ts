@@ -63,6 +63,12 @@ export const Settings = z.object({
   /** Time that two "not found" answers of a processor must lie apart before absence is believed. */
   PROCESSOR_VISIBILITY_LAG_MS: z.coerce.number().int().positive().default(2_000),
   PROCESSOR_TIMEOUT_MS: z.coerce.number().int().positive().default(8_000),
+  /** CSV of payees that are not to be paid (docs/risk.md); read again when it changes. Unset = no list. */
+  PAYEE_LIST_FILE: z.string().optional(),
+  /** Outside service that is asked about every payee. Unset = none is. */
+  PAYEE_SCREENING_URL: z.url({ protocol: /^https?$/ }).optional(),
+  PAYEE_SCREENING_TOKEN: z.string().optional(),
+  PAYEE_SCREENING_TIMEOUT_MS: z.coerce.number().int().min(1).max(4_000).default(800),
   /** Bounded wait of an HTTP request for its committed answer. */
   ANSWER_WAIT_MS: z.coerce.number().int().positive().default(10_000),
   /** How long an audit entry waits, at most and when nothing is behind, until a signed checkpoint covers it. */

@@ -14,6 +14,7 @@ import { AesPayloadCodec } from '../src/api/codec/payload-codec.ts';
 import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
 import { ConfigError, type Config } from '../src/config.ts';
+import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
 import { Listener } from '../src/store/listener.ts';
 import { createPool } from '../src/store/pool.ts';
@@ -26,6 +27,7 @@ import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startForgottenDriver } from './forgotten.ts';
 import { signaller, startStopDriver } from './stops.ts';
+import { startTrustKeeper } from './trust.ts';
 import { createWorker } from './worker.ts';
 
 export interface RunningService {
@@ -51,6 +53,11 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   const sealer = createSealer(dataKey);
   const codec = config.PROKURA_PAYLOAD_KEY ? new AesPayloadCodec(config.PROKURA_PAYLOAD_KEY) : undefined;
   const dataConverter: DataConverter | undefined = codec && { payloadCodecs: [codec] };
+  const screening = createScreening(config, (news) =>
+    'error' in news
+      ? log.error({ err: news.error }, 'the list of payees is not usable; the one before stays in force')
+      : log.info(news, 'the list of payees was read'),
+  );
   const pool = createPool(config.DATABASE_URL, config.DATABASE_POOL_SIZE);
   const replies = new ReplyBus(randomUUID());
   const listener = new Listener();
@@ -69,6 +76,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     async stop() {
       await api?.stop();
       await worker?.stop();
+      screening?.close();
       await listener.close();
       await connection.close();
       await pool.end();
@@ -85,6 +93,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       sealer,
       replies,
       processors: createProcessors(),
+      screening,
       processorTimeoutMs: config.PROCESSOR_TIMEOUT_MS,
       publicUrl: config.publicUrl,
       signal: signaller(client.workflow),
@@ -109,11 +118,15 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       log,
       afterMs: 3 * config.PROCESSOR_TIMEOUT_MS,
     });
+    const trustPool = createPool(config.DATABASE_URL, 1, 'prokura trust');
+    const trust = startTrustKeeper({ pool: trustPool, log });
     return {
       async stop() {
         await dispatcher.stop();
         await stops.stop();
         await forgotten.stop();
+        await trust.stop();
+        await trustPool.end();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();
@@ -144,6 +157,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       log,
       lifecycle,
       tokens: createExecutionTokens(dataKey!),
+      screening,
       extraRouters: [
         approvalRouter({ pool, sealer, lifecycle }),
         ...(codec && (config.PROKURA_CODEC_ENDPOINT || config.PROKURA_ENV === 'development')

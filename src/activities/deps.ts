@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { DecisionContext } from '../domain/decision-context.ts';
 import type { ProcessorPort } from '../processors/port.ts';
 import type { Replies } from '../store/replies.ts';
+import type { PayeeScreening } from '../screening/port.ts';
 import type { Sealer } from '../trust/seal.ts';
 import type { Signer } from '../trust/signing.ts';
 
@@ -17,6 +18,8 @@ export interface ActivityDeps {
   replies: Replies;
   /** Adapters by kind. */
   processors: Record<string, ProcessorPort>;
+  /** Who screens payees; absent when nobody does. */
+  screening?: PayeeScreening;
   /** Bound for one exchange with a processor, milliseconds. */
   processorTimeoutMs: number;
   /** Where people and verifiers reach this installation. */

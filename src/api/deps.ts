@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
+import type { PayeeScreening } from '../screening/port.ts';
 import type { Sealer } from '../trust/seal.ts';
 import type { ExecutionTokens } from '../trust/execution-token.ts';
 import type { Signer } from '../trust/signing.ts';
@@ -17,6 +18,8 @@ export interface ApiDeps {
   log: Logger;
   lifecycle: LifecycleClient;
   tokens: ExecutionTokens;
+  /** Who screens payees; absent when nobody does. */
+  screening?: PayeeScreening;
   /** Metrics of other parts of the process to be shown at `/metrics`. */
   registry?: Registry;
   /** Routers that answer before the route table (codec endpoint for the Temporal UI). */

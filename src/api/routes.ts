@@ -10,6 +10,7 @@ import { memberRoutes } from './members/routes.ts';
 import { paymentRoutes } from './payments/routes.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { processorRoutes } from './processors/routes.ts';
+import { riskRoutes } from './risk/routes.ts';
 import type { AnyRoute } from './route.ts';
 import { createMetrics, type Metrics } from './system/metrics.ts';
 import { systemRoutes } from './system/routes.ts';
@@ -24,6 +25,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...identityRoutes(deps),
     ...agentRoutes(deps),
     ...policyRoutes(),
+    ...riskRoutes(),
     ...eventRoutes(deps),
     ...auditRoutes(deps),
     ...webhookRoutes(deps),

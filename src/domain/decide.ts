@@ -2,6 +2,7 @@ import { confidencesOf } from './decide/confidences.ts';
 import type { Confidences } from './decide/confidences.ts';
 import type { Explanation } from './policy.ts';
 import type { ScopeFailure } from './scope.ts';
+import { screeningFailures, screeningNeeds, type Screening } from './screening.ts';
 import type { Decision, Reason, Risk } from './types.ts';
 
 export type { Confidences } from './decide/confidences.ts';
@@ -20,6 +21,8 @@ export interface DecisionInput {
   review?: Reason[];
   /** Failed checks of the mandate; absent when there is none. */
   mandate?: Reason[];
+  /** What screening of the payee found. */
+  screening?: Screening;
   /** Of every rule of the policy, passed ones included. */
   explanations: Explanation[];
   risk: Risk;
@@ -68,21 +71,21 @@ function inOrder(reasons: Reason[]): Reason[] {
 }
 
 /** Frozen, who, what, may, risk: every failure denies. The published code leads; more specific ones follow it. */
-function failuresOf({ frozen = [], who, scopeFailures, mandate = [], explanations, risk }: DecisionInput): Reason[] {
+function failuresOf(input: DecisionInput): Reason[] {
+  const { frozen = [], who, scopeFailures, mandate = [], screening, explanations, risk } = input;
   const scope = scopeFailures.map<Reason>(({ message }) => ({ code: 'invalid_scope', category: 'identity', message }));
   return [
     ...frozen,
     ...led('invalid_scope', 'identity', 'The agent may not act for this principal', [...who, ...scope]),
     ...led('invalid_mandate', 'mandate', 'The mandate does not hold', mandate),
+    ...led('policy_denied', 'policy', 'The payee may not be paid', screeningFailures(screening)),
     ...explanations.filter((e) => effectOf(e) === 'deny').map((e) => policyReason('policy_denied', e)),
     ...(risk.level === 'high' ? [riskReason(risk)] : []),
   ];
 }
 
-function needsOf({ stepUp, review = [], explanations, risk }: DecisionInput): {
-  challenge: Reason[];
-  review: Reason[];
-} {
+function needsOf(input: DecisionInput): { challenge: Reason[]; review: Reason[] } {
+  const { stepUp, review = [], screening, explanations, risk } = input;
   const message = 'The delegation demands a step-up for this amount';
   return {
     challenge: [
@@ -93,6 +96,7 @@ function needsOf({ stepUp, review = [], explanations, risk }: DecisionInput): {
     review: [
       ...review,
       ...explanations.filter((e) => effectOf(e) === 'review').map((e) => policyReason('review_required', e)),
+      ...led('review_required', 'policy', 'An operator must look at the payee', screeningNeeds(screening)),
     ],
   };
 }

@@ -2,8 +2,12 @@ import type { ExposureCap } from './exposure.ts';
 import type { FreezeInForce } from './freeze.ts';
 import type { MandateUse } from './mandates/usage.ts';
 import type { HistoryAnswers, PolicyRules } from './policy.ts';
+import type { RiskConfigVersion, RiskFeatures } from './risk.ts';
+import type { Behaviour, RiskFacts } from './risk/facts.ts';
 import type { MidCandidate } from './routing.ts';
 import type { Clocks } from './scope/hours.ts';
+import type { Screening } from './screening.ts';
+import type { TrustState } from './trust-score.ts';
 import type { Scope } from './types.ts';
 
 /** A delegation as the decision sees it. Times are milliseconds. */
@@ -35,7 +39,7 @@ export interface DecisionContext {
   nowMs: number;
   /** `nowMs` as local time in every zone that a delegation names. */
   clocks: Clocks;
-  agent: { id: string; status: string; createdAtMs: number } | null;
+  agent: { id: string; status: string; createdAtMs: number; trust?: TrustState | null } | null;
   /** A registered principal, or the organization itself. */
   principal: { id: string; kind: 'principal' | 'organization'; status: string; canStepUp: boolean } | null;
   /** Delegations of this pair (or the one asked for) and all their ancestors. */
@@ -52,13 +56,16 @@ export interface DecisionContext {
   mids: MidCandidate[];
   /** Actions in the window of the policy's velocity rule, without this one. */
   velocityCount: number;
-  executionsLastHour: number;
-  declinesLastHour: number;
-  /** Amounts in this currency that were approved for this agent, newest first, at most 50. */
-  recentAmountsMinor: number[];
-  merchantSeen: boolean;
   /** What was done before under the mandates of the chain that was presented, by their keys. */
   mandateUses?: Record<string, MandateUse> | null;
+  /** What the counters say of the past. */
+  features: RiskFeatures;
+  /** The organization's own configuration of the risk model. */
+  riskConfig?: RiskConfigVersion | null;
+  certificate?: RiskFacts['certificate'];
+  behaviour?: Behaviour;
+  /** What screening of the payee found; absent where nobody screens. */
+  screening?: Screening;
   /** Of agent and principal, as far as they have caps. */
   exposureCaps: ExposureCap[];
 }

@@ -13,6 +13,7 @@ import { evaluateRules, type Explanation, type PolicyTools } from './policy.ts';
 import { scoreRisk } from './risk.ts';
 import { mandateReasons, type MandateEvidence } from './mandates/evidence.ts';
 import { planRoute, type RoutePlan } from './routing.ts';
+import { trustAt } from './trust-score.ts';
 import type { Intent, IntentContext, Reason, Risk } from './types.ts';
 
 /** An intent with the circumstances it is judged in. */
@@ -69,6 +70,7 @@ export function judge(
     stepUp: authority.stepUp,
     review: standing === 'nobody' ? [UNREGISTERED] : [],
     mandate: question.mandate && mandateReasons(question.mandate, context),
+    screening: context.screening,
     explanations,
     risk,
     challengePossible: context.principal?.canStepUp ?? false,
@@ -86,16 +88,24 @@ export function judge(
 
 /** Step 4 alone: the score of an intent in its circumstances. */
 export function assess({ intent, context: said }: Question, context: DecisionContext): Risk {
-  return scoreRisk({
+  const { agent, nowMs, features, certificate, behaviour, screening } = context;
+  // What is new is a sign only where something else was before: of a new agent everything is new.
+  const known = (seen: boolean | null) => (features.anySeen && seen !== null ? seen : undefined);
+  const facts = {
+    ...features,
     intent,
     context: said,
-    agentKnown: context.agent !== null,
-    agentAgeMs: context.agent ? context.nowMs - context.agent.createdAtMs : undefined,
-    executionsLastHour: context.executionsLastHour,
-    recentAmountsMinor: context.recentAmountsMinor,
-    merchantSeen: context.merchantSeen,
-    declinesLastHour: context.declinesLastHour,
-  });
+    agentKnown: agent !== null,
+    agentAgeMs: agent ? nowMs - agent.createdAtMs : undefined,
+    agentTrust: agent ? trustAt(agent.trust ?? undefined, nowMs) : undefined,
+    deviceSeen: known(features.deviceSeen),
+    channelSeen: known(features.channelSeen),
+    countrySeen: known(features.countrySeen),
+    certificate,
+    behaviour,
+    screening,
+  };
+  return scoreRisk(facts, context.riskConfig ?? undefined);
 }
 
 /** Step 3 alone. Without an active policy nothing is forbidden by policy: scope and risk still are. */
@@ -112,9 +122,11 @@ export function explain(
     nowMs,
     country: said.country ?? intent.country,
     velocityCount: context.velocityCount,
-    agent: agent ? { id: agent.id, ageMs: nowMs - agent.createdAtMs } : undefined,
+    agent: agent
+      ? { id: agent.id, ageMs: nowMs - agent.createdAtMs, trust: trustAt(agent.trust ?? undefined, nowMs) }
+      : undefined,
     principal: principal ? { id: principal.id, kind: principal.kind } : undefined,
-    merchantSeen: context.merchantSeen,
+    merchantSeen: context.features.merchantSeen,
     history: context.history,
   };
   return evaluateRules(policy.rules, facts, tools, policy.version === 0 ? undefined : policy.id);

@@ -30,6 +30,8 @@ export interface IntentContext {
   device_id?: string;
   risk_signals?: string[];
   country?: string;
+  /** Who is paid, for screening. */
+  payee?: { name?: string; account?: string; domain?: string };
   [member: string]: unknown;
 }
 
@@ -54,11 +56,15 @@ export interface RiskSignal {
 
 export type RiskLevel = 'normal' | 'elevated' | 'high';
 
+/** What was measured for a score, by the type of the signal: kept with a decision, so that it can be scored again. */
+export type RiskMeasures = Record<string, number>;
+
 export interface Risk {
   score: number;
   level: RiskLevel;
   signals: RiskSignal[];
   modelVersion: string;
+  measures?: RiskMeasures;
 }
 
 /** Scope of a delegation, in minor units (the API converts from and to major units). */

@@ -36,6 +36,9 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   },
   'agent.id': text('`agt_…`', ({ agent }) => agent && toTypeId('agt', agent.id)),
   'agent.age_seconds': whole('since the agent was registered', ({ agent }) => agent && Math.floor(agent.ageMs / 1_000)),
+  'agent.trust': whole("the agent's trust score, 0 to 100; who is new has 50", ({ agent }) =>
+    agent?.trust === undefined ? undefined : Math.floor(agent.trust),
+  ),
   'principal.id': text('`prn_…`, or `org_…` for the organization itself', ({ principal }) =>
     principal ? toTypeId(principal.kind === 'organization' ? 'org' : 'prn', principal.id) : undefined,
   ),

@@ -1,4 +1,6 @@
+import type { TrustState } from '../domain/trust-score.ts';
 import type { Tenant } from '../domain/types.ts';
+import { TRUST_STATE } from './agent-trust.ts';
 import type { Db } from './pool.ts';
 
 export type AgentStatus = 'pending' | 'active' | 'suspended' | 'retired';
@@ -20,11 +22,14 @@ export interface AgentRow {
   metadata: Record<string, unknown> | null;
   createdAt: Date;
   updatedAt: Date;
+  /** Null while nothing came of anything that it asked for. */
+  trust: TrustState | null;
 }
 
 const COLUMNS = `a.id, a.org_id AS "orgId", a.principal_id AS "principalId", a.name, a.model, a.model_hash AS "modelHash",
   a.version, a.description, a.did, a.spiffe_id AS "spiffeId", a.status, a.revocation_reason AS "revocationReason",
-  a.financial_scope AS "financialScope", a.metadata, a.created_at AS "createdAt", a.updated_at AS "updatedAt"`;
+  a.financial_scope AS "financialScope", a.metadata, a.created_at AS "createdAt", a.updated_at AS "updatedAt",
+  (${TRUST_STATE} WHERE t.agent_id = a.id) AS trust`;
 
 export interface NewAgent {
   id: string;

@@ -40,7 +40,8 @@ SELECT jsonb_strip_nulls(jsonb_build_object(
   'intent', e.intent,
   'context', e.context,
   'agent', jsonb_build_object('id', e.agent_id, 'ageMs',
-                              GREATEST(0, floor(extract(epoch FROM e.at - a.created_at) * 1000))),
+                              GREATEST(0, floor(extract(epoch FROM e.at - a.created_at) * 1000)),
+                              'trust', e.risk->'measures'->'agent_trust'),
   'principal', jsonb_build_object('id', e.principal_id, 'kind',
                                   CASE WHEN e.principal_id = e.org_id THEN 'organization' ELSE 'principal' END),
   -- The answer to authorize says what was decided first; the row says what stands now.

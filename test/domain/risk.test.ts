@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { scoreRisk } from '../../src/domain/risk.ts';
-import type { RiskFacts } from '../../src/domain/risk.ts';
+import type { RiskConfig, RiskFacts } from '../../src/domain/risk.ts';
 import { anIntent } from './arbitraries.ts';
 
 const HOUR = 3_600_000;
@@ -25,6 +25,7 @@ const routine: RiskFacts = {
   merchantSeen: true,
   deviceSeen: true,
 };
+const under = (config: RiskConfig) => ({ version: 1, config });
 const typesOf = (facts: RiskFacts): string[] => scoreRisk(facts).signals.map((signal) => signal.type);
 
 describe('scoreRisk', () => {
@@ -81,17 +82,20 @@ describe('scoreRisk', () => {
 
   it('lets the worst signal dominate, however the bands are set', () => {
     const untrusted = { ...routine, context: { device_trust: 'untrusted' } };
-    expect(scoreRisk(untrusted, { elevated: 90, high: 95 })).toMatchObject({ score: 40, level: 'elevated' });
-    expect(scoreRisk(firstPurchase, { elevated: 90, high: 95 }).level).toBe('normal');
+    expect(scoreRisk(untrusted, under({ bands: { elevated: 90, high: 95 } }))).toMatchObject({
+      score: 40,
+      level: 'elevated',
+    });
+    expect(scoreRisk(firstPurchase, under({ bands: { elevated: 90, high: 95 } })).level).toBe('normal');
   });
 
   it('reads the bands at their edges', () => {
     const { score } = scoreRisk(firstPurchase);
-    expect(scoreRisk(firstPurchase, { elevated: score, high: 100 }).level).toBe('elevated');
-    expect(scoreRisk(firstPurchase, { elevated: score + 1, high: 100 }).level).toBe('normal');
-    expect(scoreRisk(firstPurchase, { elevated: 1, high: score }).level).toBe('high');
-    expect(() => scoreRisk(firstPurchase, { elevated: 60, high: 40 })).toThrow(RangeError);
-    expect(() => scoreRisk(firstPurchase, { elevated: Number.NaN, high: 40 })).toThrow(RangeError);
+    expect(scoreRisk(firstPurchase, under({ bands: { elevated: score, high: 100 } })).level).toBe('elevated');
+    expect(scoreRisk(firstPurchase, under({ bands: { elevated: score + 1, high: 100 } })).level).toBe('normal');
+    expect(scoreRisk(firstPurchase, under({ bands: { elevated: 1, high: score } })).level).toBe('high');
+    expect(() => scoreRisk(firstPurchase, under({ bands: { elevated: 60, high: 40 } }))).toThrow(RangeError);
+    expect(() => scoreRisk(firstPurchase, under({ bands: { elevated: Number.NaN, high: 40 } }))).toThrow(RangeError);
   });
 
   it('survives signals that are no list of words', () => {

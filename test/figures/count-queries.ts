@@ -12,6 +12,7 @@ export interface RoundTrip {
 const BACKGROUND = new Set([
   'take-due-deliveries',
   'find-undriven-stops',
+  'find-forgotten-operations',
   'keep-credential-uses',
   'exchange-rates',
   'forget-rates',

@@ -173,7 +173,15 @@ function keep(operation: Operation, value: unknown, ids: Map<string, string>, me
 }
 
 /** Written by background work of the organization's own things, by whoever asks, or as an offer to the organization. */
-const BACKGROUND = ['credential_uses', 'deliveries', 'oauth_client_organizations', 'audit_tiles', 'audit_checkpoints'];
+const BACKGROUND = [
+  'credential_uses',
+  'deliveries',
+  'oauth_client_organizations',
+  'audit_tiles',
+  'audit_checkpoints',
+  'trust_outcomes',
+  'agent_trust',
+];
 
 async function footprintOf({ database: { pool } }: Journey, orgId: string): Promise<unknown> {
   const { rows: tables } = await pool.query<{ name: string }>(

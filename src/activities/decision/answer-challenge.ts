@@ -8,7 +8,15 @@ import { verifyTotp } from '../../store/totp.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
-import { gatherAgain, judgeWithProof, keepRequest, denial, storeVerdict, type Rejudged } from './rejudge.ts';
+import {
+  gatherAgain,
+  judgeWithProof,
+  keepRequest,
+  denial,
+  screenAgain,
+  storeVerdict,
+  type Rejudged,
+} from './rejudge.ts';
 import { standing } from './standing.ts';
 import { refusal, unlessKeyTaken } from './unless-key-taken.ts';
 
@@ -25,6 +33,7 @@ export async function answerChallenge(
   response: ChallengeResponse,
 ): Promise<DecidedExecution> {
   const { request } = response;
+  const screening = await screenAgain(deps, ref);
   const { outcome, answer } = await unlessKeyTaken(deps, ref, request, async (db) => {
     const row = await holdExecution(db, ref.tenant, ref.executionId);
     if (!row) throw new Error(`execution ${ref.executionId} is missing`);
@@ -37,7 +46,7 @@ export async function answerChallenge(
     }
     const about: Rejudged = { ref, row, actor: request.actor, challengeStatus: 'passed' };
     if (await proves(deps, db, ref, row.principal_id, response, now)) {
-      const context = await gatherAgain(db, about, now);
+      const context = { ...(await gatherAgain(db, about, now)), screening };
       const stored = await storeVerdict(deps, db, about, judgeWithProof(row, context, 'challenge'), { context });
       const committed = { fingerprint: request.fingerprint, status: 200, body: stored.answer };
       await keepRequest(db, ref, request, committed);

@@ -3,7 +3,15 @@ import type { Reason } from '../../domain/types.ts';
 import { holdExecution } from '../../store/executions/redecide.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
-import { denial, gatherAgain, judgeWithProof, keepRequest, storeVerdict, type Rejudged } from './rejudge.ts';
+import {
+  denial,
+  gatherAgain,
+  judgeWithProof,
+  keepRequest,
+  screenAgain,
+  storeVerdict,
+  type Rejudged,
+} from './rejudge.ts';
 import { standing } from './standing.ts';
 import { refusal, unlessKeyTaken } from './unless-key-taken.ts';
 
@@ -15,6 +23,7 @@ export async function answerReview(
   ref: ExecutionRef,
   { request, verdict, note }: ReviewVerdict,
 ): Promise<DecidedExecution> {
+  const screening = await screenAgain(deps, ref);
   const { outcome, answer } = await unlessKeyTaken(deps, ref, request, async (db) => {
     const row = await holdExecution(db, ref.tenant, ref.executionId);
     if (!row) throw new Error(`execution ${ref.executionId} is missing`);
@@ -23,7 +32,7 @@ export async function answerReview(
       return { outcome: standing(row, deps.now()), answer: closed };
     }
     const about: Rejudged = { ref, row, actor: request.actor, challengeStatus: row.challenge_status };
-    const context = await gatherAgain(db, about, deps.now());
+    const context = { ...(await gatherAgain(db, about, deps.now())), screening };
     const judgement = verdict === 'deny' ? denial(row, DENIED_BY_OPERATOR) : judgeWithProof(row, context, 'review');
     const stored = await storeVerdict(deps, db, about, judgement, { context, body: { verdict, note } });
     const committed = { fingerprint: request.fingerprint, status: 200, body: stored.answer };

@@ -1,6 +1,8 @@
 import { usedKeys } from '../../domain/mandates/evidence.ts';
 import type { AuthorizeInput } from '../../domain/messages.ts';
 import { assess } from '../../domain/pipeline.ts';
+import { circumstancesOf } from '../../domain/circumstances.ts';
+import { payeeOf } from '../../domain/screening.ts';
 import { gatherContext, type Gathered } from '../../store/executions/gather.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { Assessment, DecidedExecution } from '../types.ts';
@@ -18,7 +20,8 @@ export async function assessRisk(deps: ActivityDeps, input: AuthorizeInput): Pro
 }
 
 export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Promise<Gathered> {
-  return gatherContext(deps.pool, {
+  const screened = deps.screening?.screen(payeeOf(input.intent, input.context));
+  const gathered = await gatherContext(deps.pool, {
     tenant: input.tenant,
     agentId: input.agentId,
     principalId: input.principalId,
@@ -29,7 +32,9 @@ export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Prom
     key: input.request.key,
     sessionId: input.context.session_id,
     mandateKeys: input.mandate && usedKeys(input.mandate),
+    circumstances: circumstancesOf(input),
   });
+  return { ...gathered, screening: await screened };
 }
 
 /** A decision that stands already: its wait goes on from when it was made, not from now. */

@@ -4,11 +4,13 @@ import { besidesItself } from '../../domain/exposure.ts';
 import type { Judgement } from '../../domain/pipeline.ts';
 import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { Reason } from '../../domain/types.ts';
+import { circumstancesOf } from '../../domain/circumstances.ts';
+import { payeeOf, type Screening } from '../../domain/screening.ts';
 import { judge } from '../../policy-language/pipeline.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { policyStillHolds } from '../../store/executions/policy-holds.ts';
 import { redecide, type NewVerdict } from '../../store/executions/redecide.ts';
-import type { ExecutionRow } from '../../store/executions/read.ts';
+import { findExecution, type ExecutionRow } from '../../store/executions/read.ts';
 import { recordFact } from '../../store/facts.ts';
 import type { Db } from '../../store/pool.ts';
 import { newId } from '../../trust/new-id.ts';
@@ -42,7 +44,18 @@ export async function gatherAgain(
     now,
     sessionId: row.context.session_id,
     exceptExecution: row.id,
+    circumstances: circumstancesOf(row),
   });
+}
+
+/**
+ * Screens the payee again, for a second look. Before the transaction, and not in it: an outside service must not hold up
+ * whoever waits for its locks, a freeze above all.
+ */
+export async function screenAgain(deps: ActivityDeps, ref: ExecutionRef): Promise<Screening | undefined> {
+  if (!deps.screening) return undefined;
+  const row = await findExecution(deps.pool, ref.tenant, ref.executionId);
+  return row && deps.screening.screen(payeeOf(row.intent, row.context));
 }
 
 /**

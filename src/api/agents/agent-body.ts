@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TRUST_TIERS, trustAt } from '../../domain/trust-score.ts';
 import type { AgentRow } from '../../store/agents.ts';
 import { DidRefused, jwkOfDid, parseDid, webAddressOf } from '../../trust/did.ts';
 import { parseSpiffeId } from '../../trust/spiffe.ts';
@@ -91,6 +92,9 @@ export const Agent = z
     did: z.string().nullable(),
     spiffe_id: z.string().nullable(),
     revocation_reason: z.string().nullable(),
+    trust: z
+      .object({ score: z.number(), tier: z.enum(TRUST_TIERS), updated_at: timeOut.nullable() })
+      .meta({ description: 'What became of what it asked for: 0 to 100 (docs/risk.md)' }),
   })
   .meta({ id: 'Agent' });
 
@@ -114,5 +118,10 @@ export function printAgent(row: AgentRow) {
     did: row.did,
     spiffe_id: row.spiffeId,
     revocation_reason: row.revocationReason,
+    trust: {
+      score: trustAt(row.trust ?? undefined, Date.now()),
+      tier: row.trust?.tier ?? 'new',
+      updated_at: row.trust ? new Date(row.trust.atMs).toISOString() : null,
+    },
   };
 }

@@ -1,8 +1,10 @@
 import type { z } from 'zod';
 import { toTypeId } from '../../domain/ids.ts';
+import { circumstancesOf } from '../../domain/circumstances.ts';
 import { assess, type Question } from '../../domain/pipeline.ts';
+import { payeeOf } from '../../domain/screening.ts';
 import type { PolicyRules } from '../../domain/policy.ts';
-import type { Tenant } from '../../domain/types.ts';
+import type { Risk, Tenant } from '../../domain/types.ts';
 import { historyFactsOf } from '../../policy-language/draft.ts';
 import { explain, judge } from '../../policy-language/pipeline.ts';
 import { gatherContext, type GatherQuestion } from '../../store/executions/gather.ts';
@@ -27,7 +29,7 @@ const SimulateBody = EvaluateRiskBody.extend({ policy_ref: idOf('pol').optional(
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** Judgements that move nothing: the same pipeline over the same facts, without a commit and without Temporal. */
-export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
+export function assessmentRoutes({ pool, screening }: ApiDeps): AnyRoute[] {
   return [
     route({
       method: 'post',
@@ -46,7 +48,7 @@ export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
       responses: { 200: RiskOutput },
       handler: async ({ tenant, body, actor }) => {
         const question = questionOf(body);
-        const risk = assess(question, await gather(pool, tenant, body, question));
+        const risk = assess(question, await gather(pool, tenant, body, question, { screening }));
         await recordFact(pool, {
           tenant,
           at: new Date(),
@@ -56,8 +58,7 @@ export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
           body: { intent: { ...question.intent }, score: risk.score, level: risk.level },
           events: [],
         });
-        const { modelVersion, ...rest } = risk;
-        return { status: 200, body: { ...rest, model_version: modelVersion } };
+        return { status: 200, body: printRisk(risk) };
       },
     }),
     route({
@@ -80,19 +81,18 @@ export function assessmentRoutes({ pool }: ApiDeps): AnyRoute[] {
         if (body.policy_ref) found(await findPolicy(db, tenant, body.policy_ref), 'policy', 'policy_ref');
         const rules = body.rules as PolicyRules | undefined;
         const inline = rules && { rules, history: historyFactsOf(rules) };
-        const context = await gather(db, tenant, body, question, { policyId: body.policy_ref, inline });
+        const context = await gather(db, tenant, body, question, { policyId: body.policy_ref, inline, screening });
         const policy = rules ? null : context.policy;
         // Without an agent and a principal only policy and risk can be asked.
         const whole = body.agent_id !== undefined && body.principal_id !== undefined;
         const judgement = judge(question, context);
-        const { modelVersion, ...risk } = judgement.risk;
         return {
           status: 200,
           body: {
             decision: whole ? judgement.decision : withoutIdentity(question, context),
             policy_ref: policy ? toTypeId('pol', policy.id) : undefined,
             explanation: explain(question, context),
-            risk: { ...risk, model_version: modelVersion },
+            risk: printRisk(judgement.risk),
           },
         };
       },
@@ -113,9 +113,11 @@ async function gather(
   db: Db,
   tenant: Tenant,
   body: z.output<typeof EvaluateRiskBody>,
-  { intent }: Question,
-  by: Pick<GatherQuestion, 'policyId' | 'inline'> = {},
+  { intent, context: said }: Question,
+  by: Pick<GatherQuestion, 'policyId' | 'inline'> & Pick<ApiDeps, 'screening'>,
 ) {
+  const { screening, ...policy } = by;
+  const screened = screening?.screen(payeeOf(intent, said));
   const context = await gatherContext(db, {
     tenant,
     agentId: body.agent_id ?? null,
@@ -124,10 +126,15 @@ async function gather(
     currency: intent.currency,
     now: new Date(),
     sessionId: body.context?.session_id,
-    ...by,
+    circumstances: circumstancesOf({ intent, context: said }),
+    ...policy,
   });
   found(body.agent_id && !context.agent ? undefined : context, 'agent', 'agent_id');
-  return context;
+  return { ...context, screening: await screened };
+}
+
+function printRisk({ score, level, signals, modelVersion }: Risk) {
+  return { score, level, signals, model_version: modelVersion };
 }
 
 /** The decision that policy and risk alone lead to, for an intent of nobody in particular. */

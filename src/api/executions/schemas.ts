@@ -36,6 +36,14 @@ export const ContextBody = z
     device_id: z.string().max(255).optional(),
     risk_signals: z.array(z.string().max(64)).max(50).optional(),
     country: countryCode.optional(),
+    payee: z
+      .strictObject({
+        name: z.string().max(255).optional(),
+        account: z.string().max(255).optional(),
+        domain: z.string().max(255).optional(),
+      })
+      .optional()
+      .meta({ description: 'Who is paid, as far as it is known: screened together with `merchant_ref`' }),
   })
   .meta({ id: 'IntentContext' });
 

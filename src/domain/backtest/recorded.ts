@@ -25,7 +25,8 @@ export interface RecordedDecision {
   atMs: number;
   intent: Intent;
   context: IntentContext;
-  agent: { id: string; ageMs: number };
+  /** `trust` as it was then, when it was kept. */
+  agent: { id: string; ageMs: number; trust?: number };
   principal: { id: string; kind: 'principal' | 'organization' };
   decision: Decision;
   reasons: Reason[];

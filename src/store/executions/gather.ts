@@ -1,8 +1,10 @@
+import type { Circumstances } from '../../domain/circumstances.ts';
 import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { HistoryFact, PolicyRules } from '../../domain/policy.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { zonesOf } from '../../domain/scope/hours.ts';
 import type { Db } from '../pool.ts';
+import { TRUST_STATE } from '../agent-trust.ts';
 import { clocksAt } from './clocks.ts';
 
 export interface GatherQuestion {
@@ -22,6 +24,8 @@ export interface GatherQuestion {
   inline?: { rules: PolicyRules; history: HistoryFact[] };
   /** The caller's session, for what a policy asks of it. */
   sessionId?: string;
+  /** What the intent and its circumstances name, for what is new about them. */
+  circumstances?: Circumstances;
   /** The execution that is decided again: it does not count against itself. */
   exceptExecution?: string;
   /** Names of the signed mandates that were presented. */
@@ -47,7 +51,7 @@ export interface Gathered extends DecisionContext {
  * its own decisions slow: a velocity rule needs to know "at least its limit", not how far beyond.
  */
 export async function gatherContext(db: Db, question: GatherQuestion): Promise<Gathered> {
-  const { tenant, now } = question;
+  const { tenant, now, circumstances = {} } = question;
   const { rows } = await db.query<{ gathered: Omit<Gathered, 'nowMs' | 'clocks'> }>({
     name: 'gather-context',
     text: SQL,
@@ -65,6 +69,9 @@ export async function gatherContext(db: Db, question: GatherQuestion): Promise<G
       question.inline ? JSON.stringify(question.inline) : null,
       question.sessionId ?? null,
       question.exceptExecution ?? null,
+      circumstances.deviceId ?? null,
+      circumstances.channel ?? null,
+      circumstances.country ?? null,
       question.mandateKeys ?? [],
     ],
   });
@@ -101,7 +108,8 @@ SELECT jsonb_build_object(
              WHERE k.org_id = $1 AND k.mode = $2 AND k.key = $9),
   'claimed', EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.org_id = $1 AND k.mode = $2 AND k.key = $9),
   'agent', (SELECT jsonb_build_object('id', a.id, 'status', a.status,
-                                      'createdAtMs', floor(extract(epoch FROM a.created_at) * 1000))
+                                      'createdAtMs', floor(extract(epoch FROM a.created_at) * 1000),
+                                      'trust', (${TRUST_STATE} WHERE t.agent_id = a.id))
               FROM agents a WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3),
   'principal', CASE WHEN $4 = $1
     THEN (SELECT jsonb_build_object('id', o.id, 'kind', 'organization', 'status', o.status, 'canStepUp', false)
@@ -137,20 +145,13 @@ SELECT jsonb_build_object(
   'velocityCount', COALESCE((SELECT velocity_count(rules->'velocity', $1, $2, $3, $4, $6, $8, $13) FROM policy), 0),
   'observedVelocityCount',
     COALESCE((SELECT velocity_count(rules->'velocity', $1, $2, $3, $4, $6, $8, $13) FROM observed), 0),
-  'executionsLastHour', (SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2
-      AND e.agent_id = $3 AND e.created_at > $8 - interval '1 hour' LIMIT 200) x),
-  'declinesLastHour', (SELECT count(*) FROM (SELECT e.decision FROM executions e WHERE e.org_id = $1 AND e.mode = $2
-      AND e.agent_id = $3 AND e.created_at > $8 - interval '1 hour' ORDER BY e.created_at DESC LIMIT 50) x
-      WHERE x.decision = 'deny'),
-  'recentAmountsMinor', COALESCE((SELECT jsonb_agg(x.amount_minor) FROM (SELECT e.amount_minor FROM (
-      SELECT amount_minor, currency, decision FROM executions WHERE org_id = $1 AND mode = $2 AND agent_id = $3
-       ORDER BY created_at DESC LIMIT 100) e WHERE e.currency = $7 AND e.decision = 'approved' LIMIT 50) x), '[]'),
-  'merchantSeen', EXISTS (SELECT 1 FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND e.agent_id = $3
-      AND e.merchant_ref = $6 AND e.decision = 'approved'),
+  'features', risk_features($1, $2, $3, $4, $6, $7, $14, $15, $16, $8, $13),
+  'riskConfig', (SELECT jsonb_build_object('version', r.version, 'config', r.config) FROM risk_configs r
+                  WHERE r.org_id = $1 AND r.mode = $2 ORDER BY r.version DESC LIMIT 1),
   'mandateUses', (SELECT jsonb_object_agg(u.mandate_key, jsonb_build_object('spentMinor', u.spent_minor,
       'occurrences', u.occurrences, 'lastAt', extract(epoch FROM u.last_at), 'assessmentId', u.assessment_id,
       'executionId', u.execution_id))
-      FROM mandate_uses u WHERE u.org_id = $1 AND u.mode = $2 AND u.mandate_key = ANY ($14::text[])),
+      FROM mandate_uses u WHERE u.org_id = $1 AND u.mode = $2 AND u.mandate_key = ANY ($17::text[])),
   'exposureCaps', COALESCE((SELECT jsonb_agg(jsonb_build_object('party', x.party, 'capMinor', x.cap_minor,
       'openMinor', CASE WHEN x.cap_minor IS NULL THEN 0 ELSE open_exposure($1, $2, x.party, x.party_id, $7) END))
       FROM (SELECT c.party, c.party_id, max(c.cap_minor) FILTER (WHERE c.currency = $7) AS cap_minor
