@@ -18,6 +18,7 @@ afterEach(() => w.database.drop());
 
 const subject = () => ({ tenant: w.tenant, agentId: w.agentId });
 const trust = () => findTrust(w.pool, subject());
+const keep = () => keepTrust(w.pool, w.tenant, [w.agentId], new Date());
 
 async function note(kind: string, times: number, at = new Date()): Promise<void> {
   await w.pool.query('SELECT note_outcome($1, $2, $3, $4, $5, $6) FROM generate_series(1, $7)', [
@@ -33,8 +34,8 @@ async function note(kind: string, times: number, at = new Date()): Promise<void>
 
 async function store(state: TrustState, lookedAt: Date): Promise<void> {
   await inTransaction(w.pool, async (db) => {
-    await takeOutcomes(db, subject(), state, 1);
-    await storeTrust(db, w.agentId, state, lookedAt);
+    await takeOutcomes(db, { tenant: w.tenant, agentIds: [w.agentId], fresh: state }, 1);
+    await storeTrust(db, [{ agentId: w.agentId, ...state }], lookedAt);
   });
 }
 
@@ -59,10 +60,10 @@ describe('the keeper of trust', () => {
   it('loses none when it fails in the middle, and says nothing then', async () => {
     await note('disputed', 2);
     await w.pool.query('ALTER TABLE events ADD CONSTRAINT away CHECK (false) NOT VALID');
-    await expect(keepTrust(w.pool, subject(), new Date())).rejects.toThrow('away');
+    await expect(keep()).rejects.toThrow('away');
     expect(await trust()).toBeUndefined();
     await w.pool.query('ALTER TABLE events DROP CONSTRAINT away');
-    await keepTrust(w.pool, subject(), new Date());
+    await keep();
     expect(await trust()).toMatchObject({ tier: 'probation' });
     expect(await told()).toMatchObject([{ tier: 'probation', score: 10 }]);
   });
@@ -71,7 +72,7 @@ describe('the keeper of trust', () => {
     const long = new Date(Date.now() - 120 * DAY);
     await store({ ...initialTrust(long.getTime()), score: 20, tier: 'probation', paid: 9 }, long);
     expect(await findTrustDue(w.pool, new Date(), 10)).toEqual([subject()]);
-    await keepTrust(w.pool, subject(), new Date());
+    await keep();
     expect(await told()).toMatchObject([{ tier: 'standard', previous_tier: 'probation' }]);
     expect(await findTrustDue(w.pool, new Date(), 10)).toEqual([]);
   });
