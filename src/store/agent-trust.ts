@@ -38,19 +38,23 @@ export async function findTrustDue(db: Db, now: Date, limit: number): Promise<Tr
   return rows.map(({ orgId, mode, agentId }) => ({ tenant: { orgId, mode }, agentId }));
 }
 
-/** Locks an agent's trust and takes its outcomes out, oldest first; the caller stores what they come to. */
+/**
+ * Locks the trust of agents of one tenant, in the order of ids, and takes their outcomes out, oldest first; the caller
+ * stores what they come to. @param fresh the trust of an agent that has none yet
+ */
 export async function takeOutcomes(
   db: Db,
-  { tenant, agentId }: TrustSubject,
-  fresh: TrustState,
+  { tenant, agentIds, fresh }: { tenant: Tenant; agentIds: string[]; fresh: TrustState },
   limit: number,
-): Promise<{ state: TrustState; outcomes: Outcome[] }> {
-  await db.query(
-    `INSERT INTO agent_trust (agent_id, org_id, mode, score, at, tier, paid, gained_day, gained, looked_at)
-     VALUES ($1, $2, $3, $4, to_timestamp($5 / 1000.0), $6, $7, $8, $9, to_timestamp($5 / 1000.0))
-     ON CONFLICT (agent_id) DO NOTHING`,
-    [
-      agentId,
+): Promise<Map<string, { state: TrustState; outcomes: Outcome[] }>> {
+  await db.query({
+    name: 'begin-agent-trust',
+    text: `INSERT INTO agent_trust (agent_id, org_id, mode, score, at, tier, paid, gained_day, gained, looked_at)
+           SELECT a.id, $2, $3, $4, to_timestamp($5 / 1000.0), $6, $7, $8, $9, to_timestamp($5 / 1000.0)
+             FROM unnest($1::uuid[]) AS a(id) ORDER BY a.id
+           ON CONFLICT (agent_id) DO NOTHING`,
+    values: [
+      agentIds,
       tenant.orgId,
       tenant.mode,
       fresh.score,
@@ -60,28 +64,43 @@ export async function takeOutcomes(
       fresh.gainedDay,
       fresh.gained,
     ],
+  });
+  const { rows: held } = await db.query<{ agentId: string; state: TrustState }>({
+    name: 'hold-agent-trust',
+    text: `SELECT t.agent_id AS "agentId", (${TRUST_STATE.replace(' FROM agent_trust t', '')}) AS state
+             FROM agent_trust t WHERE t.org_id = $1 AND t.mode = $2 AND t.agent_id = ANY ($3)
+            ORDER BY t.agent_id FOR UPDATE`,
+    values: [tenant.orgId, tenant.mode, agentIds],
+  });
+  const { rows: outcomes } = await db.query<Outcome & { id: number; agentId: string }>({
+    name: 'take-trust-outcomes',
+    text: `DELETE FROM trust_outcomes o
+            USING (SELECT id FROM trust_outcomes WHERE org_id = $1 AND mode = $2 AND agent_id = ANY ($3)
+                    ORDER BY id LIMIT $4) due
+            WHERE o.id = due.id
+           RETURNING o.id, o.agent_id AS "agentId", o.kind, floor(extract(epoch FROM o.at) * 1000)::float8 AS "atMs"`,
+    values: [tenant.orgId, tenant.mode, agentIds, limit],
+  });
+  const ordered = outcomes.toSorted((a, b) => a.id - b.id);
+  return new Map(
+    held.map(({ agentId, state }) => [
+      agentId,
+      { state, outcomes: ordered.filter((outcome) => outcome.agentId === agentId) },
+    ]),
   );
-  await db.query('SELECT 1 FROM agent_trust WHERE agent_id = $1 FOR UPDATE', [agentId]);
-  const { rows: states } = await db.query<{ state: TrustState }>(
-    `SELECT (${TRUST_STATE} WHERE t.agent_id = $1) AS state`,
-    [agentId],
-  );
-  const { rows: outcomes } = await db.query<Outcome & { id: string }>(
-    `DELETE FROM trust_outcomes o
-      USING (SELECT id FROM trust_outcomes WHERE org_id = $1 AND mode = $2 AND agent_id = $3 ORDER BY id LIMIT $4) due
-      WHERE o.id = due.id
-     RETURNING o.id, o.kind, floor(extract(epoch FROM o.at) * 1000)::float8 AS "atMs"`,
-    [tenant.orgId, tenant.mode, agentId, limit],
-  );
-  return { state: states[0]!.state, outcomes: outcomes.toSorted((a, b) => Number(a.id) - Number(b.id)) };
 }
 
-export async function storeTrust(db: Db, agentId: string, state: TrustState, now: Date): Promise<void> {
-  await db.query(
-    `UPDATE agent_trust SET score = $2, at = to_timestamp($3 / 1000.0), tier = $4, paid = $5, gained_day = $6,
-            gained = $7, looked_at = $8 WHERE agent_id = $1`,
-    [agentId, state.score, state.atMs, state.tier, state.paid, state.gainedDay, state.gained, now],
-  );
+/** Stores the trust of agents that are held, as looked at now. */
+export async function storeTrust(db: Db, states: (TrustState & { agentId: string })[], now: Date): Promise<void> {
+  await db.query({
+    name: 'store-agent-trust',
+    text: `UPDATE agent_trust t SET score = s.score, at = to_timestamp(s."atMs" / 1000.0), tier = s.tier, paid = s.paid,
+                  gained_day = s."gainedDay", gained = s.gained, looked_at = $2
+             FROM jsonb_to_recordset($1::jsonb) AS s("agentId" uuid, score float8, "atMs" float8, tier text, paid int,
+                  "gainedDay" int, gained float8)
+            WHERE t.agent_id = s."agentId"`,
+    values: [JSON.stringify(states), now],
+  });
 }
 
 /** Forgets counters of subjects that never came back, some at a time. @returns how many */

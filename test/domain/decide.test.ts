@@ -5,6 +5,7 @@ import type { DecisionInput } from '../../src/domain/decide.ts';
 import type { Explanation } from '../../src/domain/policy.ts';
 import type { Reason } from '../../src/domain/types.ts';
 import { riskOf } from './arbitraries.ts';
+import { combined, NOTHING_FOUND, type ScreeningMatch } from '../../src/domain/screening.ts';
 
 const clean: DecisionInput = {
   who: [],
@@ -101,6 +102,10 @@ describe('decide', () => {
   });
 });
 
+const entry: ScreeningMatch = { list: 'l', by: 'name', entry: 'e' };
+const LISTED = { ...NOTHING_FOUND, listed: [entry] };
+const SUSPECTED = { ...NOTHING_FOUND, suspected: [entry] };
+const UNSCREENED = { ...NOTHING_FOUND, unavailable: 'away' };
 const STRICTNESS = ['approved', 'challenge', 'review', 'deny'];
 const someExplanation = fc.constantFrom(
   fail('deny'),
@@ -117,6 +122,7 @@ const someInput: fc.Arbitrary<DecisionInput> = fc.record({
   mandate: fc.constantFrom(undefined, [], [], [badMandate]),
   explanations: fc.array(someExplanation, { maxLength: 2 }),
   risk: fc.constantFrom(riskOf('normal'), riskOf('elevated'), riskOf('high')),
+  screening: fc.constantFrom(undefined, NOTHING_FOUND, NOTHING_FOUND, SUSPECTED, LISTED),
   challengePossible: fc.boolean(),
   proof: fc.constantFrom(undefined, 'challenge', 'review'),
 });
@@ -131,6 +137,9 @@ const WORSENINGS: ((input: DecisionInput) => DecisionInput)[] = [
   (input) => ({ ...input, explanations: [...input.explanations, broken('deny')] }),
   (input) => ({ ...input, explanations: [...input.explanations, broken('review')] }),
   (input) => ({ ...input, risk: input.risk.level === 'normal' ? riskOf('elevated') : riskOf('high') }),
+  (input) => ({ ...input, screening: combined([input.screening ?? NOTHING_FOUND, LISTED]) }),
+  (input) => ({ ...input, screening: combined([input.screening ?? NOTHING_FOUND, SUSPECTED]) }),
+  (input) => ({ ...input, screening: combined([input.screening ?? NOTHING_FOUND, UNSCREENED]) }),
   (input) => ({ ...input, challengePossible: false }),
   (input) => ({ ...input, proof: input.proof === 'review' ? 'challenge' : undefined }),
 ];
@@ -152,7 +161,8 @@ describe('every decision', () => {
         const { decision, reasons } = decide(input);
         expect(reasons.length === 0).toBe(decision === 'approved');
         if (decision !== 'approved') return;
-        expect([input.who, input.scopeFailures, input.mandate ?? []].flat()).toEqual([]);
+        expect([input.who, input.scopeFailures, input.mandate ?? [], input.screening?.listed ?? []].flat()).toEqual([]);
+        if (input.proof !== 'review') expect(input.screening?.suspected ?? []).toEqual([]);
         const reviewed = (e: Explanation) => e.effect === 'review' && input.proof === 'review';
         expect(input.explanations.filter((e) => e.outcome === 'error' && !reviewed(e))).toEqual([]);
         expect(input.risk.level).not.toBe('high');
