@@ -1,8 +1,9 @@
 import { createBacktest, type RecordedDecision } from '../src/domain/backtest.ts';
-import type { CelRule, PolicyFacts, PolicyRules } from '../src/domain/policy.ts';
+import type { PolicyFacts } from '../src/domain/policy.ts';
 import { evaluateRules } from '../src/domain/policy.ts';
-import { draftProblems, historyFactsOf } from '../src/policy-language/draft.ts';
+import { askingOf, draftProblems } from '../src/policy-language/draft.ts';
 import { TOOLS } from '../src/policy-language/pipeline.ts';
+import { BUILT_IN, someRules } from './backtest/rules.ts';
 
 /**
  * CPU time of the policy language, on one core: `node --import tsx bench/policy.ts`. Prints milliseconds per decision
@@ -11,23 +12,6 @@ import { TOOLS } from '../src/policy-language/pipeline.ts';
 
 const NOW = Date.parse('2026-03-05T22:30:00Z');
 const AGENT = '01980c2e-7d4a-7c3e-9f21-5b8a4d6e7f10';
-
-/** Five kinds of rules as people write them, in turn, each with numbers of its own. */
-function someRules(n: number): CelRule[] {
-  const whens = [
-    (i: number) => `intent.amount_minor > ${100_000 + i} && !merchant.paid`,
-    (i: number) => `count("approvals", "merchant", "24h") == 0 && intent.amount_minor > ${200_000 + i}`,
-    (i: number) => `sum("payments", "agent", "1d") + intent.amount_minor > ${5_000_000 + i}`,
-    (i: number) => `intent.currency in ["USD", "JPY"] && intent.merchant_ref.startsWith("mrc_${i}")`,
-    (i: number) => `count("capture_failures", "session", "1h") >= ${3 + i} || agent.age_seconds < ${60 + i}`,
-  ];
-  return Array.from({ length: n }, (_, i) => ({
-    name: `rule_${i}`,
-    when: whens[i % whens.length]!(i),
-    effect: 'deny',
-    message: 'An example',
-  }));
-}
 
 function factsAt(atMs: number): PolicyFacts {
   return {
@@ -98,12 +82,6 @@ for (const n of [10, 100, 1_000]) {
   console.log(`  its document: ${Math.round(document.length / 1_000)} KB, ${parse.toFixed(3)} ms to read`);
 }
 
-const BUILT_IN: PolicyRules = {
-  max_amount: 1_000_000,
-  currencies: ['EUR', 'GBP'],
-  geo: { allow: ['EU'] },
-  velocity: { window: '1h', max: 2_000 },
-};
 const DECISIONS = 100_000;
 const stream = Array.from({ length: DECISIONS }, (_, i) => recorded(i));
 for (const [name, rules] of [
@@ -111,9 +89,8 @@ for (const [name, rules] of [
   ['the published example and 5 expressions', { ...BUILT_IN, cel: someRules(5) }],
   ['the published example and 20 expressions', { ...BUILT_IN, cel: someRules(20) }],
 ] as const) {
-  const facts = historyFactsOf(rules);
   const ms = cpuMs(1, () => {
-    const backtest = createBacktest(rules, facts, TOOLS);
+    const backtest = createBacktest({ candidate: askingOf(rules) }, TOOLS);
     for (const decision of stream) backtest.add(decision);
     if (backtest.report().decisions !== DECISIONS) throw new Error('decisions were lost');
   });

@@ -23,6 +23,7 @@ import { createExecutionTokens } from '../src/trust/execution-token.ts';
 import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
 import { ensureAuditSealer } from './audit-sealer.ts';
+import { startBacktestDriver } from './backtests.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startForgottenDriver } from './forgotten.ts';
@@ -84,7 +85,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   };
 
   async function startWorker() {
-    const backgroundPool = createPool(config.DATABASE_URL, 1, 'prokura sealer');
+    const backgroundPool = createPool(config.DATABASE_URL, 2, 'prokura background');
     const deps: ActivityDeps = {
       pool,
       backgroundPool,
@@ -120,6 +121,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     });
     const trustPool = createPool(config.DATABASE_URL, 1, 'prokura trust');
     const trust = startTrustKeeper({ pool: trustPool, log });
+    const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
     return {
       async stop() {
         await dispatcher.stop();
@@ -127,6 +129,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         await forgotten.stop();
         await trust.stop();
         await trustPool.end();
+        await backtests.stop();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();

@@ -16,10 +16,14 @@ import { escalateOperation, resolveOperation } from './money/resolve.ts';
 import { closeStopped, reviewStop } from './freeze/review.ts';
 import { tellStopped } from './freeze/tell.ts';
 import { voidHolds } from './freeze/void-holds.ts';
+import { end, replayBacktest } from './policy/replay-backtest.ts';
+import type { BacktestActivities } from './policy/types.ts';
 import type { LifecycleActivities, StopActivities } from './types.ts';
 
 /** The activities of a worker, given what they need from the outside. */
-export function createActivities(deps: ActivityDeps): LifecycleActivities & AuditActivities & StopActivities {
+export function createActivities(
+  deps: ActivityDeps,
+): LifecycleActivities & AuditActivities & StopActivities & BacktestActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -41,5 +45,12 @@ export function createActivities(deps: ActivityDeps): LifecycleActivities & Audi
     reviewStop: (ref, replyTo) => reviewStop(deps, ref, replyTo),
     tellStopped: (ref) => tellStopped(deps, ref),
     voidHolds: (ref, midId, probing) => voidHolds(deps, ref, midId, probing),
+    replayBacktest: (work) => replayBacktest(deps, work),
+    giveUpBacktest: ({ tenant, backtestId: id }, why) =>
+      end(
+        deps,
+        { tenant, id },
+        'failure' in why ? { status: 'failed', failure: why.failure } : { status: 'cancelled' },
+      ),
   };
 }

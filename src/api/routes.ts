@@ -8,6 +8,7 @@ import { executionRoutes } from './executions/routes.ts';
 import { identityRoutes } from './identity/routes.ts';
 import { memberRoutes } from './members/routes.ts';
 import { paymentRoutes } from './payments/routes.ts';
+import { backtestRoutes } from './policies/backtests/routes.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { processorRoutes } from './processors/routes.ts';
 import { riskRoutes } from './risk/routes.ts';
@@ -24,6 +25,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...assessRoutes(deps),
     ...identityRoutes(deps),
     ...agentRoutes(deps),
+    ...backtestRoutes(deps),
     ...policyRoutes(),
     ...riskRoutes(),
     ...eventRoutes(deps),

@@ -105,7 +105,7 @@ function needsOf(input: DecisionInput): { challenge: Reason[]; review: Reason[] 
  * A failed rule that does not say what follows denies. So does one that could not be evaluated, unless it is one that
  * an operator looks at; a principal's confirmation is not enough for what nobody could judge.
  */
-function effectOf({ outcome, effect }: Explanation): Explanation['effect'] {
+export function effectOf({ outcome, effect }: Explanation): Explanation['effect'] {
   if (outcome === 'pass') return undefined;
   if (outcome === 'error') return effect === 'review' ? 'review' : 'deny';
   return effect ?? 'deny';

@@ -28,6 +28,7 @@ export const ID_PREFIXES = [
   'dlv',
   'mbr',
   'frz',
+  'bkt',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

@@ -1,3 +1,4 @@
+import type { Asking } from '../domain/backtest.ts';
 import { isBuiltInRule, MERCHANT_PAID, type HistoryFact, type PolicyRules } from '../domain/policy.ts';
 import { compileRule } from './compile.ts';
 import { ExpressionError } from './types.ts';
@@ -47,6 +48,12 @@ export function historyFactsOf(rules: PolicyRules): HistoryFact[] {
   if (rules.unknown_payee !== undefined && rules.unknown_payee !== 'allow') facts.set(MERCHANT_PAID.key, MERCHANT_PAID);
   for (const rule of rules.cel ?? []) for (const fact of compileRule(rule).facts) facts.set(fact.key, fact);
   return [...facts.values()];
+}
+
+/** A policy with everything it asks of the past. */
+export function askingOf(rules: PolicyRules): Asking {
+  const names = (rules.cel ?? []).flatMap((rule) => [...compileRule(rule).names.values()]);
+  return { rules, facts: historyFactsOf(rules), seen: names.some(({ text }) => text === 'merchant.seen') };
 }
 
 function placeOf(source: string, offset: number): string {

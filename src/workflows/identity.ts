@@ -18,3 +18,7 @@ export function refundWorkflowId({ orgId, mode }: Tenant, keyHash: string): stri
 export function stopWorkflowId({ orgId, mode }: Tenant, kind: 'freeze' | 'revocation', stopId: string): string {
   return `${kind}:${toTypeId('org', orgId)}:${mode}:${toTypeId('frz', stopId)}`;
 }
+
+export function backtestWorkflowId({ orgId, mode }: Tenant, backtestId: string): string {
+  return `backtest:${toTypeId('org', orgId)}:${mode}:${toTypeId('bkt', backtestId)}`;
+}

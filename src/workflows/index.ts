@@ -1,4 +1,5 @@
 export { auditSealer } from './audit-sealer.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
+export { policyBacktest } from './policy-backtest.ts';
 export { refund } from './refund.ts';
 export { freeze, revocation } from './stop.ts';

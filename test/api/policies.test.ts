@@ -14,6 +14,7 @@ const rule = {
   effect: 'deny',
   message: 'Nobody approved this merchant within the last day',
 };
+const listOf = (n: number) => `[${Array.from({ length: n }, (_, i) => i).join()}]`;
 const simulate = (more: object) => t.api('POST', '/v1/execution/policies/simulate', { intent, ...more });
 
 describe('the rules of a draft', () => {
@@ -52,6 +53,64 @@ describe('the rules of a draft', () => {
       const answer = await t.api('POST', path, body);
       expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
       expect(answer.body.errors).toEqual([{ path: 'rules.cel.1.when', message: expect.stringContaining(message) }]);
+    }
+    expect(await t.rowCounts()).toEqual(before);
+  });
+
+  it.each<[string, object[], string, string]>([
+    [
+      'a text that is too long',
+      [{ ...rule, when: `intent.channel == "${'x'.repeat(2_000)}"` }],
+      'rules.cel.0.when',
+      '',
+    ],
+    ['too many rules', Array.from({ length: 1_001 }, (_, i) => ({ ...rule, name: `r${i}` })), 'rules.cel', ''],
+    [
+      'macros that are too deep',
+      [{ ...rule, when: `${listOf(9)}.all(a, ${listOf(9)}.all(b, ${listOf(9)}.all(c, a != b + c)))` }],
+      'rules.cel.0.when',
+      'nested',
+    ],
+    [
+      'too many steps',
+      [{ ...rule, when: `${listOf(90)}.all(a, ${listOf(90)}.all(b, a != b))` }],
+      'rules.cel.0.when',
+      'steps; 10000 is the most',
+    ],
+    [
+      'too many steps of all together',
+      Array.from({ length: 60 }, (_, i) => ({
+        ...rule,
+        name: `r${i}`,
+        when: `${listOf(20)}.all(a, ${listOf(20)}.all(b, a != b))`,
+      })),
+      'rules.cel',
+      'is the most',
+    ],
+    [
+      'too many questions to the past',
+      Array.from({ length: 21 }, (_, i) => ({
+        ...rule,
+        name: `r${i}`,
+        when: `count("decisions", "agent", "${i + 1}h") > 1`,
+      })),
+      'rules.cel',
+      'asks 21 things of the past; 20 is the most',
+    ],
+    ['an identifier beside the context', [{ ...rule, when: 'process.env == "x"' }], 'rules.cel.0.when', 'unknown name'],
+  ])('are refused for %s, wherever they are asked', async (_, cel, path, message) => {
+    const before = await t.rowCounts();
+    for (const [route, body] of [
+      ['/v1/policies', { name: 'bad', rules: { cel } }],
+      ['/v1/execution/policies/simulate', { intent, rules: { cel } }],
+      ['/v1/policies/backtest', { rules: { cel } }],
+    ] as const) {
+      const answer = await t.api('POST', route, body);
+      expect([route, answer.status, answer.body.errors?.[0]]).toEqual([
+        route,
+        400,
+        { path, message: expect.stringContaining(message) },
+      ]);
     }
     expect(await t.rowCounts()).toEqual(before);
   });

@@ -25,6 +25,8 @@ export interface Answer {
 export interface LifecycleCalls {
   /** Stops that were handed to their workflow. */
   driven: { id: string }[];
+  /** Backtests that were handed to their workflow. */
+  backtests: { id: string }[];
   temporal: boolean;
 }
 
@@ -54,7 +56,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
   const { pool } = database;
   const { privateKey } = generateKeyPairSync('ed25519');
   const dataKey = randomBytes(32).toString('base64');
-  const calls: LifecycleCalls = { driven: [], temporal: true };
+  const calls: LifecycleCalls = { driven: [], backtests: [], temporal: true };
   const deps: ApiDeps = {
     config: loadConfig({ DATABASE_URL: database.url, PUBLIC_URL: 'http://api.test', ...settings }),
     pool,
@@ -65,6 +67,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
     lifecycle: {
       ready: async () => calls.temporal,
       drive: async (stop: { id: string }) => void calls.driven.push(stop),
+      backtest: async (ref: { id: string }) => void calls.backtests.push(ref),
       confirmed: async () => undefined,
     } as unknown as ApiDeps['lifecycle'],
   };

@@ -22,6 +22,9 @@ export interface Path {
 /** The history of the audit sealer, which runs beside every path. */
 export const SEALER = 'audit-sealer';
 
+/** The history of a backtest over what all paths have decided. */
+export const BACKTEST = 'policy-backtest';
+
 /** An authorized payment under the everyday delegation. */
 async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {
   const approved = await authorize(scene, { amount: 240, delegation_id: scene.cast.everyday }, 'approved');

@@ -6,11 +6,12 @@ import { assembleCast } from '../../src/cli/demo/cast.ts';
 import { createClient } from '../../src/cli/demo/client.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { tell } from '../../src/cli/demo/tell.ts';
+import { backtestWorkflowId } from '../../src/workflows/identity.ts';
 import { startHarness } from '../setup/harness/server.ts';
 import { shared } from '../setup/harness/client.ts';
 import { startTestService, type TestService } from '../setup/service.ts';
 import { neutral } from './neutral.ts';
-import { PATHS, SEALER, type Path } from './paths.ts';
+import { BACKTEST, PATHS, SEALER, type Path } from './paths.ts';
 
 const PATIENCE_MS = 20_000;
 const FOLDER = new URL('./', import.meta.url);
@@ -34,6 +35,7 @@ async function record(): Promise<void> {
       const client = new Client({ connection, namespace });
       const recorded = new Map<string, string>();
       for (const path of PATHS) recorded.set(path.name, await recordPath(path, service, client));
+      recorded.set(BACKTEST, await recordBacktest(service, client));
       recorded.set(SEALER, await recordSealer(service, client));
       await connection.close();
       await store(recorded);
@@ -70,6 +72,23 @@ async function recordSealer({ taskQueue }: TestService, client: Client): Promise
   return `${JSON.stringify(history, null, 1)}\n`;
 }
 
+/** Over everything that the paths have left. */
+async function recordBacktest({ url, credentials }: TestService, client: Client): Promise<string> {
+  const api = createClient(url, credentials.api_key);
+  const { body } = await api.post<{ backtest_id: string }>('/v1/policies/backtest', { rules: { max_amount: 100_00 } });
+  const tenant = { orgId: parseId(credentials.org_id, 'org')!, mode: 'test' as const };
+  const handle = client.workflow.getHandle(backtestWorkflowId(tenant, parseId(body.backtest_id, 'bkt')!));
+  // The answer does not wait for the start.
+  for (let open = true; open; await sleep(200)) {
+    const { status } = await api.get<{ status: string }>(`/v1/policies/backtests/${body.backtest_id}`);
+    open = status === 'queued' || status === 'running';
+  }
+  await ended({ name: BACKTEST }, handle);
+  const history = neutral(historyToJSON(await handle.fetchHistory()));
+  console.log(`${BACKTEST}: ${history.events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
 async function handleOf(
   { workflow }: Path,
   { execution_ref, payment_id, agent_id }: { execution_ref?: string; payment_id?: string; agent_id: string },
@@ -93,7 +112,7 @@ async function handleOf(
   throw new Error(`no ${workflow} of ${payment_id} is to be found`);
 }
 
-async function ended({ name }: Path, handle: WorkflowHandle): Promise<void> {
+async function ended({ name }: Pick<Path, 'name'>, handle: WorkflowHandle): Promise<void> {
   const end = await Promise.race([handle.result().then(() => 'ended'), sleep(PATIENCE_MS, 'running', { ref: false })]);
   if (end !== 'ended') throw new Error(`the workflow of ${name} did not end`);
 }

@@ -10,7 +10,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../setup/harness/client.ts';
 import type { StoredHistory } from './neutral.ts';
-import { PATHS, SEALER } from './paths.ts';
+import { BACKTEST, PATHS, SEALER } from './paths.ts';
 
 // A replay that must fail is told by its result; the logs would tell it at length.
 Runtime.install({
@@ -54,10 +54,16 @@ describe('the workflow code', () => {
       'another first step',
       '.assessRisk(input)',
       '.findDecision(input)',
-      FILES.filter((file) => file !== 'refund.json' && file !== 'freeze.json' && file !== `${SEALER}.json`),
+      FILES.filter((file) => !['refund.json', 'freeze.json', `${SEALER}.json`, `${BACKTEST}.json`].includes(file)),
     ],
     ['another first step of a freeze', '.closeStopped(ref)', '.reviewStop(ref, [])', ['freeze.json']],
     ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
+    [
+      'another way to make a pass',
+      'await replayBacktest(work)',
+      'await giveUpBacktest(work, { cancelled: true })',
+      [`${BACKTEST}.json`],
+    ],
     [
       'no wait between passes',
       '(0,_temporalio_workflow__WEBPACK_IMPORTED_MODULE_0__.sleep)(result.nextInMs)',
@@ -82,7 +88,9 @@ describe('the workflow code', () => {
 
 describe('the stored histories', () => {
   it('are one for each path', () => {
-    expect(FILES.sort()).toEqual([SEALER, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort());
+    expect(FILES.sort()).toEqual(
+      [SEALER, BACKTEST, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
+    );
   });
 
   it('tell of every message but the verdict of an operator', () => {

@@ -13,17 +13,19 @@ export const MEMBER_KINDS: Record<string, string> = {
   trust_domain: 'trust_domain',
   '/v1/agents/{id}/keys/ key_id': 'key:agent',
   '/v1/oauth-clients/{id} id': 'client_id',
+  '/v1/policies/{id}/backtests backtest_id': 'bkt:policy',
 };
 
 /** Under which kind an id in the answer to this operation is kept, where its prefix does not say it. */
 export const MADE_KINDS: Record<string, string> = {
   'POST /v1/agents/{id}/keys key_id': 'key:agent',
   'POST /v1/agents id': 'agt',
+  'POST /v1/policies/{id}/backtest backtest_id': 'bkt:policy',
 };
 
 /** These end what they are called on: nothing is made by them, and their controls come last. */
 export const ENDING =
-  /\/(?:revoke|rotate(?:-\w+)?|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze)$/;
+  /\/(?:revoke|rotate(?:-\w+)?|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze|cancel)$/;
 
 /** Where a stranger is told of a real id something else than of others: what, and why that tells nothing. */
 export const TOLD_APART: Record<string, { status: number; why: string }> = {

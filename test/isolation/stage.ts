@@ -63,6 +63,12 @@ export async function setStage(): Promise<Stage> {
     ({ status }) => status === 200,
     30_000,
   );
+  // Backtests end by themselves, and write that down.
+  await eventually(
+    () => t.api<{ data: { status: string }[] }>('GET', '/v1/policies/backtests'),
+    ({ body }) => body.data.every(({ status }) => status === 'completed'),
+    30_000,
+  );
   const strangerOf = async (tenant: { orgId: string; mode: 'test' | 'live' }): Promise<Stranger> => {
     const key = await keyOf(tenant, SCOPES);
     const made = new Map<string, string>();

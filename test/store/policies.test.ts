@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PolicyRules } from '../../src/domain/policy.ts';
-import { backtestStored } from '../../src/activities/policy/backtest.ts';
 import { historyFactsOf } from '../../src/policy-language/draft.ts';
 import { judge } from '../../src/policy-language/pipeline.ts';
 import { commitDecision, DecisionRaced, type DecisionRecord } from '../../src/store/executions/commit-decision.ts';
@@ -279,35 +278,5 @@ describe('the past', () => {
     expect(history['sum payments agent 1d']).toBeNull();
     expect(history['count approvals agent 1d']).toBe(1);
     expect(history['last decisions agent']).toBeGreaterThan(0);
-  });
-});
-
-describe('a backtest over what is stored', () => {
-  it('reads every decision once, in order, with what became of it', async () => {
-    const w = await createWorld();
-    const from = new Date(Date.now() - 60_000);
-    const to = new Date(Date.now() + 60_000);
-    const intent = decisionOf(w).intent;
-    for (let i = 0; i < 7; i++) {
-      await approve(w, {
-        intent: { ...intent, amountMinor: (i + 1) * 1_00 },
-        at: new Date(from.getTime() + 1 + (i >> 1)),
-      });
-    }
-    const paid = await authorized(w, 50_00);
-    await succeed(w, (await follow(w, 'capture', paid))!);
-    const asked = { tenant: w.tenant, rules: { max_amount: 3_00 }, from, to };
-    const pages: number[] = [];
-    const whole = await backtestStored(w.pool, asked);
-    const paged = await backtestStored(w.pool, { ...asked, pageSize: 3 }, (decisions) => pages.push(decisions));
-    expect(pages).toEqual([3, 6, 8]);
-    expect(paged).toEqual(whole);
-    expect(whole).toMatchObject({ decisions: 8, changed: 5, stricter: 5 });
-    expect(whole.truths.captured).toMatchObject({ recorded: { approved: 1 }, candidate: { deny: 1 } });
-    expect(whole.examples.map(({ because }) => because[0]!.observed)).toEqual([4_00, 5_00, 6_00, 7_00, 50_00]);
-    // Another organization's decisions, and those outside of the time, are none of its business.
-    expect((await backtestStored(w.pool, { ...asked, to: from })).decisions).toBe(0);
-    expect((await backtestStored(w.pool, { ...asked, tenant: { ...w.tenant, mode: 'live' } })).decisions).toBe(0);
-    await w.database.drop();
   });
 });

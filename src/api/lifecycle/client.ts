@@ -16,6 +16,7 @@ import type {
 import type { Tenant } from '../../domain/types.ts';
 import { Problem } from '../../domain/errors.ts';
 import { viewExecution } from '../../store/executions/read.ts';
+import type { BacktestRef } from '../../store/backtests/drive.ts';
 import type { Replies } from '../../store/replies.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
@@ -31,6 +32,7 @@ import {
   voidUpdate,
 } from '../../workflows/messages.ts';
 import { answered, LifecycleEnded, type Answered } from './answered.ts';
+import { driveBacktest } from './backtests.ts';
 import { refundAttributes, searchAttributes } from './search-attributes.ts';
 import { driveStop, type StopToDrive } from './stops.ts';
 
@@ -126,6 +128,15 @@ export class LifecycleClient {
       await driveStop(this.#o, stop, this.processId);
     } catch (error) {
       this.#o.log.warn({ err: error, stop: stop.id }, 'the workflow of a stop did not start; a worker will try again');
+    }
+  }
+
+  /** Hands a committed backtest to its workflow; should this fail, a worker finds the row and does it. Never throws. */
+  async backtest(ref: BacktestRef): Promise<void> {
+    try {
+      await driveBacktest(this.#o, ref);
+    } catch (error) {
+      this.#o.log.warn({ err: error, backtest: ref.id }, 'a backtest did not start; a worker will try again');
     }
   }
 

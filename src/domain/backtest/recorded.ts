@@ -2,15 +2,17 @@ import type { HistoryKind } from '../policy.ts';
 import type { Decision, Intent, IntentContext, Reason, Risk } from '../types.ts';
 
 /**
- * What became known later. `disputed`: a cardholder disputed it; `rejected`: the principal or an operator, when asked,
- * said no; `confirmed`: one of them said yes; `refunded`: money went back without a dispute; `captured`: paid, and
- * nothing was heard.
+ * What became known later, the first that holds. `disputed`: a cardholder disputed it; `rejected`: the principal or an
+ * operator, when asked, said no; `refunded`: money went back without a dispute; `confirmed`: one of them said yes;
+ * `failed`: the payment failed; `captured`: paid, and nothing was heard.
  */
-export const TRUTHS = ['disputed', 'rejected', 'confirmed', 'refunded', 'captured', 'unknown'] as const;
+export const TRUTHS = ['disputed', 'rejected', 'refunded', 'confirmed', 'failed', 'captured', 'unknown'] as const;
 export type Truth = (typeof TRUTHS)[number];
 
-export const BAD: ReadonlySet<Truth> = new Set(['disputed', 'rejected']);
-export const GOOD: ReadonlySet<Truth> = new Set(['confirmed', 'captured']);
+/** What a policy should have stopped, unless whoever asks says otherwise. */
+export const BAD: readonly Truth[] = ['disputed', 'rejected'];
+/** What it should have let pass, unless it is asked for as bad. The others say nothing either way. */
+export const GOOD: readonly Truth[] = ['confirmed', 'captured'];
 
 /** Something that happened to an execution after it was decided. */
 export interface Occurrence {
@@ -31,6 +33,8 @@ export interface RecordedDecision {
   decision: Decision;
   reasons: Reason[];
   risk: Risk;
+  /** The policy that was active then. */
+  policyId?: string;
   /** It led to a payment that did not fail. */
   paid: boolean;
   /** In the order in which they happened. */
