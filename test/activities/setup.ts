@@ -105,7 +105,9 @@ export async function createActivityWorld(): Promise<ActivityWorld> {
     ...world,
     deps,
     run(name, attempt, ...args) {
-      const environment = new MockActivityEnvironment({ attempt });
+      // No two workflows have one id.
+      const workflowExecution = { workflowId: `test:${randomUUID()}`, runId: randomUUID() };
+      const environment = new MockActivityEnvironment({ attempt, workflowExecution });
       const activity = activities[name] as (...all: unknown[]) => Promise<unknown>;
       return environment.run(activity, ...args) as never;
     },

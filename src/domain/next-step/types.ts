@@ -12,9 +12,9 @@ export type NextAction = (typeof NEXT_ACTIONS)[number];
 /** One thing that an agent can do about a decision, in words that a program can decide by. */
 export type NextStep =
   /** The principal must confirm: by the challenge that the answer names, or by a wider delegation. */
-  | { action: 'ask_principal' }
+  | { action: 'ask_principal'; challenge_id?: string; expires_at?: string }
   /** An operator looks at it; nothing has to be done. */
-  | { action: 'wait_for_review' }
+  | { action: 'wait_for_review'; expires_at?: string }
   /** Propose at most this much: the largest amount that no limit on amounts stands against. */
   | { action: 'reduce_amount'; max_amount: string; max_amount_minor: number; currency: string }
   /** Propose it again, not earlier than in so many seconds. */
