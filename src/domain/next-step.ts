@@ -8,7 +8,7 @@ import { ruleStep } from './next-step/rule.ts';
 import type { NextStep } from './next-step/types.ts';
 
 export { NEXT_ACTIONS } from './next-step/types.ts';
-export type { NextAction, NextStep } from './next-step/types.ts';
+export type { NextStep } from './next-step/types.ts';
 
 /** What the next step follows from: the judgement, and of the gathered facts those that say by how much it failed. */
 export interface NextStepFacts {

@@ -7,7 +7,6 @@ export const NEXT_ACTIONS = [
   'change_intent',
   'stop',
 ] as const;
-export type NextAction = (typeof NEXT_ACTIONS)[number];
 
 /** One thing that an agent can do about a decision, in words that a program can decide by. */
 export type NextStep =
