@@ -40,10 +40,22 @@ const contextOf = (rules?: PolicyRules, more: Partial<DecisionContext> = {}): De
   policy: rules ? { id: 'pol', name: 'p', version: 1, rules } : null,
   mids: [],
   velocityCount: 0,
-  executionsLastHour: 0,
-  declinesLastHour: 0,
-  recentAmountsMinor: [],
-  merchantSeen: true,
+  features: {
+    executionsLastHour: 0,
+    executionsLastDay: 0,
+    declinesLastHour: 0,
+    failedLastDay: 0,
+    principalExecutionsLastHour: 0,
+    recentAmountsMinor: [],
+    spentLastDayMinor: 0,
+    spentDaysMinor: [],
+    merchantSeen: true,
+    anySeen: true,
+    deviceSeen: true,
+    channelSeen: true,
+    countrySeen: null,
+    recipient: { paid: 0, failed: 0, refunded: 0, disputed: 0 },
+  },
   exposureCaps: [],
   ...more,
 });
@@ -55,8 +67,8 @@ const question = (change: Partial<Intent> = {}) => ({
   principalId: 'prn',
 });
 
-function told(context: DecisionContext, change: Partial<Intent> = {}, mandatePresent?: boolean): NextStep | undefined {
-  const asked = { ...question(change), mandatePresent };
+function told(context: DecisionContext, change: Partial<Intent> = {}): NextStep | undefined {
+  const asked = question(change);
   return nextStepOf({ intent: asked.intent, judgement: judge(asked, context), context });
 }
 
@@ -160,7 +172,9 @@ describe('the next step', () => {
   });
 
   it('asks for a mandate that holds', () => {
-    expect(told(contextOf(), {}, true)).toEqual({ action: 'missing_evidence', evidence: ['mandate'] });
+    const reasons = [{ code: 'invalid_mandate', category: 'mandate' as const, message: 'It does not hold' }];
+    const step = nextStepOf({ intent, judgement: { decision: 'deny', reasons } });
+    expect(step).toEqual({ action: 'missing_evidence', evidence: ['mandate'] });
   });
 
   it('waits for the next window of the hours, by the hands of the clock', () => {

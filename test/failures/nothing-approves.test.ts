@@ -163,7 +163,7 @@ const unreadable = (): unknown => {
 };
 
 describe.each(DECISIONS)('facts that whoever judges %s fails over', (name) => {
-  it.each(['agent', 'principal', 'delegations', 'freezes', 'exposureCaps', 'recentAmountsMinor', 'mids', 'policy'])(
+  it.each(['agent', 'principal', 'delegations', 'freezes', 'exposureCaps', 'features', 'mids', 'policy'])(
     'approve nothing: %s',
     async (member) => {
       const act = await prepare(w, name, 'approvable');

@@ -6,6 +6,8 @@ const MAX_SKEW_MS = 300_000;
 /** The clock of this process and that of the database differ: one of them is wrong, and nobody can tell which. */
 class ClockSkewed extends Error {
   override readonly name = 'ClockSkewed';
+  /** By this the API answers 503: once the clock is right, the same request is decided. */
+  readonly code = 'CLOCK_SKEWED';
 }
 
 /**

@@ -32,13 +32,10 @@ export const A2aAnswer = z
 export interface A2aExchange {
   version: A2aVersion;
   /**
-   * What the answer carries: its member `a2a`, and a header.
+   * What the answer carries as its member `a2a`; its header `A2A-Version` is `version`.
    * @param assessment what the task's metadata is to say of the decision (id, score, reasons, the signed verdict)
    */
-  answer(
-    decision: AnyDecision,
-    assessment?: Record<string, unknown>,
-  ): { a2a: z.output<typeof A2aAnswer>; headers: Record<string, string> };
+  answer(decision: AnyDecision, assessment?: Record<string, unknown>): { a2a: z.output<typeof A2aAnswer> };
 }
 
 /** Of an assessment, or of an execution. */
@@ -92,7 +89,6 @@ export function engageA2a(request: {
         recommended_task_state: taskStateOf(decision),
         task_metadata: { fidacy_assessment: { decision, ...assessment } },
       },
-      headers: { 'A2A-Version': version },
     }),
   };
 }
