@@ -39,9 +39,20 @@ export const Settings = z.object({
   PORT: z.coerce.number().int().min(0).max(65535).default(8080),
   /** Where clients and people reach the API; printed in links (approval pages, verify URLs). */
   PUBLIC_URL: z.url().optional(),
+  /** Who vouches for verdicts, without a key id. Unset = the did:web of the public address. */
+  PROKURA_ISSUER: z
+    .string()
+    .regex(/^(did:[a-z0-9]+:[^#\s]+|https:\/\/[^#\s]+)$/, { error: 'must be a DID or an https URL, without #' })
+    .optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Ed25519 private key as JWK (JSON), or a JWK set whose first key signs and whose others only verify. */
   PROKURA_SIGNING_KEY: z.string().optional(),
+  /** File that holds the signing keys, encrypted; instead of PROKURA_SIGNING_KEY. */
+  PROKURA_KEYSTORE: z.string().min(1).optional(),
+  /** Opens the keystore; unset = PROKURA_DATA_KEY does. */
+  PROKURA_KEYSTORE_PASSPHRASE: z.string().min(1).optional(),
+  /** JSON file: issuers and keys that are trusted besides our own. */
+  PROKURA_TRUSTED_ISSUERS: z.string().min(1).optional(),
   /** 32 bytes, base64: seals secrets at rest (TOTP seeds, webhook secrets, processor credentials). */
   PROKURA_DATA_KEY: z.string().optional(),
   /** 32 bytes, base64: encrypts Temporal payloads. Unset = payloads readable in the Temporal UI. */
@@ -102,7 +113,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   if (!parsed.success) throw new ConfigError(`Settings are not usable:\n${z.prettifyError(parsed.error)}`);
   const config = parsed.data;
   if (config.PROKURA_ENV === 'production') {
-    const missing = (['PROKURA_SIGNING_KEY', 'PROKURA_DATA_KEY'] as const).filter((name) => !config[name]);
+    const missing = (['PROKURA_SIGNING_KEY', 'PROKURA_DATA_KEY'] as const).filter(
+      (name) => !config[name] && !(name === 'PROKURA_SIGNING_KEY' && config.PROKURA_KEYSTORE),
+    );
     if (missing.length > 0) {
       throw new ConfigError(`Set ${missing.join(' and ')}: run \`prokura keys\` to make new ones, and keep them safe.`);
     }

@@ -13,6 +13,8 @@ import { codecRouter } from '../src/api/codec/router.ts';
 import { AesPayloadCodec } from '../src/api/codec/payload-codec.ts';
 import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
+import { signingKeysFrom } from '../src/cli/keystore-file.ts';
+import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
 import { ConfigError, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
@@ -45,12 +47,14 @@ let runtimeInstalled = false;
  * task of a lifecycle is handed over within the process (eager start).
  */
 export async function startService(config: Config, role: 'all' | 'api' | 'worker'): Promise<RunningService> {
-  const { PROKURA_SIGNING_KEY: signingKey, PROKURA_DATA_KEY: dataKey } = config;
-  if (!signingKey || !dataKey) throw new ConfigError('PROKURA_SIGNING_KEY and PROKURA_DATA_KEY must be set.');
+  const { PROKURA_DATA_KEY: dataKey } = config;
+  if (!dataKey) throw new ConfigError('PROKURA_DATA_KEY must be set.');
+  const signingKeys = signingKeysFrom(config);
+  const trustedIssuers = await trustedIssuersFrom(config);
   if (config.PROKURA_FAST_SANDBOX) enableFastSandbox();
   installRuntime();
   const log = pino({ level: config.LOG_LEVEL, base: { role } });
-  const signer = await createSigner(signingKey);
+  const signer = await createSigner(signingKeys);
   const sealer = createSealer(dataKey);
   const codec = config.PROKURA_PAYLOAD_KEY ? new AesPayloadCodec(config.PROKURA_PAYLOAD_KEY) : undefined;
   const dataConverter: DataConverter | undefined = codec && { payloadCodecs: [codec] };
@@ -97,6 +101,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       screening,
       processorTimeoutMs: config.PROCESSOR_TIMEOUT_MS,
       publicUrl: config.publicUrl,
+      issuer: config.PROKURA_ISSUER,
       signal: signaller(client.workflow),
       now: () => new Date(),
       handover: new Map(),
@@ -161,6 +166,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       lifecycle,
       tokens: createExecutionTokens(dataKey!),
       screening,
+      trustedIssuers,
       extraRouters: [
         approvalRouter({ pool, sealer, lifecycle }),
         ...(codec && (config.PROKURA_CODEC_ENDPOINT || config.PROKURA_ENV === 'development')

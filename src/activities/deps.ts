@@ -24,6 +24,8 @@ export interface ActivityDeps {
   processorTimeoutMs: number;
   /** Where people and verifiers reach this installation. */
   publicUrl: string;
+  /** Who signs verdicts; the `did:web` of `publicUrl` when absent. */
+  issuer?: string;
   /** Signals a workflow; `false` when it has ended, or never was. */
   signal(workflowId: string, name: string, argument: object): Promise<boolean>;
   now(): Date;

@@ -7,6 +7,7 @@ import type { PayeeScreening } from '../screening/port.ts';
 import type { Sealer } from '../trust/seal.ts';
 import type { ExecutionTokens } from '../trust/execution-token.ts';
 import type { Signer } from '../trust/signing.ts';
+import type { TrustedIssuer } from '../trust/trust-list.ts';
 import type { LifecycleClient } from './lifecycle/client.ts';
 
 /** What the API process is made of; nothing in it is global, so that tests may run several side by side. */
@@ -20,6 +21,8 @@ export interface ApiDeps {
   tokens: ExecutionTokens;
   /** Who screens payees; absent when nobody does. */
   screening?: PayeeScreening;
+  /** Whose signatures count besides our own; nobody's when absent. */
+  trustedIssuers?: readonly TrustedIssuer[];
   /** Metrics of other parts of the process to be shown at `/metrics`. */
   registry?: Registry;
   /** Routers that answer before the route table (codec endpoint for the Temporal UI). */

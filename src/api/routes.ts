@@ -1,3 +1,4 @@
+import { a2aRoutes } from './a2a/routes.ts';
 import { accessRoutes } from './access/routes.ts';
 import { agentRoutes } from './agents/routes.ts';
 import { assessRoutes } from './assessments/routes.ts';
@@ -24,6 +25,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...paymentRoutes(deps),
     ...assessRoutes(deps),
     ...identityRoutes(deps),
+    ...a2aRoutes(deps),
     ...agentRoutes(deps),
     ...backtestRoutes(deps),
     ...policyRoutes(),

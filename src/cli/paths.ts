@@ -16,6 +16,8 @@ export interface StatePaths {
   dir: string;
   state: string;
   keys: string;
+  /** The signing keys, sealed with the data key. */
+  keystore: string;
   demo: string;
   logs: string;
   postgres: string;
@@ -29,6 +31,7 @@ export function statePaths(dir = process.env['PROKURA_STATE_DIR'] ?? path.join(p
     dir: base,
     state: path.join(base, 'state.json'),
     keys: path.join(base, 'keys.json'),
+    keystore: path.join(base, 'keystore.json'),
     demo: path.join(base, 'demo.json'),
     logs: path.join(base, 'logs'),
     postgres: path.join(base, 'postgres'),

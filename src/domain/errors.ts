@@ -13,6 +13,7 @@ export const PROBLEMS = {
   // request
   invalid_request: { status: 400, title: 'The request is malformed' },
   weak_key: { status: 400, title: 'The key is too weak to vouch for anybody' },
+  version_not_supported: { status: 400, title: 'That version of A2A is not spoken here' },
   idempotency_key_required: { status: 400, title: 'Idempotency-Key is required and must be a UUID' },
   unauthorized: { status: 401, title: 'Missing or invalid credential' },
   invalid_signature: { status: 401, title: 'The request signature does not verify' },

@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, verify, type KeyObject } from 'node:crypto';
+import type { JWK } from 'jose';
 import type { Signer } from './signing.ts';
 
 /**
@@ -36,12 +37,24 @@ export function originOf(publicUrl: string, org: string, mode: string): string {
   return `${new URL(publicUrl).host}/audit/${org}/${mode}`;
 }
 
-export function signCheckpoint(checkpoint: Checkpoint, signer: Pick<Signer, 'publicJwk' | 'signDetached'>): string {
-  const { origin, size, root } = checkpoint;
-  const body = `${origin}\n${size}\n${root.toString('base64')}\n`;
-  const id = Buffer.from(keyIdOf(origin, Buffer.from(signer.publicJwk.x!, 'base64url')), 'hex');
-  const signature = Buffer.from(signer.signDetached(body), 'base64url');
-  return `${body}\n— ${origin} ${Buffer.concat([id, signature]).toString('base64')}\n`;
+export async function signCheckpoint(
+  checkpoint: Checkpoint,
+  signer: Pick<Signer, 'publicJwk' | 'signDetached'>,
+): Promise<string> {
+  const body = checkpointBody(checkpoint);
+  return noteOf(checkpoint.origin, body, { jwk: signer.publicJwk, signature: await signer.signDetached(body) });
+}
+
+/** What a signature of a checkpoint covers. */
+export function checkpointBody({ origin, size, root }: Checkpoint): string {
+  return `${origin}\n${size}\n${root.toString('base64')}\n`;
+}
+
+/** The signed note. @param by the key, and its signature of the body, base64url */
+export function noteOf(origin: string, body: string, by: { jwk: JWK; signature: string }): string {
+  const id = Buffer.from(keyIdOf(origin, Buffer.from(by.jwk.x!, 'base64url')), 'hex');
+  const signed = Buffer.concat([id, Buffer.from(by.signature, 'base64url')]);
+  return `${body}\n— ${origin} ${signed.toString('base64')}\n`;
 }
 
 /** Every published key, by the id that a checkpoint is stored with. */

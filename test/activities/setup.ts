@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID, generateKeyPairSync } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { createActivities } from '../../src/activities/index.ts';
 import type { ExecutionRef, LifecycleActivities, StopActivities } from '../../src/activities/types.ts';
@@ -45,6 +46,9 @@ export const TIMERS: LifecycleTimers = {
   unknownDeadlineMs: 60_000,
   visibilityLagMs: 50,
 };
+
+/** Failures here are meant: the SDK need not tell of them. */
+const QUIET = new DefaultLogger('ERROR');
 
 type Activities = LifecycleActivities & StopActivities;
 type Death = { kind: string; when: 'before' | 'after'; died: () => void };
@@ -105,7 +109,9 @@ export async function createActivityWorld(): Promise<ActivityWorld> {
     ...world,
     deps,
     run(name, attempt, ...args) {
-      const environment = new MockActivityEnvironment({ attempt });
+      // No two workflows have one id.
+      const workflowExecution = { workflowId: `test:${randomUUID()}`, runId: randomUUID() };
+      const environment = new MockActivityEnvironment({ attempt, workflowExecution }, { logger: QUIET });
       const activity = activities[name] as (...all: unknown[]) => Promise<unknown>;
       return environment.run(activity, ...args) as never;
     },

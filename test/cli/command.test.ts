@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
@@ -51,6 +52,33 @@ describe('prokura', () => {
     expect(told.match(/^PROKURA_SIGNING_KEY='\{"keys":\[.*\]\}'$/gm)).toHaveLength(2);
     const { exitCode, stderr } = await prokura(['keys', 'rotate']);
     expect([exitCode, stderr]).toEqual([1, 'PROKURA_SIGNING_KEY is not set']);
+  });
+
+  it('keeps signing keys in an encrypted file, and rotates them there', async () => {
+    const { stdout: made } = await prokura(['keys', '--json']);
+    const { PROKURA_DATA_KEY, PROKURA_SIGNING_KEY } = JSON.parse(made) as Record<string, string>;
+    const env = { PROKURA_DATA_KEY: PROKURA_DATA_KEY!, PROKURA_KEYSTORE: path.join(folder, 'keystore.json') };
+    const roles = async (...args: string[]) => {
+      const { stdout, stderr } = await prokura(['keys', 'store', ...args, '--json'], env);
+      expect(stderr).toBe('');
+      return (JSON.parse(stdout) as { keys: { kid: string; role: string }[] }).keys;
+    };
+    const created = await prokura(['keys', 'store', 'create', '--json'], {
+      ...env,
+      PROKURA_SIGNING_KEY: PROKURA_SIGNING_KEY!,
+    });
+    const { kid } = JSON.parse(PROKURA_SIGNING_KEY!) as { kid: string };
+    expect(JSON.parse(created.stdout)).toEqual({ keys: [{ kid, role: 'signs' }] });
+    expect(readFileSync(env.PROKURA_KEYSTORE, 'utf8')).not.toContain('kty');
+    expect(statSync(env.PROKURA_KEYSTORE).mode & 0o777).toBe(0o600);
+    expect((await roles('publish')).map(({ role }) => role)).toEqual(['signs', 'next']);
+    expect((await roles('switch')).at(-1)).toEqual({ kid, role: 'verifies' });
+    expect(await roles('withdraw', kid)).toHaveLength(1);
+
+    const again = await prokura(['keys', 'store', 'create'], env);
+    expect([again.exitCode, again.stderr]).toEqual([1, expect.stringContaining('exists already')]);
+    const other = { ...env, PROKURA_DATA_KEY: randomBytes(32).toString('base64') };
+    expect((await prokura(['keys', 'store', 'show'], other)).stderr).toContain('does not open it');
   });
 
   it.each([

@@ -4,8 +4,9 @@ import path from 'node:path';
 import { calculateJwkThumbprint, importJWK, type JWK, jwtVerify, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
+import { signingKeysFrom, writeKeystore } from '../../src/cli/keystore-file.ts';
 import { dataKeyLength, signingKeyId } from '../../src/cli/doctor/key-checks.ts';
-import { developmentKeys, makeKeys, rotatedSigningKeys } from '../../src/cli/provision/keys.ts';
+import { developmentKeys, developmentKeystore, makeKeys, rotatedSigningKeys } from '../../src/cli/provision/keys.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -40,6 +41,34 @@ describe('keys', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     rmSync(file);
     expect(await developmentKeys(file)).not.toEqual(first);
+  });
+
+  it('of development sign from a keystore, which takes over a key that was kept beside the others', async () => {
+    const file = path.join(folder, 'keystore.json');
+    const keys = await developmentKeys(path.join(folder, 'state', 'keys.json'));
+    const { PROKURA_SIGNING_KEY: kept } = await makeKeys();
+    const settings = await developmentKeystore(file, { ...keys, signing_key: kept });
+    expect(signingKeysFrom({ ...settings, PROKURA_DATA_KEY: keys.data_key })).toBe(kept);
+    expect(await developmentKeystore(file, keys)).toEqual(settings);
+    expect(signingKeysFrom({ ...settings, PROKURA_DATA_KEY: keys.data_key })).toBe(kept);
+  });
+
+  it('are found in one place, or nothing starts', async () => {
+    const { PROKURA_SIGNING_KEY, PROKURA_DATA_KEY } = await makeKeys();
+    const from = (settings: object) => () => signingKeysFrom({ PROKURA_DATA_KEY, ...settings });
+    expect(from({ PROKURA_SIGNING_KEY })()).toBe(PROKURA_SIGNING_KEY);
+    expect(from({})).toThrow('must be set');
+    expect(from({ PROKURA_SIGNING_KEY, PROKURA_KEYSTORE: 'x' })).toThrow('not both');
+    expect(from({ PROKURA_KEYSTORE: path.join(folder, 'absent') })).toThrow('ENOENT');
+    const file = path.join(folder, 'keystore.json');
+    writeKeystore(file, PROKURA_SIGNING_KEY, { passphrase: 'correct horse battery' });
+    expect(from({ PROKURA_KEYSTORE: file })).toThrow('sealed with a passphrase');
+    expect(from({ PROKURA_KEYSTORE: file, PROKURA_KEYSTORE_PASSPHRASE: 'another passphrase' })).toThrow(
+      'does not open',
+    );
+    expect(from({ PROKURA_KEYSTORE: file, PROKURA_KEYSTORE_PASSPHRASE: 'correct horse battery' })()).toBe(
+      PROKURA_SIGNING_KEY,
+    );
   });
 
   it('are told from unusable ones by the doctor', async () => {

@@ -15,7 +15,7 @@ import { CompactSign, FlattenedSign, type JWK } from 'jose';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { entryHash } from '../../src/trust/audit-entry.ts';
 import { auditLeaf, GENESIS, type TrailEntry } from '../../src/trust/audit-trail.ts';
-import { signCheckpoint } from '../../src/trust/checkpoint.ts';
+import { checkpointBody, noteOf } from '../../src/trust/checkpoint.ts';
 import { GrowingTree } from '../../src/trust/merkle.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { canonicalCard } from '../../src/verify/agent-card-form.ts';
@@ -136,12 +136,10 @@ export function trail(count: number, first = 1, org = ORG): TrailEntry[] {
 export function checkpointOf(entries: TrailEntry[], key: Key, { org = ORG, mode = 'live' } = {}): string {
   const tree = new GrowingTree();
   for (const entry of entries) tree.append(auditLeaf(entry.entry_hash));
-  const signer = {
-    publicJwk: key.jwk,
-    signDetached: (text: string | Buffer) => sign(null, Buffer.from(text), key.privateKey).toString('base64url'),
-  };
   const origin = `pay.example/audit/${org}/${mode}`;
-  return signCheckpoint({ origin, size: BigInt(entries.length), root: tree.root() }, signer);
+  const body = checkpointBody({ origin, size: BigInt(entries.length), root: tree.root() });
+  const signature = sign(null, Buffer.from(body), key.privateKey).toString('base64url');
+  return noteOf(origin, body, { jwk: key.jwk, signature });
 }
 
 export function auditSample(key = newKey(), count = 7) {

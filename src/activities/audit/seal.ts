@@ -86,7 +86,7 @@ async function sealBatch(deps: SealDeps, db: Db, tenant: Tenant): Promise<SealSt
 
   await writeTiles(db, tenant, tree.changed());
   const origin = originOf(publicUrl, org, tenant.mode);
-  const note = signCheckpoint({ origin, size: BigInt(size), root: tree.root() }, signer);
+  const note = await signCheckpoint({ origin, size: BigInt(size), root: tree.root() }, signer);
   await insertCheckpoint(db, tenant, { size, kid: signer.kid, note, sealedAt: deps.now() });
   return { sealed: size - from, more: !flaw && rows.length >= AUDIT_BATCH, note, flaw };
 }

@@ -67,7 +67,7 @@ export async function answerChallenge(
       return { outcome: standing(row, now), answer: wrong };
     }
     const failed = { ...about, challengeStatus: 'failed' as const };
-    const stored = await storeVerdict(deps, db, failed, denial(row, ATTEMPTS_USED));
+    const stored = await storeVerdict(deps, db, failed, denial(row, ATTEMPTS_USED, 'attempts_used'));
     return { outcome: stored.decided, answer: wrong };
   });
   await deps.replies.announce(deps.pool, ref.tenant, request, answer);

@@ -33,7 +33,10 @@ export async function answerReview(
     }
     const about: Rejudged = { ref, row, actor: request.actor, challengeStatus: row.challenge_status };
     const context = { ...(await gatherAgain(db, about, deps.now())), screening };
-    const judgement = verdict === 'deny' ? denial(row, DENIED_BY_OPERATOR) : judgeWithProof(row, context, 'review');
+    const judgement =
+      verdict === 'deny'
+        ? denial(row, DENIED_BY_OPERATOR, 'denied_by_operator')
+        : judgeWithProof(row, context, 'review');
     const stored = await storeVerdict(deps, db, about, judgement, { context, body: { verdict, note } });
     const committed = { fingerprint: request.fingerprint, status: 200, body: stored.answer };
     await keepRequest(db, ref, request, committed);

@@ -1,4 +1,5 @@
 import { toTypeId } from '../../domain/ids.ts';
+import type { NextStep } from '../../domain/next-step.ts';
 import type { Decision, Reason, Risk } from '../../domain/types.ts';
 
 export interface AnswerFacts {
@@ -10,6 +11,7 @@ export interface AnswerFacts {
   auditId: string;
   risk: Risk;
   reasons: Reason[];
+  nextStep?: NextStep;
   riskPayloadJws: string;
   tokenExpiresAt: Date | null;
   challengeExpiresAt: Date | null;
@@ -37,6 +39,7 @@ export function authorizeAnswer(facts: AnswerFacts): Record<string, unknown> {
       signals: facts.risk.signals,
     },
     reasons: facts.reasons,
+    ...(facts.nextStep ? { next_step: facts.nextStep } : {}),
     risk_payload_jws: facts.riskPayloadJws,
     ...(facts.challengeExpiresAt
       ? {

@@ -5,6 +5,7 @@ import { circumstancesOf } from '../../domain/circumstances.ts';
 import { payeeOf } from '../../domain/screening.ts';
 import { gatherContext, type Gathered } from '../../store/executions/gather.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { atSoundTime } from './clock.ts';
 import type { Assessment, DecidedExecution } from '../types.ts';
 
 /** Entries of steps that never came for their facts are dropped beyond this many; they are gathered anew. */
@@ -34,7 +35,8 @@ export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Prom
     mandateKeys: input.mandate && usedKeys(input.mandate),
     circumstances: circumstancesOf(input),
   });
-  return { ...gathered, screening: await screened };
+  // A decision that stands already was made at its own time.
+  return gathered.prior ? gathered : { ...atSoundTime(gathered), screening: await screened };
 }
 
 /** A decision that stands already: its wait goes on from when it was made, not from now. */

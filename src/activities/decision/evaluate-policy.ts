@@ -12,7 +12,7 @@ import type { Assessment, DecidedExecution } from '../types.ts';
 import { authorizeAnswer } from './answer.ts';
 import { decidedBefore, gatherFor } from './assess-risk.ts';
 import { keptExplanations, observe } from './observe.ts';
-import { CHALLENGE_ATTEMPTS, datesOf, decided, policyRef, signVerdict, stageOf } from './verdict.ts';
+import { CHALLENGE_ATTEMPTS, datesOf, decided, nextStepFor, policyRef, signVerdict, stageOf } from './verdict.ts';
 
 /**
  * Second step of a decision: judge, sign, commit. When the commit was overtaken (a budget was spent meanwhile, or the
@@ -62,9 +62,10 @@ async function commit(
   const now = deps.now();
   const auditId = newId();
   const dates = datesOf(decision, input.timers, now);
+  const nextStep = nextStepFor(executionId, { intent, judgement, context }, dates);
   const jws = await signVerdict(
     deps,
-    { executionId, orgId: tenant.orgId, intent, policy: context.policy, now },
+    { subject: toTypeId('exec', executionId), orgId: tenant.orgId, intent, policy: context.policy, nextStep, now },
     judgement,
   );
   const answer = authorizeAnswer({
@@ -75,6 +76,7 @@ async function commit(
     auditId,
     risk: judgement.risk,
     reasons: judgement.reasons,
+    nextStep,
     riskPayloadJws: jws,
     ...dates,
     publicUrl: deps.publicUrl,

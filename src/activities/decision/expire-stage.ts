@@ -27,7 +27,10 @@ export async function expireStage(
       actor: 'system:timer',
       challengeStatus: stage === 'challenged' ? 'expired' : row.challenge_status,
     };
-    const judgement = stage === 'approved' ? row : denial(row, EXPIRED[stage]);
+    const judgement =
+      stage === 'approved'
+        ? row
+        : denial(row, EXPIRED[stage], stage === 'challenged' ? 'challenge_expired' : 'review_expired');
     const { decided } = await storeVerdict(deps, db, about, judgement, {
       lapsed: stage === 'approved',
       event: 'execution.expired',

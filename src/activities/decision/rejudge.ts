@@ -1,6 +1,7 @@
 import { toTypeId } from '../../domain/ids.ts';
 import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
 import { besidesItself } from '../../domain/exposure.ts';
+import { nextStepAfter, type Fallen } from '../../domain/next-step.ts';
 import type { Judgement } from '../../domain/pipeline.ts';
 import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { Reason } from '../../domain/types.ts';
@@ -17,8 +18,9 @@ import { newId } from '../../trust/new-id.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
 import { authorizeAnswer } from './answer.ts';
+import { atSoundTime } from './clock.ts';
 import { decisionEvents } from './evaluate-policy.ts';
-import { datesOf, decided, policyRef, signVerdict, stageOf } from './verdict.ts';
+import { datesOf, decided, nextStepFor, policyRef, signVerdict, stageOf } from './verdict.ts';
 
 /** A held execution that is decided again, and by whom. */
 export interface Rejudged {
@@ -34,7 +36,7 @@ export async function gatherAgain(
   { ref, row }: { ref: Pick<ExecutionRef, 'tenant'>; row: ExecutionRow },
   now: Date,
 ): Promise<DecisionContext> {
-  return gatherContext(db, {
+  const gathered = await gatherContext(db, {
     tenant: ref.tenant,
     agentId: row.agent_id,
     principalId: row.principal_id,
@@ -46,6 +48,7 @@ export async function gatherAgain(
     exceptExecution: row.id,
     circumstances: circumstancesOf(row),
   });
+  return atSoundTime(gathered);
 }
 
 /**
@@ -82,9 +85,13 @@ export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proo
   );
 }
 
+/** What is stored of a judgement, or of a denial that needed none. */
+type Judged = Pick<Judgement, 'decision' | 'reasons' | 'risk'> &
+  Partial<Pick<Judgement, 'authority' | 'explanations'>> & { fallen?: Fallen };
+
 /** A denial that needs no judgement: attempts used up, time over, an operator's word. */
-export function denial(row: ExecutionRow, reason: Reason): Pick<Judgement, 'decision' | 'reasons' | 'risk'> {
-  return { decision: 'deny', reasons: [reason], risk: row.risk };
+export function denial(row: ExecutionRow, reason: Reason, fallen: Fallen): Judged {
+  return { decision: 'deny', reasons: [reason], risk: row.risk, fallen };
 }
 
 /** Stores a new verdict of a held execution with its audit entry and events, and says what the answer is. @throws DecisionRaced when an approval was overtaken */
@@ -92,7 +99,7 @@ export async function storeVerdict(
   deps: ActivityDeps,
   db: Db,
   about: Rejudged,
-  judgement: Pick<Judgement, 'decision' | 'reasons' | 'risk'>,
+  judgement: Judged,
   options: { context?: DecisionContext; lapsed?: boolean; event?: string; body?: object } = {},
 ): Promise<{ decided: DecidedExecution; answer: Record<string, unknown> }> {
   const { ref, row } = about;
@@ -101,11 +108,14 @@ export async function storeVerdict(
   const auditId = newId();
   const dates = datesOf(judgement.decision, timers, now);
   const policy = options.context?.policy ?? null;
+  const facts = { intent: row.intent, judgement, context: options.context };
+  const nextStep = judgement.fallen ? nextStepAfter(judgement.fallen) : nextStepFor(row.id, facts, dates);
+  const subject = toTypeId('exec', row.id);
   const jws = options.lapsed
     ? row.risk_payload_jws
     : await signVerdict(
         deps,
-        { executionId: row.id, orgId: ref.tenant.orgId, intent: row.intent, policy, now },
+        { subject, orgId: ref.tenant.orgId, intent: row.intent, policy, nextStep, now },
         judgement,
       );
   const stage = options.lapsed ? 'lapsed' : stageOf(judgement.decision);
@@ -122,7 +132,6 @@ export async function storeVerdict(
     at: now,
   };
   await redecide(db, ref.tenant, row, verdict);
-  const subject = toTypeId('exec', row.id);
   const events = options.event
     ? [
         {
@@ -166,6 +175,7 @@ export async function storeVerdict(
     auditId,
     risk: judgement.risk,
     reasons: judgement.reasons,
+    nextStep,
     riskPayloadJws: jws,
     ...dates,
     challengeExpiresAt: null,

@@ -2,7 +2,9 @@ import type { DecisionContext } from '../../domain/decision-context.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { LifecycleTimers } from '../../domain/messages.ts';
 import type { Judgement } from '../../domain/pipeline.ts';
+import { nextStepOf, type NextStep } from '../../domain/next-step.ts';
 import type { Decision, Intent } from '../../domain/types.ts';
+import { issuerOf } from '../../trust/issuer.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { DecidedExecution } from '../types.ts';
 
@@ -43,23 +45,40 @@ export function policyRef(policy: DecisionContext['policy']): string {
   return policy ? toTypeId('pol', policy.id) : 'none';
 }
 
-/** The signed verdict (Risk Payload): compact JWS over the RFC 8785 form, verifiable with the published JWKS. */
+/** What is signed of a decision. */
+export interface VerdictFacts {
+  /** TypeID of what was decided: an execution, an assessment. */
+  subject: string;
+  orgId: string;
+  intent: Intent;
+  policy: DecisionContext['policy'];
+  nextStep?: NextStep;
+  now: Date;
+}
+
+/**
+ * The signed verdict (Risk Payload): compact JWS over the RFC 8785 form, verifiable with the published JWKS. A denial is
+ * signed like an approval, so that whoever is refused can prove what was said, and why.
+ * @throws SignerAway; then nothing is decided
+ */
 export async function signVerdict(
-  deps: ActivityDeps,
-  facts: { executionId: string; orgId: string; intent: Intent; policy: DecisionContext['policy']; now: Date },
-  { decision, risk }: Pick<Judgement, 'decision' | 'risk'>,
+  deps: Pick<ActivityDeps, 'signer' | 'publicUrl' | 'issuer'>,
+  facts: VerdictFacts,
+  { decision, risk, reasons }: Pick<Judgement, 'decision' | 'risk' | 'reasons'>,
 ): Promise<string> {
-  const { signer, publicUrl } = deps;
+  const { signer } = deps;
   return signer.signJws(
     {
-      issuer: `did:web:${encodeURIComponent(new URL(publicUrl).host)}#${signer.kid}`,
-      subject: toTypeId('exec', facts.executionId),
+      issuer: `${issuerOf(deps)}#${signer.kid}`,
+      subject: facts.subject,
       org: toTypeId('org', facts.orgId),
       decision: decision === 'approved' ? 'approve' : decision === 'challenge' ? 'review' : decision,
       score: risk.score,
       model_version: risk.modelVersion,
       policy_version: facts.policy?.version,
       assessed_at: facts.now.toISOString(),
+      reasons: reasons.map(({ code }) => code),
+      next_step: facts.nextStep,
       intent: {
         action: facts.intent.action,
         amount_minor: facts.intent.amountMinor,
@@ -69,6 +88,26 @@ export async function signVerdict(
     },
     { typ: 'application/vc+jws' },
   );
+}
+
+/** The next step of an execution's decision, with what a challenge or a review is found by. */
+export function nextStepFor(
+  executionId: string,
+  facts: Parameters<typeof nextStepOf>[0],
+  dates: Pick<ReturnType<typeof datesOf>, 'challengeExpiresAt' | 'reviewExpiresAt'>,
+): NextStep | undefined {
+  const step = nextStepOf(facts);
+  if (step?.action === 'ask_principal' && dates.challengeExpiresAt) {
+    return {
+      ...step,
+      challenge_id: toTypeId('chl', executionId),
+      expires_at: dates.challengeExpiresAt.toISOString(),
+    };
+  }
+  if (step?.action === 'wait_for_review' && dates.reviewExpiresAt) {
+    return { ...step, expires_at: dates.reviewExpiresAt.toISOString() };
+  }
+  return step;
 }
 
 /** What the workflow needs of a decision. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { KEYS_MAX_AGE_SECONDS } from '../../trust/signing.ts';
+import { didWebOf } from '../../trust/issuer.ts';
+import { KEYS_MAX_AGE_SECONDS, type Signer } from '../../trust/signing.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { SCOPES } from '../../domain/access-scopes.ts';
@@ -36,6 +37,30 @@ const Metadata = z.object({
   service_documentation: z.string(),
 });
 
+const DidDocument = z.looseObject({
+  id: z.string(),
+  verificationMethod: z.array(
+    z.object({ id: z.string(), type: z.string(), controller: z.string(), publicKeyJwk: Jwk }),
+  ),
+  assertionMethod: z.array(z.string()),
+});
+
+/** DID Core §5: every published key may have made a statement that still counts. */
+function didDocument(publicUrl: string, { publicJwks }: Pick<Signer, 'publicJwks'>): z.input<typeof DidDocument> {
+  const id = didWebOf(publicUrl);
+  return {
+    '@context': ['https://www.w3.org/ns/did/v1', 'https://w3id.org/security/suites/jws-2020/v1'],
+    id,
+    verificationMethod: publicJwks.map((jwk) => ({
+      id: `${id}#${jwk.kid}`,
+      type: 'JsonWebKey2020',
+      controller: id,
+      publicKeyJwk: jwk as z.input<typeof Jwk>,
+    })),
+    assertionMethod: publicJwks.map(({ kid }) => `${id}#${kid}`),
+  };
+}
+
 const open = { scope: 'public', idempotency: 'none', replay: 'none', tags: ['Access'], method: 'get' } as const;
 const CACHED = { 'Cache-Control': `public, max-age=${KEYS_MAX_AGE_SECONDS}` };
 
@@ -49,6 +74,13 @@ export function metadataRoutes({ config, signer }: ApiDeps): AnyRoute[] {
       summary: 'Public keys that verify access tokens, verdicts, events and checkpoints.',
       responses: { 200: z.object({ keys: z.array(Jwk) }) },
       handler: async () => ({ status: 200, body: { keys: [...signer.publicJwks] }, headers: CACHED }),
+    }),
+    route({
+      ...open,
+      path: '/.well-known/did.json',
+      summary: 'The DID document of this installation, the `did:web` that verdicts name as their issuer.',
+      responses: { 200: DidDocument },
+      handler: async () => ({ status: 200, body: didDocument(publicUrl, signer), headers: CACHED }),
     }),
     route({
       ...open,

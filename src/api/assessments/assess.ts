@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { atSoundTime } from '../../activities/decision/clock.ts';
 import { trustOf } from '../../domain/agent-trust.ts';
 import { findAgentOf, type AgentFound } from '../../domain/assessments/agent.ts';
 import { assessedConfidences, type IdentityProof } from '../../domain/assessments/confidences.ts';
@@ -6,6 +7,7 @@ import { verdictOf, type AssessmentRecord } from '../../domain/assessments/outco
 import { Problem } from '../../domain/errors.ts';
 import type { MandateEvidence } from '../../domain/mandates/evidence.ts';
 import { usedKeys } from '../../domain/mandates/evidence.ts';
+import { nextStepOf } from '../../domain/next-step.ts';
 import type { Question } from '../../domain/pipeline.ts';
 import { judge } from '../../policy-language/pipeline.ts';
 import { recordAbuse } from '../../store/abuse.ts';
@@ -77,7 +79,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
   const { tenant, body, actor } = ctx;
   const { presented, examined, evidence, question } = asked;
   const { intent } = question;
-  const context = await gatherContext(deps.pool, {
+  const gathered = await gatherContext(deps.pool, {
     tenant,
     agentId: somebody(question.agentId),
     principalId: somebody(question.principalId),
@@ -88,6 +90,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     sessionId: question.context.session_id,
     mandateKeys: usedKeys(evidence),
   });
+  const context = atSoundTime(gathered);
   const judgement = judge(question, context);
   const at = new Date();
   const { contentHash } = presented;
@@ -105,6 +108,8 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     orgId: tenant.orgId,
     contentHash,
     intent,
+    reasons: judgement.reasons,
+    nextStep: nextStepOf({ intent, judgement, context }),
   });
   const agentId = context.agent?.id ?? null;
   const record = {

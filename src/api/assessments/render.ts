@@ -3,6 +3,7 @@ import { riskDataOf, withRiskData } from '../../domain/assessments/risk-data.ts'
 import { toTypeId } from '../../domain/ids.ts';
 import { recordOf, type AssessmentRow } from '../../store/assessments/row.ts';
 import type { MandateRow } from '../../store/mandates.ts';
+import type { A2aExchange } from '../a2a/engage.ts';
 import type { ApiDeps } from '../deps.ts';
 import { mandateReceipt } from '../payments/mandate-receipt.ts';
 import { utc } from '../utc.ts';
@@ -16,8 +17,9 @@ export function verifyUrlOf(publicUrl: string): string {
 export function renderAssessed(
   { record, mandateId }: Assessed,
   mandate: Record<string, unknown>,
-  more: { verifyUrl: string; idempotencyKey?: string },
+  more: { verifyUrl: string; idempotencyKey?: string; exchange?: A2aExchange },
 ): Record<string, unknown> {
+  const nextStep = nextStepIn(record.riskPayloadJws);
   const riskData = riskDataOf(record);
   const forward = withRiskData(mandate, riskData);
   return {
@@ -29,8 +31,21 @@ export function renderAssessed(
     mandate: forward.mandate,
     ...(forward.injected ? {} : { risk_data: riskData }),
     outcome: outcomeOf(record, more.verifyUrl),
+    ...(nextStep === undefined ? {} : { next_step: nextStep }),
+    ...(more.exchange ? { a2a: a2aOf(more.exchange, record) } : {}),
     ...(more.idempotencyKey === undefined ? {} : { idempotency_key: more.idempotencyKey }),
   };
+}
+
+/** What was signed is what is told, now and whenever it is asked again. */
+function nextStepIn(jws: string): unknown {
+  const payload = Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString();
+  return (JSON.parse(payload) as { next_step?: unknown }).next_step;
+}
+
+function a2aOf(exchange: A2aExchange, { id, decision, score, riskPayloadJws }: Assessed['record']) {
+  const assessment = { assessment_id: toTypeId('asmt', id), score, vc_jws: riskPayloadJws };
+  return exchange.answer(decision, assessment).a2a;
 }
 
 export function renderAssessment(row: AssessmentRow, verifyUrl: string): Record<string, unknown> {

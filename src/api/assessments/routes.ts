@@ -3,6 +3,7 @@ import { KINDS } from '../../domain/assessments/kinds.ts';
 import { findAssessment, listAssessments } from '../../store/assessments/read.ts';
 import { findMandate, listMandates } from '../../store/mandates.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { engageA2a } from '../a2a/engage.ts';
 import type { ApiDeps } from '../deps.ts';
 import { found } from '../not-found.ts';
 import { route, type AnyRoute } from '../route.ts';
@@ -43,11 +44,14 @@ export function assessRoutes(deps: ApiDeps): AnyRoute[] {
       responses: { 200: AssessOutput },
       handler: async (ctx) => {
         const { mandate, idempotency_key: idempotencyKey } = ctx.body;
+        const exchange = engageA2a({ headers: ctx.headers, a2a: ctx.body.a2a });
         const assessed = await assess(deps, ctx);
         return {
           status: 200,
+          headers: exchange && { 'A2A-Version': exchange.version },
           body: renderAssessed(assessed, mandate, {
             verifyUrl,
+            exchange,
             ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
           }),
         };

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { isAp2Type, KINDS } from '../../domain/assessments/kinds.ts';
+import { A2aAnswer, A2aBlock } from '../a2a/engage.ts';
+import { NextStepOutput } from '../next-step.ts';
 import { ContextBody, principalOrOrganization } from '../executions/schemas.ts';
 import { MandateBody, VerificationBody } from '../mandate-body.ts';
 import { idOf, timeOut, typeId } from '../schemas.ts';
@@ -12,7 +14,7 @@ export const AssessBody = z
     }),
     kind: z.enum(KINDS).default('ap2_payment'),
     mandateType: z.string().min(1).max(128).optional().meta({ description: 'Derived from the vct when omitted' }),
-    a2a: z.looseObject({}).optional(),
+    a2a: A2aBlock.optional(),
     idempotency_key: z.string().min(1).max(255).optional().meta({ description: 'Echoed back' }),
     agent_id: idOf('agt').optional(),
     principal_id: principalOrOrganization.optional(),
@@ -82,6 +84,8 @@ export const AssessOutput = z
       .optional()
       .meta({ description: 'Beside a mandate whose signature it would break' }),
     outcome: Outcome,
+    next_step: NextStepOutput.optional(),
+    a2a: A2aAnswer.optional(),
     idempotency_key: z.string().optional(),
   })
   .meta({ id: 'Assessment' });

@@ -1,6 +1,8 @@
 import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
-import type { Intent } from '../../domain/types.ts';
+import type { NextStep } from '../../domain/next-step.ts';
+import type { Intent, Reason } from '../../domain/types.ts';
+import { issuerOf } from '../../trust/issuer.ts';
 import type { ApiDeps } from '../deps.ts';
 
 /**
@@ -19,13 +21,15 @@ export async function signAssessment(
     policyVersion: number | null;
     contentHash: string;
     intent: Intent;
+    reasons: Reason[];
+    nextStep?: NextStep;
     createdAt: Date;
   },
 ): Promise<{ riskPayloadJws: string; kid: string }> {
   const { intent } = facts;
   const { kid } = signer;
   const payload = {
-    issuer: `did:web:${encodeURIComponent(new URL(config.publicUrl).host)}#${kid}`,
+    issuer: `${issuerOf({ issuer: config.PROKURA_ISSUER, publicUrl: config.publicUrl })}#${kid}`,
     subject: toTypeId('asmt', facts.id),
     org: toTypeId('org', facts.orgId),
     kind: facts.kind,
@@ -35,6 +39,8 @@ export async function signAssessment(
     policy_version: facts.policyVersion ?? undefined,
     assessed_at: facts.createdAt.toISOString(),
     mandate_hash: facts.contentHash,
+    reasons: facts.reasons.map(({ code }) => code),
+    next_step: facts.nextStep,
     intent: {
       action: intent.action,
       amount_minor: intent.amountMinor,

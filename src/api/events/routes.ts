@@ -35,7 +35,7 @@ const SignedEvent = z
   })
   .meta({ id: 'SignedEvent' });
 
-function print(row: EventRow, signer: Signer) {
+async function print(row: EventRow, signer: Signer) {
   const event = {
     id: toTypeId('evt', row.id),
     type: row.type,
@@ -45,7 +45,7 @@ function print(row: EventRow, signer: Signer) {
     data: row.data,
     audit_ref: toTypeId('aud', row.auditId),
   };
-  return { ...event, signature: signer.signDetached(canonicalJson(event)) };
+  return { ...event, signature: await signer.signDetached(canonicalJson(event)) };
 }
 
 export function eventRoutes({ signer }: ApiDeps): AnyRoute[] {
@@ -85,7 +85,7 @@ export function eventRoutes({ signer }: ApiDeps): AnyRoute[] {
         return {
           status: 200,
           body: {
-            data: page.map((row) => print(row, signer)),
+            data: await Promise.all(page.map((row) => print(row, signer))),
             next_cursor: rows.length > body.limit && last ? encodeCursor([last.sequence, last.id]) : null,
             signature_key_id: signer.kid,
           },

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import { toTypeId } from '../../domain/ids.ts';
 import { circumstancesOf } from '../../domain/circumstances.ts';
-import { assess, type Question } from '../../domain/pipeline.ts';
+import type { DecisionContext } from '../../domain/decision-context.ts';
+import { nextStepOf } from '../../domain/next-step.ts';
+import { assess, type Judgement, type Question } from '../../domain/pipeline.ts';
 import { payeeOf } from '../../domain/screening.ts';
 import type { PolicyRules } from '../../domain/policy.ts';
 import type { Risk, Tenant } from '../../domain/types.ts';
@@ -85,12 +87,13 @@ export function assessmentRoutes({ pool, screening }: ApiDeps): AnyRoute[] {
         const policy = rules ? null : context.policy;
         // Without an agent and a principal only policy and risk can be asked.
         const whole = body.agent_id !== undefined && body.principal_id !== undefined;
-        const judgement = judge(question, context);
+        const judgement = whole ? judge(question, context) : withoutIdentity(question, context);
         return {
           status: 200,
           body: {
-            decision: whole ? judgement.decision : withoutIdentity(question, context),
+            decision: judgement.decision,
             policy_ref: policy ? toTypeId('pol', policy.id) : undefined,
+            next_step: nextStepOf({ intent: question.intent, judgement, context }),
             explanation: explain(question, context),
             risk: printRisk(judgement.risk),
           },
@@ -137,8 +140,8 @@ function printRisk({ score, level, signals, modelVersion }: Risk) {
   return { score, level, signals, model_version: modelVersion };
 }
 
-/** The decision that policy and risk alone lead to, for an intent of nobody in particular. */
-function withoutIdentity(question: Question, context: Parameters<typeof judge>[1]) {
+/** What policy and risk alone lead to, for an intent of nobody in particular. */
+function withoutIdentity(question: Question, context: DecisionContext): Judgement {
   const nobody = {
     ...context,
     exposureCaps: [],
@@ -160,6 +163,5 @@ function withoutIdentity(question: Question, context: Parameters<typeof judge>[1
       },
     ],
   };
-  return judge({ ...question, agentId: NOBODY, principalId: NOBODY }, nobody, { risk: assess(question, context) })
-    .decision;
+  return judge({ ...question, agentId: NOBODY, principalId: NOBODY }, nobody, { risk: assess(question, context) });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MandateBody, VerificationBody } from '../mandate-body.ts';
+import { NextStepOutput } from '../next-step.ts';
 import {
   countryCode,
   currencyCode,
@@ -96,6 +97,7 @@ export const DecisionOutput = z
     audit_ref: typeId('aud'),
     risk: RiskOutput,
     reasons: z.array(Reason),
+    next_step: NextStepOutput.optional(),
     risk_payload_jws: z.string(),
     challenge: z
       .object({
@@ -155,6 +157,7 @@ export const SimulationOutput = z
   .object({
     decision: z.enum(['approved', 'challenge', 'review', 'deny']),
     policy_ref: z.string().optional(),
+    next_step: NextStepOutput.optional(),
     explanation: z.array(Explanation),
     risk: RiskOutput,
   })

@@ -54,7 +54,9 @@ function fromHttpLayer(error: unknown): Problem | undefined {
 
 /** SQLSTATE classes of a server that is away, overloaded, stopping, or gave up on a wait (PostgreSQL Appendix A). */
 const AWAY_SQLSTATE = /^(?:08|53|57)|^40(?:001|P01)$|^55P03$/;
-const AWAY_ERRNO = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOENT']);
+const AWAY_ERRNO = new Set(
+  'ECONNREFUSED ECONNRESET EPIPE ENOTFOUND ETIMEDOUT EHOSTUNREACH ENOENT SIGNER_AWAY CLOCK_SKEWED'.split(' '),
+);
 /** gRPC codes of a Temporal server that is away: cancelled, deadline, exhausted, unavailable. */
 const AWAY_GRPC = new Set([1, 4, 8, 14]);
 const AWAY_MESSAGES = [

@@ -2,13 +2,16 @@ import type { Command } from 'commander';
 import { KEYS_MAX_AGE_SECONDS } from '../../trust/signing.ts';
 import { signingKeyId } from '../doctor/key-checks.ts';
 import { CommandError, messageOf } from '../output.ts';
+import { keystoreCommand } from './keystore.ts';
 import { makeKeys, rotatedSigningKeys } from '../provision/keys.ts';
 
 /** `prokura keys`: fresh keys for an installation, on stdout and nowhere else. */
 export function keysCommand(program: Command): void {
   const keys = program
     .command('keys')
-    .description('print fresh keys for production as environment settings (nothing is stored)')
+    .description(
+      'print fresh keys for production as environment settings; `keys store` keeps those that sign in a file',
+    )
     .option('--json', 'print them as one JSON object')
     .addHelpText(
       'after',
@@ -24,6 +27,7 @@ export function keysCommand(program: Command): void {
       const settings = Object.entries(made).map(([name, value]) => `${name}='${value}'`);
       process.stdout.write(`${json ? JSON.stringify(made) : settings.join('\n')}\n`);
     });
+  keystoreCommand(keys);
   keys
     .command('rotate')
     .description('print the values of PROKURA_SIGNING_KEY, one after the other, that replace the present signing key')

@@ -1,5 +1,6 @@
 import { type Config, loadConfig } from '../../config.ts';
 import type { DemoFile } from '../demo-file.ts';
+import { signingKeysFrom } from '../keystore-file.ts';
 import { statePaths } from '../paths.ts';
 import { readJson } from '../private-file.ts';
 import type { DevelopmentKeys } from '../provision/keys.ts';
@@ -22,7 +23,7 @@ export async function examine(env: NodeJS.ProcessEnv = process.env): Promise<Che
   const checks = [await check('Node.js', 'Install Node.js 20.19 or later.', () => process.version)];
   if (!running && !env['DATABASE_URL']) return [...checks, ...(await prospects(env))];
 
-  const settings = { ...(running ? settingsOf(running) : {}), ...env };
+  const settings = { ...(running ? settingsOf(running, env) : {}), ...env };
   let config: Config | undefined;
   const settled = await check('settings', 'Correct the variables named; docs/operations.md explains them.', () => {
     config = loadConfig(settings);
@@ -30,10 +31,11 @@ export async function examine(env: NodeJS.ProcessEnv = process.env): Promise<Che
   });
   checks.push(settled);
   if (!config) return checks;
-  const { PROKURA_SIGNING_KEY, PROKURA_DATA_KEY, PROKURA_PAYLOAD_KEY, publicUrl } = config;
+  const { PROKURA_DATA_KEY, PROKURA_PAYLOAD_KEY, publicUrl } = config;
+  const keySettings = config;
   const freshKeys = 'Make new ones with `prokura keys`.';
   checks.push(
-    await check('signing key', freshKeys, () => signingKeyId(PROKURA_SIGNING_KEY)),
+    await check('signing key', freshKeys, () => signingKeyId(signingKeysFrom(keySettings))),
     await check('data key', freshKeys, () => dataKeyLength('PROKURA_DATA_KEY', PROKURA_DATA_KEY)),
     PROKURA_PAYLOAD_KEY
       ? await check('payload key', freshKeys, () => dataKeyLength('PROKURA_PAYLOAD_KEY', PROKURA_PAYLOAD_KEY))
@@ -50,7 +52,7 @@ export async function examine(env: NodeJS.ProcessEnv = process.env): Promise<Che
   return checks;
 }
 
-function settingsOf(running: DemoFile): NodeJS.ProcessEnv {
+function settingsOf(running: DemoFile, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const keys = readJson<DevelopmentKeys>(statePaths().keys);
   const api = new URL(running.api_url);
   return {
@@ -60,7 +62,7 @@ function settingsOf(running: DemoFile): NodeJS.ProcessEnv {
     TEMPORAL_UI_URL: running.temporal_ui_url,
     HOST: api.hostname,
     PORT: api.port,
-    PROKURA_SIGNING_KEY: keys?.signing_key,
+    ...(env['PROKURA_SIGNING_KEY'] ? {} : { PROKURA_KEYSTORE: statePaths().keystore }),
     PROKURA_DATA_KEY: keys?.data_key,
   };
 }

@@ -1,6 +1,8 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { publicJwkOf, signingKeysOf } from '../../trust/signing.ts';
+import { existsSync } from 'node:fs';
+import { keystoreSecret, writeKeystore } from '../keystore-file.ts';
 import { readJson, writePrivateJson } from '../private-file.ts';
 
 /** Fresh keys of an installation, in the form that the settings take. */
@@ -37,14 +39,14 @@ export async function rotatedSigningKeys(present: string): Promise<{ publish: st
   };
 }
 
-async function makeSigningKey(): Promise<JWK> {
+/** A fresh key that signs, named by its thumbprint. */
+export async function makeSigningKey(): Promise<JWK> {
   const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JWK;
   return { ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'EdDSA', use: 'sig' };
 }
 
 /** The secrets of a development start. Payloads stay readable in the Temporal UI there, so it has no payload key. */
 export interface DevelopmentKeys {
-  signing_key: string;
   data_key: string;
   postgres_password: string;
   simulator_notify_secret: string;
@@ -56,11 +58,27 @@ export async function developmentKeys(file: string): Promise<DevelopmentKeys> {
   if (known) return known;
   const fresh = await makeKeys();
   const keys: DevelopmentKeys = {
-    signing_key: fresh.PROKURA_SIGNING_KEY,
     data_key: fresh.PROKURA_DATA_KEY,
     postgres_password: randomBytes(24).toString('base64url'),
     simulator_notify_secret: randomBytes(32).toString('base64'),
   };
   writePrivateJson(file, keys);
   return keys;
+}
+
+/**
+ * The keystore of a development start, made at the first one. A start that kept its signing key beside the others
+ * before there were keystores goes on with it.
+ * @returns the settings that open it
+ */
+export async function developmentKeystore(
+  file: string,
+  keys: DevelopmentKeys & { signing_key?: string },
+): Promise<{ PROKURA_KEYSTORE: string }> {
+  if (!existsSync(file)) {
+    const { PROKURA_KEYSTORE_PASSPHRASE, PROKURA_DATA_KEY = keys.data_key } = process.env;
+    const signing = keys.signing_key ?? (await makeKeys()).PROKURA_SIGNING_KEY;
+    writeKeystore(file, signing, keystoreSecret({ PROKURA_KEYSTORE_PASSPHRASE, PROKURA_DATA_KEY }));
+  }
+  return { PROKURA_KEYSTORE: file };
 }

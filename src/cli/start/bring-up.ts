@@ -4,7 +4,7 @@ import { type DemoCredentials, type DemoFile, seededInto } from '../demo-file.ts
 import { CommandError, type Log, messageOf, step } from '../output.ts';
 import type { StatePaths } from '../paths.ts';
 import { readJson, writePrivateJson } from '../private-file.ts';
-import { type DevelopmentKeys, developmentKeys } from '../provision/keys.ts';
+import { type DevelopmentKeys, developmentKeys, developmentKeystore } from '../provision/keys.ts';
 import { ensureNamespace } from '../provision/namespace.ts';
 import { choosePorts, type Ports } from '../provision/ports.ts';
 import { ensureDatabase, preparePostgres } from '../provision/postgres.ts';
@@ -43,6 +43,7 @@ export async function bringUp(context: BringUp): Promise<DemoFile & { fresh?: tr
   context.state.ports = ports;
   context.save();
   const keys = await developmentKeys(paths.keys);
+  const signing = await signingSettings(paths.keystore, keys);
 
   const database = await step(log, 'PostgreSQL', () => databases(context, ports, keys));
   const temporal = await step(log, 'Temporal', () => temporalServer(context, ports));
@@ -54,7 +55,7 @@ export async function bringUp(context: BringUp): Promise<DemoFile & { fresh?: tr
     context.supervisor.start(simulatorProgram(simulatorUrl, apiUrl, database.simulatorUrl, keys)),
   );
   await step(log, 'API and workers', () =>
-    context.supervisor.start(serviceProgram({ apiUrl, databaseUrl: database.url, temporal, keys })),
+    context.supervisor.start(serviceProgram({ apiUrl, databaseUrl: database.url, temporal, keys, signing })),
   );
 
   const reusable = known && seededInto(known, database.url) ? known : undefined;
@@ -75,6 +76,12 @@ export async function bringUp(context: BringUp): Promise<DemoFile & { fresh?: tr
   };
   writePrivateJson(paths.demo, file);
   return reusable ? file : { ...file, fresh: true };
+}
+
+/** A key or keystore that the environment names is used as it is. */
+async function signingSettings(file: string, keys: DevelopmentKeys): Promise<Record<string, string>> {
+  const given = process.env['PROKURA_SIGNING_KEY'] ?? process.env['PROKURA_KEYSTORE'];
+  return given === undefined ? developmentKeystore(file, keys) : {};
 }
 
 async function databases({ paths, supervisor, log }: BringUp, ports: Ports, keys: DevelopmentKeys) {

@@ -38,8 +38,10 @@ export function serviceProgram(given: {
   databaseUrl: string;
   temporal: TemporalPlace;
   keys: DevelopmentKeys;
+  /** Settings that the signing key is found by. */
+  signing: Record<string, string>;
 }): Program {
-  const { apiUrl, databaseUrl, temporal, keys } = given;
+  const { apiUrl, databaseUrl, temporal, keys, signing } = given;
   return {
     name: 'service',
     ...selfCommand(['serve']),
@@ -53,7 +55,7 @@ export function serviceProgram(given: {
       HOST,
       PORT: new URL(apiUrl).port,
       PUBLIC_URL: apiUrl,
-      PROKURA_SIGNING_KEY: process.env['PROKURA_SIGNING_KEY'] ?? keys.signing_key,
+      ...signing,
       PROKURA_DATA_KEY: process.env['PROKURA_DATA_KEY'] ?? keys.data_key,
       SIMULATOR_NOTIFY_SECRET: keys.simulator_notify_secret,
       WEBHOOK_ALLOW_PRIVATE: process.env['WEBHOOK_ALLOW_PRIVATE'] ?? 'true',

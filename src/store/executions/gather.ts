@@ -44,6 +44,8 @@ export interface Gathered extends DecisionContext {
   } | null;
   /** What holds the key, when something does. */
   claimed: boolean;
+  /** The clock of the database when it answered, Unix milliseconds. */
+  databaseMs: number;
 }
 
 /**
@@ -107,6 +109,7 @@ SELECT jsonb_build_object(
               FROM executions e JOIN idempotency_keys k ON k.execution_id = e.id
              WHERE k.org_id = $1 AND k.mode = $2 AND k.key = $9),
   'claimed', EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.org_id = $1 AND k.mode = $2 AND k.key = $9),
+  'databaseMs', floor(extract(epoch FROM clock_timestamp()) * 1000),
   'agent', (SELECT jsonb_build_object('id', a.id, 'status', a.status,
                                       'createdAtMs', floor(extract(epoch FROM a.created_at) * 1000),
                                       'trust', (${TRUST_STATE} WHERE t.agent_id = a.id))

@@ -1,0 +1,52 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { ConfigError, type Config } from '../config.ts';
+import { KeystoreRefused, openKeystore, sealKeystore, type KeystoreSecret } from '../trust/keystore.ts';
+
+type KeySettings = Pick<
+  Config,
+  'PROKURA_SIGNING_KEY' | 'PROKURA_KEYSTORE' | 'PROKURA_KEYSTORE_PASSPHRASE' | 'PROKURA_DATA_KEY'
+>;
+
+/**
+ * The signing keys of a process, in the form that `createSigner` takes: from the keystore, else from the environment.
+ * @throws ConfigError when there are none, or the keystore cannot be opened: nothing starts that could not sign
+ */
+export function signingKeysFrom(settings: KeySettings): string {
+  const { PROKURA_SIGNING_KEY: key, PROKURA_KEYSTORE: file } = settings;
+  if (key !== undefined && file !== undefined) {
+    throw new ConfigError('Set PROKURA_KEYSTORE or PROKURA_SIGNING_KEY, not both: nobody could tell which key signs.');
+  }
+  if (key !== undefined) return key;
+  if (file === undefined) {
+    throw new ConfigError(
+      'PROKURA_KEYSTORE (or PROKURA_SIGNING_KEY) must be set: `prokura keys store create` makes one.',
+    );
+  }
+  try {
+    return readKeystore(file, keystoreSecret(settings));
+  } catch (error) {
+    throw new ConfigError(`The keystore ${file} cannot be used: ${(error as Error).message}.`);
+  }
+}
+
+/** What opens the keystore of these settings: the passphrase when there is one, else the data key. @throws KeystoreRefused */
+export function keystoreSecret({
+  PROKURA_KEYSTORE_PASSPHRASE: passphrase,
+  PROKURA_DATA_KEY: dataKey,
+}: Pick<KeySettings, 'PROKURA_KEYSTORE_PASSPHRASE' | 'PROKURA_DATA_KEY'>): KeystoreSecret {
+  if (passphrase !== undefined) return { passphrase };
+  if (dataKey !== undefined) return { dataKey };
+  throw new KeystoreRefused('neither PROKURA_KEYSTORE_PASSPHRASE nor PROKURA_DATA_KEY is set');
+}
+
+/** @throws KeystoreRefused, or what reading the file throws */
+export function readKeystore(file: string, secret: KeystoreSecret): string {
+  return openKeystore(readFileSync(file, 'utf8'), secret);
+}
+
+/** Writes it whole or not at all, readable by its owner alone. */
+export function writeKeystore(file: string, keys: string, secret: KeystoreSecret): void {
+  const draft = `${file}.${process.pid}.tmp`;
+  writeFileSync(draft, sealKeystore(keys, secret), { mode: 0o600, flag: 'wx' });
+  renameSync(draft, file);
+}
