@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import fc from 'fast-check';
-import { Pool } from 'pg';
+import * as fc from 'fast-check';
+import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import request from 'supertest';
 import { createApp } from '../../src/api/app.ts';
@@ -39,7 +39,7 @@ async function assessWith(broken: Partial<TestApi['deps']>): Promise<Answer> {
     .post('/v1/assess')
     .set({ authorization: `Bearer ${t.key}` })
     .send({ mandate: plain(), agent_id: agent });
-  return { status, body: body as Answer['body'], headers };
+  return { status, body, headers };
 }
 
 describe('when something is away', () => {

@@ -98,8 +98,8 @@ describe('the intent of a mandate', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom('EUR', 'JPY', 'XYZ'), (amount, currency) => {
         try {
-          const intent = intentOf('custom', 'custom', { amount, currency } as Record<string, unknown>);
-          return intent.amountMinor === amount && Number.isSafeInteger(amount) && (amount as number) >= 0;
+          const intent = intentOf('custom', 'custom', { amount, currency });
+          return intent.amountMinor === amount && Number.isSafeInteger(amount) && amount >= 0;
         } catch (error) {
           return error instanceof UncountableMandate;
         }
