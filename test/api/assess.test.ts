@@ -310,6 +310,33 @@ describe('a signed chain', () => {
     const usd = exposure.body.agents[0].liabilities.find((one: { currency: string }) => one.currency === 'USD');
     expect(usd.mandates.amount_minor).toBeGreaterThanOrEqual(500);
   });
+
+  it('is used once a day when it says so, also when five ask at once', async () => {
+    const made = paymentNow({
+      constraints: [
+        { type: 'payment.amount_range', currency: 'USD', max: 1000 },
+        { type: 'payment.budget', currency: 'USD', max: 1000 },
+        { type: 'payment.agent_recurrence', frequency: 'DAILY' },
+      ],
+    });
+    const tokens = Array.from({ length: 5 }, () => made.close());
+    const answers = await Promise.all(
+      tokens.map((token) => assess(made.mandate(token), { verification: made.verification })),
+    );
+    expect(answers.filter(({ body }) => body.decision === 'approve')).toHaveLength(1);
+    for (const answer of answers.filter(({ body }) => body.decision !== 'approve')) {
+      expect(verdict(answer)).toEqual([200, 'deny', 'invalid_mandate', 'constraint_violated:payment.agent_recurrence']);
+    }
+  });
+
+  it('is noted as abuse when it is replayed', async () => {
+    const { rows } = await t.database.pool.query(
+      `SELECT body->>'code' AS code FROM audit_entries WHERE type = 'security.abuse' ORDER BY 1`,
+    );
+    expect(rows.map(({ code }: { code: string }) => code)).toEqual(
+      expect.arrayContaining(['already_used', 'key_revoked', 'wrong_audience', 'wrong_nonce']),
+    );
+  });
 });
 
 describe('an open mandate by itself', () => {
