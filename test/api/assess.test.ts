@@ -64,7 +64,7 @@ describe('a plain mandate of a registered agent', () => {
         rejection_reasons: [],
         audit: { status: 'pending' },
         refinement: null,
-        agent: { id: toTypeId('agt', agent), trust_score: 50, risk_tier: 'neutral' },
+        agent: { id: toTypeId('agt', agent), trust_score: 50, risk_tier: 'new' },
         risk_payload: { jws: body.riskPayloadJws, alg: 'EdDSA', verify_url: 'http://api.test/.well-known/jwks.json' },
       },
     });
