@@ -88,6 +88,15 @@ describe('when something is away', () => {
     expect((await assessWith({})).body.decision).toBe('approve');
   });
 
+  it('a payee that is listed is denied, and one that nobody could screen is reviewed', async () => {
+    const match = { list: 'sanctions', by: 'name' as const, entry: 'Shop' };
+    const found = { listed: [], suspected: [] };
+    const screening = (screened: object) => ({ screen: async () => ({ ...found, ...screened }), close() {} });
+    expect((await assessWith({ screening: screening({ listed: [match] }) })).body.decision).toBe('deny');
+    expect((await assessWith({ screening: screening({ unavailable: 'away' }) })).body.decision).toBe('review');
+    expect((await assessWith({ screening: screening({}) })).body.decision).toBe('approve');
+  });
+
   it('a clock that is off by more than five minutes finds mandates not valid', async () => {
     const made = paymentNow({ open: { iat: Math.floor(Date.now() / 1000) + 400 } });
     const { body } = await t.api('POST', '/v1/assess', {

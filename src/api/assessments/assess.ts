@@ -114,16 +114,14 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
   });
   const { agent } = context;
   const agentId = agent?.id ?? null;
+  const agentProof = agentId === null ? 'nobody' : proofOf(ctx, asked);
   const record = {
     ...verdict,
     ...signed,
     level: judgement.risk.level,
     reasons: judgement.reasons,
     signals: judgement.risk.signals,
-    confidences: assessedConfidences(judgement, {
-      agent: agentId === null ? 'nobody' : proofOf(ctx, asked),
-      signed: examined.signed,
-    }),
+    confidences: assessedConfidences(judgement, { agent: agentProof, signed: examined.signed }),
     auditId: newId(),
     refinement: null,
     agent: agent && {
@@ -139,6 +137,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     tenant,
     contentHash,
     modelVersion: judgement.risk.modelVersion,
+    agentProof,
     agentId,
     principalId: context.principal?.id ?? null,
     delegationId: judgement.authority.chain.at(-1)?.id ?? null,
