@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import fc from 'fast-check';
-import { Pool } from 'pg';
+import * as fc from 'fast-check';
+import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import request from 'supertest';
 import { createApp } from '../../src/api/app.ts';
@@ -39,7 +39,7 @@ async function assessWith(broken: Partial<TestApi['deps']>): Promise<Answer> {
     .post('/v1/assess')
     .set({ authorization: `Bearer ${t.key}` })
     .send({ mandate: plain(), agent_id: agent });
-  return { status, body: body as Answer['body'], headers };
+  return { status, body, headers };
 }
 
 describe('when something is away', () => {
@@ -86,6 +86,15 @@ describe('when something is away', () => {
     expect([status, body.decision]).toEqual([200, 'deny']);
     await t.api('POST', '/v1/policies', { name: 'none', rules: {}, activate: true });
     expect((await assessWith({})).body.decision).toBe('approve');
+  });
+
+  it('a payee that is listed is denied, and one that nobody could screen is reviewed', async () => {
+    const match = { list: 'sanctions', by: 'name' as const, entry: 'Shop' };
+    const found = { listed: [], suspected: [] };
+    const screening = (screened: object) => ({ screen: async () => ({ ...found, ...screened }), close() {} });
+    expect((await assessWith({ screening: screening({ listed: [match] }) })).body.decision).toBe('deny');
+    expect((await assessWith({ screening: screening({ unavailable: 'away' }) })).body.decision).toBe('review');
+    expect((await assessWith({ screening: screening({}) })).body.decision).toBe('approve');
   });
 
   it('a clock that is off by more than five minutes finds mandates not valid', async () => {

@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { canonicalJson, sha256Hex } from '../../src/trust/canonical.ts';
 import { readJwk } from '../../src/trust/public-key.ts';
 import { verifyVerdict } from '../../src/verify/index.ts';
-import { agentKey, cnf, newKey } from '../trust/mandates/build.ts';
-import { paymentNow } from '../trust/mandates/now.ts';
+import { cnf, newKey, type TestKey } from '../trust/mandates/build.ts';
+import { paymentNow, type Wanted } from '../trust/mandates/now.ts';
 import { startTestApi, type Answer, type TestApi } from './setup.ts';
 
 let t: TestApi;
 let agent: string;
 let principal: string;
+let signer: TestKey;
 
 beforeAll(async () => {
   t = await startTestApi();
@@ -20,9 +21,15 @@ beforeAll(async () => {
     name: 'Acme',
   });
   principal = made.body.principal_id;
-  agent = await newAgent({ keys: [{ jwk: agentKey.jwk }] });
+});
+// A new one for each test: what was assessed before is part of the risk.
+beforeEach(async () => {
+  signer = newKey();
+  agent = await newAgent({ keys: [{ jwk: signer.jwk }] });
 });
 afterAll(() => t.close());
+
+const signedNow = (wanted: Wanted = {}) => paymentNow({ agent: signer, ...wanted });
 
 async function newAgent(more: object = {}): Promise<string> {
   const answer = await t.api('POST', '/v1/agents', { name: 'buyer', principal_id: principal, ...more });
@@ -64,7 +71,7 @@ describe('a plain mandate of a registered agent', () => {
         rejection_reasons: [],
         audit: { status: 'pending' },
         refinement: null,
-        agent: { id: toTypeId('agt', agent), trust_score: 50, risk_tier: 'neutral' },
+        agent: { id: toTypeId('agt', agent), trust_score: 50, risk_tier: 'new' },
         risk_payload: { jws: body.riskPayloadJws, alg: 'EdDSA', verify_url: 'http://api.test/.well-known/jwks.json' },
       },
     });
@@ -157,7 +164,7 @@ describe('who the agent is', () => {
       (await assess(mandate, more)).body.outcome.confidences.agent_identity;
     expect(await identity(plain({ agent_id: agent }))).toBe(0.5);
     expect(await identity(plain(), { agent_id: agent })).toBe(0.75);
-    const made = paymentNow();
+    const made = signedNow();
     expect(await identity(made.mandate(made.token), { verification: made.verification })).toBe(1);
     // Its key is named, and did not sign what holds.
     expect(await identity(made.mandate(made.close()))).toBe(0.5);
@@ -195,7 +202,7 @@ describe('who the agent is', () => {
     const { body: keys } = await t.api('GET', `/v1/agents/${keyed}/keys`);
     await t.api('POST', `/v1/agents/${keyed}/keys/${keys.data[0].key_id}/revoke`, { reason: 'lost' });
     expect(verdict(await assess(plain(cnf(key))))).toContain('key_revoked');
-    const two = await assess(plain(cnf(agentKey)), { agent_id: await newAgent() });
+    const two = await assess(plain(cnf(signer)), { agent_id: await newAgent() });
     expect(verdict(two)).toContain('agent_mismatch');
     const denied = await t.api('GET', '/v1/assessments?status=deny');
     const levels = denied.body.data.map((one: { outcome: { risk_level: string } }) => one.outcome.risk_level);
@@ -224,7 +231,7 @@ describe('who the agent is', () => {
 
 describe('a signed chain', () => {
   it('is approved, and what it uses up is booked', async () => {
-    const made = paymentNow();
+    const made = signedNow();
     const { body } = await assess(made.mandate(made.token), { verification: made.verification });
     expect([body.decision, body.outcome.rejection_reasons]).toEqual(['approve', []]);
     expect(body.outcome.agent.id).toBe(toTypeId('agt', agent));
@@ -240,7 +247,7 @@ describe('a signed chain', () => {
   });
 
   it('is consumed once: another wrapping of the same token is a replay', async () => {
-    const made = paymentNow();
+    const made = signedNow();
     const wraps = [
       made.mandate(made.token),
       { ...made.mandate(made.token), note: 'again' },
@@ -257,7 +264,7 @@ describe('a signed chain', () => {
   });
 
   it('is denied with the reason by name, whatever is wrong', async () => {
-    const made = paymentNow();
+    const made = signedNow();
     const { token, verification } = made;
     const cases: [string, object, object][] = [
       ['unknown_key', made.mandate(token), { ...verification, keys: [] }],
@@ -278,7 +285,7 @@ describe('a signed chain', () => {
       expect([code, ...verdict(answer)]).toEqual(expect.arrayContaining([code, 200, 'deny', 'invalid_mandate']));
       expect(verdict(answer)).toContain(code);
     }
-    const unknown = paymentNow({ constraints: [{ type: 'payment.moon_phase', phase: 'full' }] });
+    const unknown = signedNow({ constraints: [{ type: 'payment.moon_phase', phase: 'full' }] });
     const answer = await assess(unknown.mandate(unknown.token), { verification: unknown.verification });
     expect(verdict(answer)).toContain('unknown_constraint');
     expect(
@@ -287,7 +294,7 @@ describe('a signed chain', () => {
   });
 
   it('spends the budget of its open mandate, and no more, also when ten ask at once', async () => {
-    const made = paymentNow({
+    const made = signedNow({
       amount: 1000,
       constraints: [
         { type: 'payment.amount_range', currency: 'USD', max: 1000 },
@@ -310,13 +317,40 @@ describe('a signed chain', () => {
     const usd = exposure.body.agents[0].liabilities.find((one: { currency: string }) => one.currency === 'USD');
     expect(usd.mandates.amount_minor).toBeGreaterThanOrEqual(500);
   });
+
+  it('is used once a day when it says so, also when five ask at once', async () => {
+    const made = signedNow({
+      constraints: [
+        { type: 'payment.amount_range', currency: 'USD', max: 1000 },
+        { type: 'payment.budget', currency: 'USD', max: 1000 },
+        { type: 'payment.agent_recurrence', frequency: 'DAILY' },
+      ],
+    });
+    const tokens = Array.from({ length: 5 }, () => made.close());
+    const answers = await Promise.all(
+      tokens.map((token) => assess(made.mandate(token), { verification: made.verification })),
+    );
+    expect(answers.filter(({ body }) => body.decision === 'approve')).toHaveLength(1);
+    for (const answer of answers.filter(({ body }) => body.decision !== 'approve')) {
+      expect(verdict(answer)).toEqual([200, 'deny', 'invalid_mandate', 'constraint_violated:payment.agent_recurrence']);
+    }
+  });
+
+  it('is noted as abuse when it is replayed', async () => {
+    const { rows } = await t.database.pool.query(
+      `SELECT body->>'code' AS code FROM audit_entries WHERE type = 'security.abuse' ORDER BY 1`,
+    );
+    expect(rows.map(({ code }: { code: string }) => code)).toEqual(
+      expect.arrayContaining(['already_used', 'key_revoked', 'wrong_audience', 'wrong_nonce']),
+    );
+  });
 });
 
 describe('an open mandate by itself', () => {
   it('is assessed for the most that it lets be spent, and is told among what is open', async () => {
     const buyer = newKey();
     const id = await newAgent({ keys: [{ jwk: buyer.jwk }] });
-    const made = paymentNow({
+    const made = signedNow({
       agent: buyer,
       constraints: [
         { type: 'payment.amount_range', currency: 'USD', max: 1000 },
@@ -402,6 +436,30 @@ describe('the other kinds', () => {
     });
     expect(verdict(dear)).toEqual([200, 'deny', 'policy_denied']);
     await t.api('POST', '/v1/policies', { name: 'none', rules: {}, activate: true });
+  });
+});
+
+describe('what was assessed before', () => {
+  it('is what risk is scored by: amounts, merchants, how much in an hour; but not what was only claimed', async () => {
+    const signals = async (id: string, amount: number, more: object = { agent_id: id }) => {
+      const mandate = plain({
+        payment_amount: { amount, currency: 'EUR' },
+        ...('claimed' in more ? { agent_id: id } : {}),
+      });
+      const { body } = await assess(mandate, 'claimed' in more ? {} : more);
+      return body.outcome.signals.map(({ type }: { type: string }) => type);
+    };
+    const [known, claimed] = [await newAgent(), await newAgent()];
+    const first = await signals(known, 100);
+    expect(first).toEqual(expect.arrayContaining(['amount_without_history', 'merchant_new']));
+    for (let i = 0; i < 3; i++) {
+      await signals(known, 100);
+      await signals(claimed, 100, { claimed: true });
+    }
+    const later = await signals(known, 5_000);
+    expect(later).toContain('amount_unusual');
+    expect(later).not.toContain('merchant_new');
+    expect(await signals(claimed, 5_000)).toEqual(expect.arrayContaining(['amount_without_history', 'merchant_new']));
   });
 });
 

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { trustOf } from '../../src/domain/agent-trust.ts';
 import { agentNames, findAgentOf } from '../../src/domain/assessments/agent.ts';
 import { intentOf, UncountableMandate } from '../../src/domain/assessments/intent.ts';
 import { riskLevelOf, verdictOf } from '../../src/domain/assessments/outcome.ts';
+import { payeeOfMandate } from '../../src/domain/assessments/payee.ts';
 import { withRiskData } from '../../src/domain/assessments/risk-data.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { openLimit } from '../../src/domain/mandates/limits.ts';
@@ -38,14 +38,6 @@ describe('the agent of a mandate', () => {
       { code: 'key_revoked' },
     ]);
     expect(findAgentOf({ agents: [agent(B)], keys: [] }).agent).toEqual(agent(B));
-  });
-
-  it('begins in the middle', () => {
-    expect([trustOf({}), trustOf({ score: 70 }), trustOf({ score: 29 })].map(({ tier }) => tier)).toEqual([
-      'neutral',
-      'trusted',
-      'watched',
-    ]);
   });
 });
 
@@ -98,13 +90,25 @@ describe('the intent of a mandate', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom('EUR', 'JPY', 'XYZ'), (amount, currency) => {
         try {
-          const intent = intentOf('custom', 'custom', { amount, currency } as Record<string, unknown>);
-          return intent.amountMinor === amount && Number.isSafeInteger(amount) && (amount as number) >= 0;
+          const intent = intentOf('custom', 'custom', { amount, currency });
+          return intent.amountMinor === amount && Number.isSafeInteger(amount) && amount >= 0;
         } catch (error) {
           return error instanceof UncountableMandate;
         }
       }),
     );
+  });
+});
+
+describe('the payee of a mandate, for screening', () => {
+  const intent = { action: 'a', amountMinor: 1, currency: 'EUR', merchantRef: 'm-1', channel: 'ap2' };
+  it('is what the mandate says, before what the caller adds', () => {
+    const context = { payee: { name: 'Other', account: 'DE1' } };
+    const payee = { id: 'm-1', name: 'Shop', website: 'https://Shop.example:8443/x' };
+    const expected = { reference: 'm-1', name: 'Shop', account: 'DE1', domain: 'shop.example' };
+    expect(payeeOfMandate(intent, context, { payee })).toEqual(expected);
+    expect(payeeOfMandate(intent, context, {}, { merchant: payee })).toEqual(expected);
+    expect(payeeOfMandate(intent, {}, { payee: 'text' })).toEqual({ reference: 'm-1' });
   });
 });
 

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { verifyPaymentReceipt } from '../../src/trust/mandates/receipts.ts';
+import { LEGACY_TYPES } from '../../src/domain/mandates/names.ts';
 import { newKey } from '../trust/mandates/build.ts';
-import { paymentNow, type Wanted } from '../trust/mandates/now.ts';
+import { legacyNow, paymentNow, type Wanted } from '../trust/mandates/now.ts';
 import { expectInvariants } from './invariants.ts';
 import { eventually, startJourney, type Cast, type Journey, type Payment } from './journey.ts';
 
@@ -15,6 +16,7 @@ afterAll(() => t.close());
 const HOTEL = { id: 'mrc_hotel', name: 'Hotel', website: 'https://hotel.example' };
 /** 120.00 EUR at the hotel, as a journey proposes it. */
 const hotel = (more: Wanted = {}) => paymentNow({ amount: 12_000, currency: 'EUR', payee: HOTEL, ...more });
+const CART = LEGACY_TYPES.cart;
 type Made = ReturnType<typeof paymentNow>;
 
 const propose = (cast: Cast, made: Made, token = made.token, wish: object = {}) =>
@@ -195,6 +197,53 @@ describe('a payment under a signed mandate', () => {
     expect([broken.status, broken.body.code]).toEqual([422, 'invalid_mandate']);
     // The control: what was refused for other reasons is still good.
     expect(codes(await propose(await t.cast(), made))).toEqual(['approved']);
+  });
+
+  it('of v0.1 is taken with its cart, once', async () => {
+    const cast = await t.cast();
+    const made = legacyNow('mrc_hotel');
+    const wish = { mandate: made.mandate, verification: made.verification };
+    expect(codes(await t.propose(cast, wish))).toEqual(['approved']);
+    expect(codes(await t.propose(cast, { ...wish, mandate: { ...made.mandate, more: 1 } }))).toEqual([
+      'deny',
+      'invalid_mandate',
+      'already_used',
+    ]);
+    const { [CART]: _, ...alone } = legacyNow('mrc_hotel').mandate;
+    expect(codes(await t.propose(cast, { ...wish, mandate: alone }))).toContain('binding_missing');
+  });
+
+  it('is counted exactly in a storm of assessments, approvals, payments, voids and captures', async () => {
+    const made = hotel({
+      constraints: [
+        { type: 'payment.amount_range', currency: 'EUR', max: 12_000 },
+        { type: 'payment.budget', currency: 'EUR', max: 1_000 },
+        { type: 'payment.agent_recurrence', frequency: 'ON_DEMAND', max_occurrences: 6 },
+      ],
+    });
+    const casts = await Promise.all(Array.from({ length: 4 }, () => t.cast()));
+    const tokens = Array.from({ length: 12 }, () => made.close());
+    let approvals = 0;
+    await Promise.all(
+      Array.from({ length: 36 }, async (_, i) => {
+        const token = tokens[i % tokens.length]!;
+        if (i % 3 === 0) {
+          const body = { mandate: made.mandate(token), verification: made.verification };
+          return void (await t.api('POST', '/v1/assess', body));
+        }
+        const decided = await propose(casts[i % 4]!, made, token);
+        if (decided.body.decision !== 'approved') return;
+        approvals += 1;
+        if (i % 4 === 0) return;
+        const paid = (await t.pay(decided.body)).body;
+        if (i % 4 === 1) await t.operate('void', paid);
+        if (i % 4 === 2) await t.operate('capture', paid, { amount: 50 });
+      }),
+    );
+    expect(approvals).toBeGreaterThan(0);
+    const uses = (await mandates()).flatMap(({ uses }) => uses).filter(({ open }) => open);
+    expect(Math.max(...uses.map(({ occurrences }) => occurrences))).toBeLessThanOrEqual(6);
+    // What is spent is what is held: the invariants that follow every journey.
   });
 
   it('is denied after a challenge that took longer than it is good for', async () => {

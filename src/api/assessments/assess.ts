@@ -1,14 +1,16 @@
 import type { z } from 'zod';
 import { atSoundTime } from '../../activities/decision/clock.ts';
-import { trustOf } from '../../domain/agent-trust.ts';
 import { findAgentOf, type AgentFound } from '../../domain/assessments/agent.ts';
 import { assessedConfidences, type IdentityProof } from '../../domain/assessments/confidences.ts';
 import { verdictOf, type AssessmentRecord } from '../../domain/assessments/outcome.ts';
+import { payeeOfMandate } from '../../domain/assessments/payee.ts';
+import { circumstancesOf } from '../../domain/circumstances.ts';
 import { Problem } from '../../domain/errors.ts';
 import type { MandateEvidence } from '../../domain/mandates/evidence.ts';
 import { usedKeys } from '../../domain/mandates/evidence.ts';
 import { nextStepOf } from '../../domain/next-step.ts';
 import type { Question } from '../../domain/pipeline.ts';
+import { trustAt } from '../../domain/trust-score.ts';
 import { judge } from '../../policy-language/pipeline.ts';
 import { recordAbuse } from '../../store/abuse.ts';
 import { commitAssessment } from '../../store/assessments/commit.ts';
@@ -79,6 +81,8 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
   const { tenant, body, actor } = ctx;
   const { presented, examined, evidence, question } = asked;
   const { intent } = question;
+  const payee = payeeOfMandate(intent, question.context, examined.claims, examined.checkout);
+  const screened = deps.screening?.screen(payee);
   const gathered = await gatherContext(deps.pool, {
     tenant,
     agentId: somebody(question.agentId),
@@ -89,8 +93,9 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     now: new Date(),
     sessionId: question.context.session_id,
     mandateKeys: usedKeys(evidence),
+    circumstances: circumstancesOf(question),
   });
-  const context = atSoundTime(gathered);
+  const context = { ...atSoundTime(gathered), screening: await screened };
   const judgement = judge(question, context);
   const at = new Date();
   const { contentHash } = presented;
@@ -111,20 +116,23 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     reasons: judgement.reasons,
     nextStep: nextStepOf({ intent, judgement, context }),
   });
-  const agentId = context.agent?.id ?? null;
+  const { agent } = context;
+  const agentId = agent?.id ?? null;
+  const agentProof = agentId === null ? 'nobody' : proofOf(ctx, asked);
   const record = {
     ...verdict,
     ...signed,
     level: judgement.risk.level,
     reasons: judgement.reasons,
     signals: judgement.risk.signals,
-    confidences: assessedConfidences(judgement, {
-      agent: agentId === null ? 'nobody' : proofOf(ctx, asked),
-      signed: examined.signed,
-    }),
+    confidences: assessedConfidences(judgement, { agent: agentProof, signed: examined.signed }),
     auditId: newId(),
     refinement: null,
-    agent: agentId === null ? null : { id: agentId, ...trustOf({}) },
+    agent: agent && {
+      id: agent.id,
+      score: trustAt(agent.trust ?? undefined, context.nowMs),
+      tier: agent.trust?.tier ?? 'new',
+    },
     latencyMs: Math.round(performance.now() - asked.began),
   };
   const mandateId = newId();
@@ -133,6 +141,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     tenant,
     contentHash,
     modelVersion: judgement.risk.modelVersion,
+    agentProof,
     agentId,
     principalId: context.principal?.id ?? null,
     delegationId: judgement.authority.chain.at(-1)?.id ?? null,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isAp2Type, KINDS } from '../../domain/assessments/kinds.ts';
 import { A2aAnswer, A2aBlock } from '../a2a/engage.ts';
 import { NextStepOutput } from '../next-step.ts';
+import { TRUST_TIERS } from '../../domain/trust-score.ts';
 import { ContextBody, principalOrOrganization } from '../executions/schemas.ts';
 import { MandateBody, VerificationBody } from '../mandate-body.ts';
 import { idOf, timeOut, typeId } from '../schemas.ts';
@@ -64,9 +65,7 @@ export const Outcome = z
     risk_payload: z.object({ jws: z.string(), kid: z.string(), alg: z.literal('EdDSA'), verify_url: z.string() }),
     audit: z.object({ entry_id: typeId('ae'), sequence: z.int(), status: z.enum(['pending', 'anchored']) }),
     refinement: z.object({ status: z.string() }).nullable(),
-    agent: z
-      .object({ id: typeId('agt'), trust_score: z.number(), risk_tier: z.enum(['trusted', 'neutral', 'watched']) })
-      .nullable(),
+    agent: z.object({ id: typeId('agt'), trust_score: z.number(), risk_tier: z.enum(TRUST_TIERS) }).nullable(),
     latency_ms: z.int(),
   })
   .meta({ id: 'AssessmentOutcome' });

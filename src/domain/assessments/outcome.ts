@@ -1,5 +1,5 @@
-import type { AgentTrust } from '../agent-trust.ts';
 import { toTypeId } from '../ids.ts';
+import type { TrustTier } from '../trust-score.ts';
 import type { Decision, Mode, Reason, RiskLevel, RiskSignal } from '../types.ts';
 import type { Kind } from './kinds.ts';
 
@@ -12,6 +12,14 @@ export interface OutcomeConfidences {
   policy_adherence: number;
   behavioral_risk: number;
   recipient_risk: number;
+}
+
+/** The agent, and what it had earned at that moment. */
+export interface AssessedAgent {
+  id: string;
+  /** 0 to 100. */
+  score: number;
+  tier: TrustTier;
 }
 
 /** An assessment as it is stored: everything that its outcome is made of. */
@@ -34,7 +42,7 @@ export interface AssessmentRecord {
   anchored: boolean;
   /** State of the second, slower look; null when none was ordered. */
   refinement: string | null;
-  agent: ({ id: string } & AgentTrust) | null;
+  agent: AssessedAgent | null;
   latencyMs: number;
   createdAt: Date;
 }

@@ -1,3 +1,4 @@
+import type { IdentityProof } from '../../domain/assessments/confidences.ts';
 import type { AssessmentRecord } from '../../domain/assessments/outcome.ts';
 import type { MandateEvidence, OpenMandateSeen } from '../../domain/mandates/evidence.ts';
 import type { MandateUse } from '../../domain/mandates/usage.ts';
@@ -13,6 +14,7 @@ export interface NewAssessment extends Omit<AssessmentRecord, 'sequence' | 'anch
   tenant: Tenant;
   contentHash: string;
   modelVersion: string;
+  agentProof: IdentityProof;
   agentId: string | null;
   principalId: string | null;
   delegationId: string | null;
@@ -95,6 +97,7 @@ export async function commitAssessment(
         record.gathered.at,
         JSON.stringify(record.gathered.history ?? {}),
         record.context.session_id ?? null,
+        record.agentProof,
       ],
     });
     const { sequence, mandate_id, prior } = rows[0]!;
@@ -123,9 +126,9 @@ WITH standing AS MATERIALIZED (
   INSERT INTO assessments (id, org_id, mode, content_hash, mandate_id, kind, decision, score, level, agent_id,
     principal_id, delegation_id, intent, context, merchant_ref, amount_minor, currency, policy_id, policy_version,
     reasons, signals, model_version, explanations, confidences, agent, risk_payload_jws, kid, audit_id, a2a, mandate,
-    latency_ms, created_at)
+    latency_ms, agent_proof, created_at)
   SELECT $12, $1, $2, $13, document.id, $15, $27, $28, $29, $20, $21, $22, $30, $31, $23, $24, $25, $32, $33, $34, $35,
-         $36, $37, $38, $39, $40, $41, $3, $42, $43, $44, $4
+         $36, $37, $38, $39, $40, $41, $3, $42, $43, $44, $49, $4
     FROM document
   ON CONFLICT (org_id, mode, content_hash) DO NOTHING
   RETURNING id, mandate_id

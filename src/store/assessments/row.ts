@@ -1,6 +1,5 @@
-import type { AgentTrust } from '../../domain/agent-trust.ts';
 import type { Kind } from '../../domain/assessments/kinds.ts';
-import type { AssessmentRecord, OutcomeConfidences, Verdict } from '../../domain/assessments/outcome.ts';
+import type { AssessedAgent, AssessmentRecord, OutcomeConfidences, Verdict } from '../../domain/assessments/outcome.ts';
 import type { Mode, Reason, RiskLevel, RiskSignal } from '../../domain/types.ts';
 
 /** A row of `assessments` as `assessment_record` gives it. */
@@ -18,7 +17,7 @@ export interface AssessmentRow {
   reasons: Reason[];
   signals: RiskSignal[];
   confidences: OutcomeConfidences;
-  agent: ({ id: string } & AgentTrust) | null;
+  agent: AssessedAgent | null;
   risk_payload_jws: string;
   kid: string;
   audit_id: string;

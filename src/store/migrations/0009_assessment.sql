@@ -78,6 +78,8 @@ CREATE TABLE assessments (
   model_version text NOT NULL,
   explanations jsonb NOT NULL,
   confidences jsonb NOT NULL,
+  -- What said that it is this agent: its signature (proven), the caller (named), the mandate of itself (claimed).
+  agent_proof text NOT NULL CHECK (agent_proof IN ('proven', 'named', 'claimed', 'nobody')),
   -- Agent and trust as they were then.
   agent jsonb,
   risk_payload_jws text NOT NULL,
@@ -296,3 +298,39 @@ BEGIN
   END IF;
   RETURN v_executions + v_assessments;
 END $$;
+
+-- Assessments are part of what risk is scored by, as executions are: how many, for how much, at whom. What a mandate only
+-- claims of its agent is not counted as that agent's: anybody can write a name. Deferred like the counting of executions;
+-- the functions that it calls come with the counters (0010_risk.sql).
+CREATE FUNCTION count_assessment() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  v_agent uuid := CASE WHEN NEW.agent_proof IN ('proven', 'named') THEN NEW.agent_id END;
+  v_approved int := (NEW.decision = 'approve')::int;
+BEGIN
+  PERFORM 1 FROM audit_heads h WHERE h.org_id = NEW.org_id AND h.mode = NEW.mode FOR UPDATE;
+  PERFORM add_risk_counts(NEW.org_id, NEW.mode, v_agent, NEW.principal_id, NEW.merchant_ref, NEW.currency,
+                          NEW.created_at, NEW.created_at, 1, (NEW.decision = 'deny')::int, v_approved,
+                          v_approved * NEW.amount_minor, 0, 0, 0, 0);
+  INSERT INTO risk_merchants (org_id, mode, merchant_ref, first_at)
+  VALUES (NEW.org_id, NEW.mode, NEW.merchant_ref, NEW.created_at) ON CONFLICT DO NOTHING;
+  IF v_approved = 1 AND v_agent IS NOT NULL THEN
+    INSERT INTO risk_seen (org_id, mode, agent_id, kind, value, first_at)
+    VALUES (NEW.org_id, NEW.mode, v_agent, 'merchant', NEW.merchant_ref, NEW.created_at) ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+      UPDATE risk_merchants m SET agents = m.agents + 1
+       WHERE m.org_id = NEW.org_id AND m.mode = NEW.mode AND m.merchant_ref = NEW.merchant_ref;
+    END IF;
+    INSERT INTO risk_seen (org_id, mode, agent_id, kind, value, first_at)
+    SELECT NEW.org_id, NEW.mode, v_agent, s.kind, s.value, NEW.created_at
+      FROM (VALUES ('device', NEW.context->>'device_id'), ('channel', NEW.intent->>'channel'),
+                   ('country', COALESCE(NEW.context->>'country', NEW.intent->>'country'))) AS s(kind, value)
+     WHERE s.value IS NOT NULL ON CONFLICT DO NOTHING;
+    -- An amount of nothing is no amount to compare with.
+    INSERT INTO risk_amounts AS a (org_id, mode, agent_id, currency, amounts)
+    SELECT NEW.org_id, NEW.mode, v_agent, NEW.currency, ARRAY[NEW.amount_minor] WHERE NEW.amount_minor > 0
+    ON CONFLICT (org_id, mode, agent_id, currency) DO UPDATE SET amounts = (excluded.amounts || a.amounts)[1:50];
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER assessments_count AFTER INSERT ON assessments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  EXECUTE FUNCTION count_assessment();

@@ -1,3 +1,4 @@
+import { canonicalJson } from '../../../src/trust/canonical.ts';
 import * as made from './build.ts';
 
 /** Mandates that are good at this moment, for tests through the API. */
@@ -64,5 +65,44 @@ export function paymentNow(wanted: Wanted = {}) {
     token: close(),
     mandate: (token: string) => ({ token, checkout_mandate: checkoutToken, checkout_jwt: checkoutJwt }),
     verification: { keys: [key.jwk], merchant_keys: [made.merchantKey.jwk], checkout_jwt: checkoutJwt },
+  };
+}
+
+/** A payment mandate of v0.1 over 120.00 EUR, signed by a wallet's key, with its cart, as A2A data. */
+export function legacyNow(merchant: string) {
+  const iat = Math.floor(Date.now() / 1000);
+  const digest = (value: unknown) => made.hash(canonicalJson(value));
+  const total = { label: 'Total', amount: { currency: 'EUR', value: 120 } };
+  const contents = {
+    id: `cart-${Math.random()}`,
+    user_cart_confirmation_required: true,
+    payment_request: { method_data: [], details: { id: 'order-1', total } },
+    cart_expiry: '2100-01-01T00:00:00Z',
+    merchant_name: 'Shop',
+  };
+  const cart = { contents, merchant_authorization: null };
+  const payment_mandate_contents = {
+    payment_mandate_id: `pm-${Math.random()}`,
+    payment_details_id: 'order-1',
+    payment_details_total: total,
+    payment_response: { method_name: 'CARD' },
+    merchant_agent: merchant,
+    timestamp: new Date().toISOString(),
+  };
+  const issued = `${made.signJwt({ typ: 'dc+sd-jwt' }, { iss: 'wallet', ...made.cnf(made.agentKey) }, made.userKey)}~`;
+  const binding = {
+    iat,
+    aud: 'psp',
+    nonce: 'n-1',
+    sd_hash: made.hash(issued),
+    transaction_data: [digest(cart), digest(payment_mandate_contents)],
+  };
+  const user_authorization = issued + made.signJwt({ typ: 'kb+jwt' }, binding, made.agentKey);
+  return {
+    mandate: {
+      'ap2.mandates.PaymentMandate': { payment_mandate_contents, user_authorization },
+      'ap2.mandates.CartMandate': cart,
+    },
+    verification: { keys: [made.userKey.jwk] },
   };
 }
