@@ -3,10 +3,13 @@ import { trustOf } from '../../domain/agent-trust.ts';
 import { findAgentOf, type AgentFound } from '../../domain/assessments/agent.ts';
 import { assessedConfidences, type IdentityProof } from '../../domain/assessments/confidences.ts';
 import { verdictOf, type AssessmentRecord } from '../../domain/assessments/outcome.ts';
+import { circumstancesOf } from '../../domain/circumstances.ts';
 import { Problem } from '../../domain/errors.ts';
 import type { MandateEvidence } from '../../domain/mandates/evidence.ts';
 import { usedKeys } from '../../domain/mandates/evidence.ts';
 import type { Question } from '../../domain/pipeline.ts';
+import { payeeOf } from '../../domain/screening.ts';
+import { trustAt } from '../../domain/trust-score.ts';
 import { judge } from '../../policy-language/pipeline.ts';
 import { recordAbuse } from '../../store/abuse.ts';
 import { commitAssessment } from '../../store/assessments/commit.ts';
@@ -77,7 +80,8 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
   const { tenant, body, actor } = ctx;
   const { presented, examined, evidence, question } = asked;
   const { intent } = question;
-  const context = await gatherContext(deps.pool, {
+  const screened = deps.screening?.screen(payeeOf(intent, question.context));
+  const gathered = await gatherContext(deps.pool, {
     tenant,
     agentId: somebody(question.agentId),
     principalId: somebody(question.principalId),
@@ -87,7 +91,9 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     now: new Date(),
     sessionId: question.context.session_id,
     mandateKeys: usedKeys(evidence),
+    circumstances: circumstancesOf(question),
   });
+  const context = { ...gathered, screening: await screened };
   const judgement = judge(question, context);
   const at = new Date();
   const { contentHash } = presented;
@@ -119,7 +125,10 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     }),
     auditId: newId(),
     refinement: null,
-    agent: agentId === null ? null : { id: agentId, ...trustOf({}) },
+    agent:
+      agentId === null
+        ? null
+        : { id: agentId, ...trustOf({ score: trustAt(context.agent?.trust ?? undefined, at.getTime()) }) },
     latencyMs: Math.round(performance.now() - asked.began),
   };
   const mandateId = newId();
