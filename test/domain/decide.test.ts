@@ -162,7 +162,7 @@ describe('every decision', () => {
         expect(reasons.length === 0).toBe(decision === 'approved');
         if (decision !== 'approved') return;
         expect([input.who, input.scopeFailures, input.mandate ?? [], input.screening?.listed ?? []].flat()).toEqual([]);
-        if (input.proof !== 'review') expect(input.screening?.suspected ?? []).toEqual([]);
+        expect(input.proof === 'review' ? [] : (input.screening?.suspected ?? [])).toEqual([]);
         const reviewed = (e: Explanation) => e.effect === 'review' && input.proof === 'review';
         expect(input.explanations.filter((e) => e.outcome === 'error' && !reviewed(e))).toEqual([]);
         expect(input.risk.level).not.toBe('high');
