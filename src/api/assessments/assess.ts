@@ -105,7 +105,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     decision: verdictOf(judgement.decision),
     score: judgement.risk.score,
     policyVersion: context.policy?.version ?? null,
-    createdAt: at,
+    createdAt: at.toISOString(),
   };
   const signed = await signAssessment(deps, {
     ...verdict,

@@ -36,11 +36,11 @@ export function assessmentFact(made: {
     risk_level: riskLevelOf(record),
     reasons,
     ...agent,
-    timestamp: record.createdAt.toISOString(),
+    timestamp: record.createdAt,
   };
   return {
     tenant,
-    at: record.createdAt,
+    at: new Date(record.createdAt),
     type: 'assessment.decision',
     actor,
     subject,

@@ -23,7 +23,7 @@ export async function signAssessment(
     intent: Intent;
     reasons: Reason[];
     nextStep?: NextStep;
-    createdAt: Date;
+    createdAt: string;
   },
 ): Promise<{ riskPayloadJws: string; kid: string }> {
   const { intent } = facts;
@@ -37,7 +37,7 @@ export async function signAssessment(
     score: facts.score,
     model_version: facts.modelVersion,
     policy_version: facts.policyVersion ?? undefined,
-    assessed_at: facts.createdAt.toISOString(),
+    assessed_at: facts.createdAt,
     mandate_hash: facts.contentHash,
     reasons: facts.reasons.map(({ code }) => code),
     next_step: facts.nextStep,

@@ -44,7 +44,8 @@ export interface AssessmentRecord {
   refinement: string | null;
   agent: AssessedAgent | null;
   latencyMs: number;
-  createdAt: Date;
+  /** RFC 3339 UTC. */
+  createdAt: string;
 }
 
 /** Operators answer what a principal would be asked elsewhere: an assessment has nobody to challenge. */
@@ -66,7 +67,7 @@ export function outcomeOf(record: AssessmentRecord, verifyUrl: string) {
   return {
     object: 'assessment' as const,
     id: toTypeId('asmt', record.id),
-    created: record.createdAt.toISOString(),
+    created: record.createdAt,
     livemode: record.mode === 'live',
     kind: record.kind,
     outcome: {

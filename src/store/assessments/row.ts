@@ -49,6 +49,6 @@ export function recordOf(row: AssessmentRow): AssessmentRecord {
     refinement: row.refinement,
     agent: row.agent,
     latencyMs: row.latency_ms,
-    createdAt: new Date(row.created_at),
+    createdAt: new Date(row.created_at).toISOString(),
   };
 }
