@@ -1,8 +1,8 @@
+import { isoDay } from '../calendar.ts';
 import type { Decision } from '../types.ts';
 import type { Outcome } from './judge.ts';
 import { BAD, GOOD, TRUTHS, type Truth } from './recorded.ts';
 import {
-  DAY_MS,
   type Amounts,
   type ByDecision,
   type ByOutcome,
@@ -108,7 +108,7 @@ export function reportOf(
     days: Object.keys(tally.days)
       .map(Number)
       .sort((a, b) => a - b)
-      .map((day) => ({ day: new Date(day * DAY_MS).toISOString().slice(0, 10), ...tally.days[day]! })),
+      .map((day) => ({ day: isoDay(day), ...tally.days[day]! })),
     ...(active ? { active: comparisonOf(tally.active) } : {}),
     decidedBy: ranking(tally.decidedBy).map(([id, decisions]) => ({ policyId: id === '' ? null : id, decisions })),
     riskModels: ranking(tally.riskModels).map(([version, decisions]) => ({ version, decisions })),

@@ -9,7 +9,7 @@ const MOST_EXAMPLES = 20;
 /** Reasons that are told apart why something could not be judged, and policies that decided. */
 const MOST_NAMED = 100;
 const OTHERS = 'others';
-export const DAY_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 
 export type ByDecision = Record<Decision, number>;
 export type ByOutcome = Record<Outcome, number>;

@@ -1,5 +1,5 @@
 import { toMinor } from '../money.ts';
-import { readSpan } from './calendar.ts';
+import { readSpan } from '../calendar.ts';
 import { sameInstrument, sameMerchant, samePisp } from './matching.ts';
 import { isDue, isFrequency } from './recurrence.ts';
 import type { Json, PaymentMandate, Usage } from './types.ts';

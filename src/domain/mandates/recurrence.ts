@@ -1,4 +1,4 @@
-import { addMonths, dayOf } from './calendar.ts';
+import { addMonths, dayOf } from '../calendar.ts';
 
 const FREQUENCIES = {
   ON_DEMAND: (day: number) => day,

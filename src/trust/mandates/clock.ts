@@ -1,4 +1,4 @@
-import { readSpan } from '../../domain/mandates/calendar.ts';
+import { readSpan } from '../../domain/calendar.ts';
 import type { JsonObject } from '../sd-jwt/encoding.ts';
 import type { Checklist } from './verdict.ts';
 

@@ -1,4 +1,4 @@
-import { readSpan } from '../../domain/mandates/calendar.ts';
+import { readSpan } from '../../domain/calendar.ts';
 import { legacyKindOf, malformedLegacyMembers } from '../../domain/mandates/legacy-shapes.ts';
 import { canonicalJson, sha256 } from '../canonical.ts';
 import { isObject, type JsonObject } from '../sd-jwt/encoding.ts';

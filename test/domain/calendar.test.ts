@@ -1,10 +1,20 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addMonths, dayOf, readSpan } from '../../../src/domain/mandates/calendar.ts';
-import { isDue, isFrequency, type Frequency } from '../../../src/domain/mandates/recurrence.ts';
+import { addMonths, dayOf, isoDay, readSpan } from '../../src/domain/calendar.ts';
+import { isDue, isFrequency, type Frequency } from '../../src/domain/mandates/recurrence.ts';
 
 const at = (text: string) => Date.parse(text) / 1000;
 const someMoment = fc.date({ min: new Date('0001-01-01'), max: new Date('9998-12-31'), noInvalidDate: true });
+
+describe('a day', () => {
+  it('is written as the host writes it', () => {
+    fc.assert(
+      fc.property(someMoment, (moment) => {
+        expect(isoDay(dayOf(moment.getTime() / 1000))).toBe(moment.toISOString().slice(0, 10));
+      }),
+    );
+  });
+});
 
 describe('a time in a mandate', () => {
   it('is the moment that the host reads too', () => {

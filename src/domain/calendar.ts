@@ -35,6 +35,13 @@ export function dayOf(epochSeconds: number): number {
   return Math.floor(epochSeconds / DAY);
 }
 
+/** `2026-04-30`, for years of four digits. */
+export function isoDay(day: number): string {
+  const { year, month, dayOfMonth } = civilOf(day);
+  const pad = (part: number, width: number) => String(part).padStart(width, '0');
+  return `${pad(year, 4)}-${pad(month, 2)}-${pad(dayOfMonth, 2)}`;
+}
+
 /** The same day some months later; the last day of that month where it has fewer (31 January → 28 February). */
 export function addMonths(day: number, months: number): number {
   const { year, month, dayOfMonth } = civilOf(day);
