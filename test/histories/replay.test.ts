@@ -56,6 +56,12 @@ describe('the workflow code', () => {
       '.findDecision(input)',
       FILES.filter((file) => !['refund.json', 'freeze.json', `${SEALER}.json`, `${BACKTEST}.json`].includes(file)),
     ],
+    [
+      'no second look at what is in review',
+      "(0,_temporalio_workflow__WEBPACK_IMPORTED_MODULE_0__.patched)('review-refined')",
+      'false',
+      ['reviewed.json'],
+    ],
     ['another first step of a freeze', '.closeStopped(ref)', '.reviewStop(ref, [])', ['freeze.json']],
     ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
     [
@@ -93,7 +99,7 @@ describe('the stored histories', () => {
     );
   });
 
-  it('tell of every message but the verdict of an operator', () => {
+  it('tell of every message', () => {
     const names = new Set<string | undefined>();
     for (const { history } of stored()) {
       for (const event of history.events) {
@@ -110,6 +116,7 @@ describe('the stored histories', () => {
       'news',
       'pay',
       'respond',
+      'review',
       'revoked',
       'settled',
       'void',
