@@ -17,7 +17,7 @@ import { until } from '../../src/cli/demo/wait.ts';
 export interface Path {
   name: string;
   /** Which workflow's history is kept. */
-  workflow: 'executionLifecycle' | 'refund' | 'freeze';
+  workflow: 'executionLifecycle' | 'refund' | 'freeze' | 'assessmentReview';
   play: (this: void, scene: Scene, url: string) => Promise<void>;
 }
 
@@ -52,6 +52,21 @@ async function withoutAuthenticator(scene: Scene): Promise<Scene> {
   const order = { principal_id, agent_id: scene.cast.agent_id, scope, ttl_seconds: 3600 };
   const delegated = await scene.api.post<{ delegation_id: string }>('/v1/identities/delegations', order);
   return { ...scene, cast: { ...scene.cast, principal_id, cautious: delegated.body.delegation_id } };
+}
+
+/** The same for an assessment. */
+async function approveAssessment(scene: Scene, id: string, url: string): Promise<void> {
+  const key = { name: 'operator', scopes: ['execution:read', 'assess:write'] };
+  const { body } = await scene.api.post<{ api_key: string }>('/v1/api-keys', key);
+  const operator = createClient(url, body.api_key);
+  await until(
+    'second look',
+    10_000,
+    () => operator.get<{ refinement: { status: string } }>(`/v1/reviews/${id}`),
+    ({ refinement }) => refinement.status === 'completed',
+    ({ refinement }) => refinement.status,
+  );
+  await operator.post(`/v1/assessments/${id}/review`, { verdict: 'approve', note: 'asked the traveller' });
 }
 
 /** Approved by somebody else than who asked, once the second look is there. */
@@ -140,6 +155,25 @@ export const PATHS: readonly Path[] = [
         token: 'tok_approve',
       });
       await settle(scene, await captured(scene, payment));
+    },
+  },
+  {
+    name: 'assessment-reviewed',
+    workflow: 'assessmentReview',
+    async play(scene, url) {
+      const { cast } = await withoutAuthenticator(scene);
+      const mandate = {
+        vct: 'mandate.payment.1',
+        transaction_id: cast.principal_id,
+        payee: { id: 'mrc_hotel_adlon', name: 'Adlon' },
+        payment_amount: { amount: 250_00, currency: 'EUR' },
+        payment_instrument: { id: 'pi_1', type: 'card' },
+      };
+      const { agent_id, principal_id, cautious: delegation_id } = cast;
+      const asked = { mandate, agent_id, principal_id, delegation_id, context: { device_trust: 'verified' } };
+      const { body } = await scene.api.post<{ decision: string; assessmentId: string }>('/v1/assess', asked);
+      demand(body.decision === 'review', `the decision is ${body.decision}`);
+      await approveAssessment(scene, body.assessmentId, url);
     },
   },
   {

@@ -106,7 +106,9 @@ async function handleOf(
   // Visibility lags behind by a moment.
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(100)) {
     const whose =
-      workflow === 'freeze' ? `Agent = '${toTypeId('agt', parseId(agent_id, 'agt')!)}'` : `Payment = '${payment_id}'`;
+      workflow === 'freeze' || workflow === 'assessmentReview'
+        ? `Agent = '${toTypeId('agt', parseId(agent_id, 'agt')!)}'`
+        : `Payment = '${payment_id}'`;
     const query = `WorkflowType = '${workflow}' AND ${whose}`;
     for await (const { workflowId } of client.workflow.list({ query })) return client.workflow.getHandle(workflowId);
   }
