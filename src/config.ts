@@ -84,6 +84,11 @@ export const Settings = z.object({
   ANSWER_WAIT_MS: z.coerce.number().int().positive().default(10_000),
   /** How long an audit entry waits, at most and when nothing is behind, until a signed checkpoint covers it. */
   AUDIT_SEAL_SECONDS: seconds(10),
+  /** An evaluator outside for the second look at what is in review; unset = statistics over the organization's history. */
+  REFINEMENT_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Sent to it as a bearer token. */
+  REFINEMENT_TOKEN: z.string().min(1).optional(),
+  REFINEMENT_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
   /** Webhook endpoints on loopback and private addresses are refused unless this is set (development: allowed). */
   WEBHOOK_ALLOW_PRIVATE: flag,
   /** Length of the windows that rate limits count in. */

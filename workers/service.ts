@@ -18,6 +18,7 @@ import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
 import { ConfigError, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
+import { createRefinement } from '../src/refinement/registry.ts';
 import { Listener } from '../src/store/listener.ts';
 import { createPool } from '../src/store/pool.ts';
 import { ReplyBus } from '../src/store/replies.ts';
@@ -29,6 +30,7 @@ import { startBacktestDriver } from './backtests.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startForgottenDriver } from './forgotten.ts';
+import { startReviewDriver } from './reviews.ts';
 import { signaller, startStopDriver } from './stops.ts';
 import { startTrustKeeper } from './trust.ts';
 import { createWorker } from './worker.ts';
@@ -99,6 +101,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       replies,
       processors: createProcessors(),
       screening,
+      refinement: createRefinement(config),
       processorTimeoutMs: config.PROCESSOR_TIMEOUT_MS,
       publicUrl: config.publicUrl,
       issuer: config.PROKURA_ISSUER,
@@ -127,6 +130,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const trustPool = createPool(config.DATABASE_URL, 1, 'prokura trust');
     const trust = startTrustKeeper({ pool: trustPool, log });
     const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
+    const reviews = startReviewDriver({ pool, client, log, config });
     return {
       async stop() {
         await dispatcher.stop();
@@ -135,6 +139,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         await trust.stop();
         await trustPool.end();
         await backtests.stop();
+        await reviews.stop();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { DecisionContext } from '../domain/decision-context.ts';
 import type { ProcessorPort } from '../processors/port.ts';
+import type { RefinementPort } from '../refinement/port.ts';
 import type { Replies } from '../store/replies.ts';
 import type { PayeeScreening } from '../screening/port.ts';
 import type { Sealer } from '../trust/seal.ts';
@@ -20,6 +21,8 @@ export interface ActivityDeps {
   processors: Record<string, ProcessorPort>;
   /** Who screens payees; absent when nobody does. */
   screening?: PayeeScreening;
+  /** The second look at what is in review; statistics over the organization's own history when absent. */
+  refinement?: RefinementPort;
   /** Bound for one exchange with a processor, milliseconds. */
   processorTimeoutMs: number;
   /** Where people and verifiers reach this installation. */

@@ -18,12 +18,21 @@ import { tellStopped } from './freeze/tell.ts';
 import { voidHolds } from './freeze/void-holds.ts';
 import { end, replayBacktest } from './policy/replay-backtest.ts';
 import type { BacktestActivities } from './policy/types.ts';
+import {
+  answerAssessmentReview,
+  expireAssessmentReview,
+  standingOfReview,
+  withdrawAssessment,
+} from './review/assessment.ts';
+import { refineAssessmentReview } from './review/refine-assessment.ts';
+import { refineReview } from './review/refine-execution.ts';
+import type { AssessmentReviewActivities } from './review/types.ts';
 import type { LifecycleActivities, StopActivities } from './types.ts';
 
 /** The activities of a worker, given what they need from the outside. */
 export function createActivities(
   deps: ActivityDeps,
-): LifecycleActivities & AuditActivities & StopActivities & BacktestActivities {
+): LifecycleActivities & AuditActivities & StopActivities & BacktestActivities & AssessmentReviewActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -31,6 +40,12 @@ export function createActivities(
     answerChallenge: (ref, response) => answerChallenge(deps, ref, response),
     answerReview: (ref, verdict) => answerReview(deps, ref, verdict),
     expireStage: (ref, stage) => expireStage(deps, ref, stage),
+    refineReview: (ref) => refineReview(deps, ref),
+    standingOfReview: (ref) => standingOfReview(deps, ref),
+    answerAssessmentReview: (ref, verdict) => answerAssessmentReview(deps, ref, verdict),
+    expireAssessmentReview: (ref) => expireAssessmentReview(deps, ref),
+    withdrawAssessment: (ref) => withdrawAssessment(deps, ref),
+    refineAssessmentReview: (ref) => refineAssessmentReview(deps, ref),
     authorizePayment: (ref, pay, attempt) => authorizePayment(deps, ref, pay, attempt),
     capturePayment: (ref, capture) => capturePayment(deps, ref, capture),
     voidPayment: (ref, request) => voidPayment(deps, ref, request),

@@ -33,6 +33,8 @@ export interface DecidedExecution {
   reasonCode?: string;
   /** Milliseconds until the wait of this stage ends, counted from the commit. */
   waitMs?: number;
+  /** Of an execution in review that more persons must approve. */
+  votes?: { approvals: number; quorum: number };
   /** The request that asked for it was refused; the stage is as it was. */
   refused?: Refusal;
 }
@@ -122,6 +124,8 @@ export interface LifecycleActivities {
   answerReview(ref: ExecutionRef, verdict: ReviewVerdict): Promise<DecidedExecution>;
   /** The wait of a stage is over: challenge and review are denied, an unused approval lapses. */
   expireStage(ref: ExecutionRef, stage: 'challenged' | 'in_review' | 'approved'): Promise<DecidedExecution>;
+  /** The second look at what is in review; what stands now, when the organization lets that decide. */
+  refineReview(ref: ExecutionRef): Promise<DecidedExecution | undefined>;
 
   authorizePayment(ref: ExecutionRef, pay: PayRequest, attempt: number): Promise<OperationStep>;
   capturePayment(ref: ExecutionRef, capture: CaptureRequest): Promise<OperationStep>;

@@ -13,6 +13,7 @@ import { backtestRoutes } from './policies/backtests/routes.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { processorRoutes } from './processors/routes.ts';
 import { riskRoutes } from './risk/routes.ts';
+import { reviewRoutes } from './reviews/routes.ts';
 import type { AnyRoute } from './route.ts';
 import { createMetrics, type Metrics } from './system/metrics.ts';
 import { systemRoutes } from './system/routes.ts';
@@ -24,6 +25,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...executionRoutes(deps),
     ...paymentRoutes(deps),
     ...assessRoutes(deps),
+    ...reviewRoutes(deps),
     ...identityRoutes(deps),
     ...a2aRoutes(deps),
     ...agentRoutes(deps),

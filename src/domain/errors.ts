@@ -31,7 +31,9 @@ export const PROBLEMS = {
   // challenge
   challenge_failed: { status: 409, title: 'The challenge response is wrong' },
   challenge_expired: { status: 409, title: 'The challenge is no longer open' },
-  review_closed: { status: 409, title: 'The execution is not waiting for a review' },
+  review_closed: { status: 409, title: 'It is not waiting for a review' },
+  approver_excluded: { status: 403, title: 'This person may not approve it' },
+  approver_limit: { status: 409, title: 'This person has approved as much as one may for now' },
   // payments
   frozen: { status: 409, title: 'A freeze is in force; nothing was done' },
   execution_token_used: { status: 409, title: 'The execution token was already used' },

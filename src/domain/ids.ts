@@ -29,6 +29,7 @@ export const ID_PREFIXES = [
   'mbr',
   'frz',
   'bkt',
+  'rev',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

@@ -18,6 +18,8 @@ export interface ApiKeyRow {
   rotatedAt: Date | null;
   revokedAt: Date | null;
   revocationReason: string | null;
+  /** The member whose key it is; null: a machine's. */
+  memberId: string | null;
 }
 
 /** A key as it is found by one of its texts: the newest, or a former one that is still good. */
@@ -28,14 +30,14 @@ export interface LiveApiKey extends ApiKeyRow {
 
 const COLUMNS = `k.id, k.org_id AS "orgId", k.mode, k.name, k.hint, k.scopes, k.high_trust AS "highTrust",
   k.signing_secret_sealed AS "signingSecretSealed", k.created_at AS "createdAt", k.expires_at AS "expiresAt",
-  k.rotated_at AS "rotatedAt", k.revoked_at AS "revokedAt", k.revocation_reason AS "revocationReason"`;
+  k.rotated_at AS "rotatedAt", k.revoked_at AS "revokedAt", k.revocation_reason AS "revocationReason", k.member_id AS "memberId"`;
 
 /** A fresh key text: `prk_test_…` or `prk_live_…` and 256 random bits. Only its SHA-256 is stored. */
 export function newApiKeySecret(mode: Mode): string {
   return `prk_${mode}_${randomBytes(32).toString('base64url')}`;
 }
 
-/** The live key with this text, of an active organization; of a former text, with the signing secret of its time. */
+/** The live key with this text, of an active organization and, where it belongs to one, an active member; of a former text, with the signing secret of its time. */
 export async function findLiveApiKey(db: Db, secret: string): Promise<LiveApiKey | undefined> {
   const { rows } = await db.query<LiveApiKey>({
     name: 'find-live-api-key',
@@ -46,7 +48,9 @@ export async function findLiveApiKey(db: Db, secret: string): Promise<LiveApiKey
                    SELECT api_key_id, valid_until, signing_secret_sealed
                      FROM api_key_former_secrets WHERE secret_sha256 = $1 AND valid_until > now()) t
              JOIN api_keys k ON k.id = t.id JOIN organizations o ON o.id = k.org_id
-            WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND o.status = 'active'`,
+             LEFT JOIN members m ON m.id = k.member_id
+            WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND o.status = 'active'
+              AND (k.member_id IS NULL OR m.status = 'active')`,
     values: [sha256(secret)],
   });
   return rows[0];
@@ -60,13 +64,14 @@ export interface NewApiKey {
   highTrust?: boolean;
   signingSecretSealed?: string;
   expiresAt?: Date;
+  memberId?: string;
 }
 
 export async function insertApiKey(db: Db, key: NewApiKey): Promise<ApiKeyRow> {
   const { rows } = await db.query<ApiKeyRow>(
     `INSERT INTO api_keys AS k (id, org_id, mode, name, secret_sha256, hint, scopes, high_trust, signing_secret_sealed,
-                                expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING ${COLUMNS}`,
+                                expires_at, member_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ${COLUMNS}`,
     [
       newId(),
       key.tenant.orgId,
@@ -78,6 +83,7 @@ export async function insertApiKey(db: Db, key: NewApiKey): Promise<ApiKeyRow> {
       key.highTrust ?? false,
       key.signingSecretSealed ?? null,
       key.expiresAt ?? null,
+      key.memberId ?? null,
     ],
   );
   return rows[0]!;

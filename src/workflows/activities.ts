@@ -53,6 +53,12 @@ export const evidence = proxyActivities<
   retry: { initialInterval: 500, backoffCoefficient: 2, maximumInterval: 30_000 },
 });
 
+/** Slow, after the answer, beside the person who is asked: given up when it cannot be had. */
+export const refinement = proxyActivities<Pick<LifecycleActivities, 'refineReview'>>({
+  startToCloseTimeout: 60_000,
+  retry: { initialInterval: 1_000, backoffCoefficient: 3, maximumInterval: 60_000, maximumAttempts: 20 },
+});
+
 /** Steps of a stop that decide what comes next: each costs milliseconds, and the caller may be waiting for them. */
 export const stopping = proxyLocalActivities<Pick<StopActivities, 'closeStopped' | 'reviewStop'>>({
   summary: 'what is stopped, what is still dangerous?',

@@ -11,6 +11,8 @@ export interface LifecycleState {
   stage: Stage;
   /** Code of the reason the last decision gave. */
   reasonCode?: string;
+  /** Of a review that more than one person must approve. */
+  votes?: { approvals: number; quorum: number };
   /** Money operations whose outcome is still awaited. */
   openOperations: number;
 }

@@ -16,6 +16,9 @@ export function describeLifecycle(input: AuthorizeInput, state: LifecycleState):
     `| Agent | \`${toTypeId('agt', input.agentId)}\` |`,
     `| Intent | ${intent.action}, ${intent.amountMinor} ${intent.currency} (minor units), merchant \`${intent.merchantRef}\` |`,
     ...(state.reasonCode ? [`| Reason | \`${state.reasonCode}\` |`] : []),
+    ...(state.stage === 'in_review' && state.votes
+      ? [`| Approvals | ${state.votes.approvals} of ${state.votes.quorum} |`]
+      : []),
     ...(state.openOperations > 0 ? [`| Outcomes awaited | ${state.openOperations} |`] : []),
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-import { allHandlersFinished, condition, log, setHandler } from '@temporalio/workflow';
+import { allHandlersFinished, condition, log, patched, setHandler } from '@temporalio/workflow';
 import type { DecidedExecution } from '../activities/types.ts';
 import type {
   AuthorizeInput,
@@ -9,7 +9,7 @@ import type {
   VoidRequest,
 } from '../domain/messages.ts';
 import type { Stage } from '../domain/lifecycle.ts';
-import { decision } from './activities.ts';
+import { decision, refinement } from './activities.ts';
 import { decideFirst } from './first-decision.ts';
 import * as admit from './admission.ts';
 import {
@@ -41,6 +41,8 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
   const run = startRun(input);
   const { ref, state } = run;
   const payment = paymentOf(run);
+  /** The second look at a review: asked for once. */
+  let look: 'none' | 'under way' | 'over' = 'none';
 
   // Handlers first, all of them: a message may arrive before the first step is done.
   setHandler(respondUpdate, respond, {
@@ -74,7 +76,8 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
 
   follow(await decideFirst(input));
   await live();
-  await condition(() => allHandlersFinished() && state.openOperations === 0);
+  // Nor while the second look is out: ending beside its answer would fail the task, and what the task did with it.
+  await condition(() => allHandlersFinished() && state.openOperations === 0 && look !== 'under way');
   return { stage: state.stage };
 
   /** Waits out each stage until the money is settled or nothing more can happen. */
@@ -143,6 +146,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
     if (verdict.waitMs !== undefined) run.waitUntil = Date.now() + verdict.waitMs;
     run.enter(verdict.stage, [{ key: attributes.decision, value: verdict.decision }]);
     if (isWithdrawn(run)) close();
+    if (state.stage === 'in_review' && look === 'none' && patched('review-refined')) refine();
     return verdict;
   }
 
@@ -159,7 +163,28 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
   async function review(verdict: ReviewVerdict): Promise<DecidedExecution> {
     if (state.stage === 'deciding') await run.decided();
     admit.review(state);
-    return follow(await decision.answerReview(ref, verdict));
+    const answer = await decision.answerReview(ref, verdict);
+    // Of votes that come together, one that decided nothing may be heard of after the one that did.
+    if (answer.stage === 'in_review' && state.stage !== 'in_review') return answer;
+    if (answer.votes) state.votes = answer.votes;
+    follow(answer);
+    run.show();
+    return answer;
+  }
+
+  /** Asks for the second look, once, without waiting: the person is asked at the same time. */
+  function refine(): void {
+    look = 'under way';
+    void refinement.refineReview(ref).then(
+      (answer) => {
+        look = 'over';
+        if (answer && state.stage === 'in_review') follow(answer);
+      },
+      (error: unknown) => {
+        look = 'over';
+        log.warn('no second look', { error: String(error) });
+      },
+    );
   }
 
   function onRevoked({ reason }: { reason: string }): void {

@@ -1,3 +1,4 @@
+export { assessmentReview } from './assessment-review.ts';
 export { auditSealer } from './audit-sealer.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
 export { policyBacktest } from './policy-backtest.ts';

@@ -8,6 +8,7 @@ import type {
   VoidRequest,
 } from '../domain/messages.ts';
 import type { DecidedExecution } from '../activities/types.ts';
+import type { ReviewStanding } from '../domain/review/standing.ts';
 
 /**
  * Messages of `executionLifecycle`. What a caller waits for is an update, so that it is accepted or refused at once
@@ -16,6 +17,8 @@ import type { DecidedExecution } from '../activities/types.ts';
  */
 export const respondUpdate = defineUpdate<DecidedExecution, [ChallengeResponse]>('respond');
 export const reviewUpdate = defineUpdate<DecidedExecution, [ReviewVerdict]>('review');
+/** The same of `assessmentReview`. */
+export const voteUpdate = defineUpdate<ReviewStanding, [ReviewVerdict]>('review');
 export const payUpdate = defineUpdate<OperationStep, [PayRequest]>('pay');
 export const captureUpdate = defineUpdate<OperationStep, [CaptureRequest]>('capture');
 export const voidUpdate = defineUpdate<OperationStep, [VoidRequest]>('void');

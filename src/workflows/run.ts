@@ -25,6 +25,8 @@ export interface LifecycleRun {
   /** A freeze gave the hold back, or tried to. */
   look: boolean;
   enter(stage: Stage, more?: Attributes): void;
+  /** Shows the state in the Temporal UI as it is now. */
+  show(): void;
   /** Counts work whose outcome is awaited. */
   track<T>(work: Promise<T>): Promise<T>;
   /** A message that came while the first decision was on its way waits for it. */
@@ -55,6 +57,9 @@ export function startRun(input: AuthorizeInput): LifecycleRun {
       if (stage === state.stage) return;
       state.stage = stage;
       upsertSearchAttributes([{ key: attributes.stage, value: stage }, ...(more as [])]);
+      this.show();
+    },
+    show() {
       setCurrentDetails(describeLifecycle(input, state));
     },
     async track(work) {

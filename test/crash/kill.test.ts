@@ -4,6 +4,7 @@ import type { Decided, Execution, Payment } from '../../src/cli/demo/bodies.ts';
 import { assembleCast, type Cast } from '../../src/cli/demo/cast.ts';
 import { gatherEvidence, type Effect } from '../../src/cli/demo/evidence.ts';
 import { checkInvariants } from '../../src/cli/demo/invariants.ts';
+import { parseId } from '../../src/domain/ids.ts';
 import { eventually } from '../journeys/journey.ts';
 import { install, type Answered, type Installation, type ServiceProcess } from './processes.ts';
 
@@ -68,6 +69,19 @@ async function killHolder(ref: string, isSent: () => Promise<boolean>): Promise<
   await holder!.kill();
   workers = workers.filter((worker) => worker !== holder);
   return holder!;
+}
+
+/** A key of a member who has nothing to do with anything. */
+async function person(): Promise<string> {
+  const invited = await t.client.post<{ member_id: string }>('/v1/members', {
+    email: `${randomUUID()}@example.com`,
+    name: 'Ada',
+    roles: ['risk'],
+  });
+  const { member_id } = invited.body;
+  await t.database.pool.query(`UPDATE members SET status = 'active' WHERE id = $1`, [parseId(member_id, 'mbr')]);
+  const key = { name: 'reviews', scopes: ['execution:write'], member_id };
+  return (await t.client.post<{ api_key: string }>('/v1/api-keys', key)).body.api_key;
 }
 
 async function expectInvariants(...paymentIds: string[]): Promise<void> {
@@ -173,6 +187,39 @@ describe('every worker killed', () => {
       expect(paid).toMatchObject({ status: 201, body: { status: 'authorized' } });
       await expectInvariants(paid.body.payment_id);
     }
+  }, 60_000);
+
+  it('a vote that was committed stands, and the next one has its effect, once', async () => {
+    const settings = (quorum: number) => t.put('/v1/review-settings', { quorum });
+    expect((await settings(2)).status).toBe(200);
+    await t.database.pool.query('UPDATE principals SET totp_secret_sealed = NULL WHERE id = $1', [
+      parseId(cast.principal_id, 'prn'),
+    ]);
+    const { body: open } = await propose({ delegation_id: cast.cautious });
+    expect(open.decision).toBe('challenge');
+    const voters = await Promise.all([person(), person()]);
+    const review = `/v1/executions/${open.execution_ref}/review`;
+    const vote = { verdict: 'approve', note: 'looked at it' };
+    expect(await t.post(review, vote, randomUUID(), voters[0])).toMatchObject({ body: { review: { approvals: 1 } } });
+    // The answer is the commit: whether the engine has recorded it is not waited for.
+    await Promise.all(workers.map((worker) => worker.kill()));
+    const key = randomUUID();
+    const voting = t.post<Decided>(review, vote, key, voters[1]);
+    workers = [await t.startWorker()];
+    let decided = await voting;
+    while (decided.status === 503) decided = await t.post<Decided>(review, vote, key, voters[1]);
+    expect(decided).toMatchObject({ status: 200, body: { decision: 'approved' } });
+    await Promise.all(workers.map((worker) => worker.kill()));
+    workers = [await t.startWorker()];
+    const paid = await insist<Payment>('/v1/payments/authorize', spending(decided.body));
+    expect(paid).toMatchObject({ status: 201, body: { status: 'authorized' } });
+    const { rows } = await t.database.pool.query(
+      `SELECT body->>'decision' AS decision FROM audit_entries WHERE subject = $1 AND type = 'execution.decision'`,
+      [open.execution_ref],
+    );
+    expect(rows).toEqual([{ decision: 'review' }, { decision: 'approved' }]);
+    await expectInvariants(paid.body.payment_id);
+    await settings(1);
   }, 60_000);
 
   it('what is asked while none works is answered when one does', async () => {

@@ -35,7 +35,8 @@ export interface Installation {
   client: ApiClient;
   startWorker(): Promise<ServiceProcess>;
   /** A request with its own key; the answer whatever its status is. */
-  post<Body>(path: string, body: unknown, key?: string): Promise<Answered<Body>>;
+  post<Body>(path: string, body: unknown, key?: string, apiKey?: string): Promise<Answered<Body>>;
+  put<Body>(path: string, body: unknown): Promise<Answered<Body>>;
   simulator: ApiClient;
   /** Processes that completed tasks of a workflow, first to last; the last one keeps it in memory. */
   pidsOf(workflowId: string): Promise<number[]>;
@@ -86,24 +87,28 @@ export async function install(settings: Record<string, string> = {}): Promise<In
   const connection = await Connection.connect({ address: temporal.address });
   const workflows = new Client({ connection, namespace: temporal.namespace }).workflow;
   await start('api');
+  const send = async <Body>(
+    method: 'POST' | 'PUT',
+    path: string,
+    body: unknown,
+    key: string = randomUUID(),
+    apiKey = credentials.api_key,
+  ): Promise<Answered<Body>> => {
+    const answer = await fetch(`${url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', 'idempotency-key': key },
+      body: JSON.stringify(body),
+    });
+    return { status: answer.status, body: (await answer.json()) as Body };
+  };
   return {
     url,
     database,
     credentials,
     client: createClient(url, credentials.api_key),
     startWorker: () => start('worker'),
-    async post<Body>(path: string, body: unknown, key: string = randomUUID()): Promise<Answered<Body>> {
-      const answer = await fetch(`${url}${path}`, {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${credentials.api_key}`,
-          'content-type': 'application/json',
-          'idempotency-key': key,
-        },
-        body: JSON.stringify(body),
-      });
-      return { status: answer.status, body: (await answer.json()) as Body };
-    },
+    post: (path, body, key, apiKey) => send('POST', path, body, key, apiKey),
+    put: (path, body) => send('PUT', path, body),
     simulator: createClient(simulator.url),
     async pidsOf(workflowId) {
       const { events } = await workflows.getHandle(workflowId).fetchHistory();

@@ -12,6 +12,9 @@ export interface RoundTrip {
 const BACKGROUND = new Set([
   'take-due-deliveries',
   'find-undriven-stops',
+  'find-undriven-reviews',
+  'date-review',
+  'mark-review-driven',
   'find-forgotten-operations',
   'keep-credential-uses',
   'exchange-rates',

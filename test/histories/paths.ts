@@ -8,15 +8,17 @@ import {
   paymentBecomes,
 } from '../../src/cli/demo/acts.ts';
 import { CURRENCY_OUTSIDE_POLICY } from '../../src/cli/demo/cast.ts';
-import type { Payment } from '../../src/cli/demo/bodies.ts';
+import type { Decided, Payment } from '../../src/cli/demo/bodies.ts';
+import { createClient } from '../../src/cli/demo/client.ts';
 import { demand, type Scene } from '../../src/cli/demo/story.ts';
+import { until } from '../../src/cli/demo/wait.ts';
 
 /** One way through the workflow code, played against the real service; its history is stored under this name. */
 export interface Path {
   name: string;
   /** Which workflow's history is kept. */
-  workflow: 'executionLifecycle' | 'refund' | 'freeze';
-  play: (this: void, scene: Scene) => Promise<void>;
+  workflow: 'executionLifecycle' | 'refund' | 'freeze' | 'assessmentReview';
+  play: (this: void, scene: Scene, url: string) => Promise<void>;
 }
 
 /** The history of the audit sealer, which runs beside every path. */
@@ -40,6 +42,50 @@ async function freezeAgent(scene: Scene): Promise<void> {
 
 const captured = (scene: Scene, payment: Payment) =>
   operate(scene, 'capture', { label: 'capture', payment, holds: ({ status }) => status === 'captured' });
+
+/** The same agent of a principal who has no means to answer a challenge: an operator is asked instead. */
+async function withoutAuthenticator(scene: Scene): Promise<Scene> {
+  const person = { external_ref: `history-${scene.cast.principal_id}`, type: 'person', name: 'Grace' };
+  const { body } = await scene.api.post<{ principal_id: string }>('/v1/identities/principals', person);
+  const { principal_id } = body;
+  const scope = { actions: ['payment.authorize'], currencies: ['EUR'], step_up_above: 100 };
+  const order = { principal_id, agent_id: scene.cast.agent_id, scope, ttl_seconds: 3600 };
+  const delegated = await scene.api.post<{ delegation_id: string }>('/v1/identities/delegations', order);
+  return { ...scene, cast: { ...scene.cast, principal_id, cautious: delegated.body.delegation_id } };
+}
+
+/** The same for an assessment. */
+async function approveAssessment(scene: Scene, id: string, url: string): Promise<void> {
+  const key = { name: 'operator', scopes: ['execution:read', 'assess:write'] };
+  const { body } = await scene.api.post<{ api_key: string }>('/v1/api-keys', key);
+  const operator = createClient(url, body.api_key);
+  await until(
+    'second look',
+    10_000,
+    () => operator.get<{ refinement: { status: string } }>(`/v1/reviews/${id}`),
+    ({ refinement }) => refinement.status === 'completed',
+    ({ refinement }) => refinement.status,
+  );
+  await operator.post(`/v1/assessments/${id}/review`, { verdict: 'approve', note: 'asked the traveller' });
+}
+
+/** Approved by somebody else than who asked, once the second look is there. */
+async function approveReview(scene: Scene, { execution_ref }: Decided, url: string): Promise<Decided> {
+  const key = { name: 'operator', scopes: ['execution:read', 'execution:write'] };
+  const { body } = await scene.api.post<{ api_key: string }>('/v1/api-keys', key);
+  const operator = createClient(url, body.api_key);
+  await until(
+    'second look',
+    10_000,
+    () => operator.get<{ review: { refinement: { status: string } } }>(`/v1/executions/${execution_ref}`),
+    ({ review }) => review.refinement.status === 'completed',
+    ({ review }) => review.refinement.status,
+  );
+  const path = `/v1/executions/${execution_ref}/review`;
+  const approved = await operator.post<Decided>(path, { verdict: 'approve', note: 'asked the traveller' });
+  demand(approved.body.decision === 'approved', `the decision is ${approved.body.decision}`);
+  return approved.body;
+}
 
 /** The execution has ended in the workflow as well, not only in the database. */
 const settle = async (scene: Scene, payment: Payment) => {
@@ -96,6 +142,38 @@ export const PATHS: readonly Path[] = [
       const wish = { amount: 260, delegation_id: scene.cast.cautious, challenge_ttl_seconds: 2 };
       const challenged = await authorize(scene, wish, 'challenge');
       await executionBecomes(scene, 'nobody answers', challenged.execution_ref, 'denied');
+    },
+  },
+  {
+    name: 'reviewed',
+    workflow: 'executionLifecycle',
+    async play(scene, url) {
+      const alone = await withoutAuthenticator(scene);
+      const wish = { amount: 250, delegation_id: alone.cast.cautious };
+      const payment = await pay(scene, await approveReview(scene, await authorize(alone, wish, 'challenge'), url), {
+        label: 'pay',
+        token: 'tok_approve',
+      });
+      await settle(scene, await captured(scene, payment));
+    },
+  },
+  {
+    name: 'assessment-reviewed',
+    workflow: 'assessmentReview',
+    async play(scene, url) {
+      const { cast } = await withoutAuthenticator(scene);
+      const mandate = {
+        vct: 'mandate.payment.1',
+        transaction_id: cast.principal_id,
+        payee: { id: 'mrc_hotel_adlon', name: 'Adlon' },
+        payment_amount: { amount: 250_00, currency: 'EUR' },
+        payment_instrument: { id: 'pi_1', type: 'card' },
+      };
+      const { agent_id, principal_id, cautious: delegation_id } = cast;
+      const asked = { mandate, agent_id, principal_id, delegation_id, context: { device_trust: 'verified' } };
+      const { body } = await scene.api.post<{ decision: string; assessmentId: string }>('/v1/assess', asked);
+      demand(body.decision === 'review', `the decision is ${body.decision}`);
+      await approveAssessment(scene, body.assessmentId, url);
     },
   },
   {

@@ -5,6 +5,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { assembleCast } from '../../src/cli/demo/cast.ts';
 import { createClient } from '../../src/cli/demo/client.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
+import type { Scene } from '../../src/cli/demo/story.ts';
 import { tell } from '../../src/cli/demo/tell.ts';
 import { backtestWorkflowId } from '../../src/workflows/identity.ts';
 import { startHarness } from '../setup/harness/server.ts';
@@ -51,7 +52,7 @@ async function recordPath(path: Path, service: TestService, client: Client): Pro
   const api = createClient(service.url, service.credentials.api_key);
   const simulator = createClient(service.simulatorUrl);
   const cast = await assembleCast(api);
-  const story = { title: path.name, play: path.play };
+  const story = { title: path.name, play: (scene: Scene) => path.play(scene, service.url) };
   const report = await tell(story, { api, simulator, cast, log: () => undefined });
   if (!report.ok) throw new Error(`${path.name} did not go as told: ${JSON.stringify(report.steps, null, 2)}`);
   const handle = await handleOf(path, { ...report, agent_id: cast.agent_id }, service, client);
@@ -105,7 +106,9 @@ async function handleOf(
   // Visibility lags behind by a moment.
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(100)) {
     const whose =
-      workflow === 'freeze' ? `Agent = '${toTypeId('agt', parseId(agent_id, 'agt')!)}'` : `Payment = '${payment_id}'`;
+      workflow === 'freeze' || workflow === 'assessmentReview'
+        ? `Agent = '${toTypeId('agt', parseId(agent_id, 'agt')!)}'`
+        : `Payment = '${payment_id}'`;
     const query = `WorkflowType = '${workflow}' AND ${whose}`;
     for await (const { workflowId } of client.workflow.list({ query })) return client.workflow.getHandle(workflowId);
   }

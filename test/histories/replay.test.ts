@@ -21,6 +21,9 @@ Runtime.install({
 const FOLDER = new URL('./', import.meta.url);
 const FILES = readdirSync(FOLDER).filter((file) => file.endsWith('.json'));
 
+/** Histories of other workflows than the lifecycle of an execution. */
+const OTHERS = ['refund.json', 'freeze.json', 'assessment-reviewed.json', `${SEALER}.json`, `${BACKTEST}.json`];
+
 const textOf = (file: string) => readFileSync(new URL(file, FOLDER), 'utf8');
 const historyOf = (file: string) => JSON.parse(textOf(file)) as StoredHistory;
 
@@ -54,7 +57,19 @@ describe('the workflow code', () => {
       'another first step',
       '.assessRisk(input)',
       '.findDecision(input)',
-      FILES.filter((file) => !['refund.json', 'freeze.json', `${SEALER}.json`, `${BACKTEST}.json`].includes(file)),
+      FILES.filter((file) => !OTHERS.includes(file)),
+    ],
+    [
+      'no second look at what is in review',
+      "(0,_temporalio_workflow__WEBPACK_IMPORTED_MODULE_0__.patched)('review-refined')",
+      'false',
+      ['reviewed.json'],
+    ],
+    [
+      'another first step of an assessment’s review',
+      '.standingOfReview(ref)',
+      '.expireAssessmentReview(ref)',
+      ['assessment-reviewed.json'],
     ],
     ['another first step of a freeze', '.closeStopped(ref)', '.reviewStop(ref, [])', ['freeze.json']],
     ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
@@ -93,7 +108,7 @@ describe('the stored histories', () => {
     );
   });
 
-  it('tell of every message but the verdict of an operator', () => {
+  it('tell of every message', () => {
     const names = new Set<string | undefined>();
     for (const { history } of stored()) {
       for (const event of history.events) {
@@ -110,6 +125,7 @@ describe('the stored histories', () => {
       'news',
       'pay',
       'respond',
+      'review',
       'revoked',
       'settled',
       'void',

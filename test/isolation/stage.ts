@@ -3,7 +3,7 @@ import { SCOPES } from '../../src/domain/access-scopes.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
-import { eventually, startJourney, type Journey } from '../journeys/journey.ts';
+import { eventually, startJourney, type Cast, type Journey } from '../journeys/journey.ts';
 import { ENDING, MADE_KINDS, MEMBER_KINDS } from './known.ts';
 import { fill, isTypeId, operationsOf, type Operation } from './operations.ts';
 
@@ -100,6 +100,7 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
   const paid = (await t.pay(await t.approved(cast))).body;
   await t.becomes(paid, ({ status }) => status === 'authorized');
   const challenged = (await t.propose(cast, { delegation_id: cast.cautious })).body;
+  await makeReview(t, cast);
   const approved = await t.approved(cast);
   const planned = await t.api<{ route_plan_id: string }>('POST', '/v1/payments/route', {
     execution_ref: approved.execution_ref,
@@ -120,6 +121,21 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
       ae: toTypeId('ae', parseId((approved as { audit_ref?: string }).audit_ref!, 'aud')!),
     }),
   );
+}
+
+/** One that waits for an operator: for a moment the principal has nothing to answer a challenge with. */
+async function makeReview(t: Journey, cast: Cast): Promise<void> {
+  const { pool } = t.database;
+  const id = parseId(cast.principal_id, 'prn');
+  const { rows } = await pool.query<{ seed: string }>(
+    'SELECT totp_secret_sealed AS seed FROM principals WHERE id = $1',
+    [id],
+  );
+  const enrol = (seed: string | null) =>
+    pool.query('UPDATE principals SET totp_secret_sealed = $2 WHERE id = $1', [id, seed]);
+  await enrol(null);
+  await t.propose(cast, { delegation_id: cast.cautious });
+  await enrol(rows[0]!.seed);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parseId } from '../../src/domain/ids.ts';
+import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
 import { expectInvariants } from './invariants.ts';
 import {
   eventually,
@@ -140,11 +141,15 @@ describe('a review', () => {
     expect([body.execution_token, body.challenge]).toEqual([undefined, undefined]);
     return body;
   }
-  const review = ({ execution_ref }: Decided, verdict: 'approve' | 'deny') =>
-    t.api<Decided & Partial<Refusal>>('POST', `/v1/executions/${execution_ref}/review`, {
-      verdict,
-      note: 'looked at it',
-    });
+  /** By somebody else than who asked. */
+  async function review({ execution_ref }: Decided, verdict: 'approve' | 'deny') {
+    const secret = newApiKeySecret('test');
+    const tenant = { orgId: parseId(t.credentials.org_id, 'org')!, mode: 'test' } as const;
+    await insertApiKey(t.database.pool, { tenant, name: 'operator', scopes: ['execution:write'], secret });
+    const path = `/v1/executions/${execution_ref}/review`;
+    const body = { verdict, note: 'looked at it' };
+    return t.api<Decided & Partial<Refusal>>('POST', path, body, { authorization: `Bearer ${secret}` });
+  }
 
   it('is risk_elevated to the agent that goes on without it', async () => {
     const { execution_ref } = await inReview();
@@ -165,7 +170,9 @@ describe('a review', () => {
 
   it('is over when its time is', async () => {
     const open = await inReview();
-    await stageBecomes(open.execution_ref, 'denied');
+    expect(await stageBecomes(open.execution_ref, 'denied')).toMatchObject({
+      review: { status: 'expired', votes: [] },
+    });
     expect(refusal(await review(open, 'approve'))).toEqual([409, 'review_closed']);
   });
 });

@@ -209,6 +209,7 @@ const USUAL: LifecycleActivities = {
     stage === 'approved'
       ? { executionId, decision: 'approved', stage: 'lapsed' }
       : { executionId, decision: 'deny', stage: 'denied', reasonCode: 'challenge_required' },
+  refineReview: async () => undefined,
   authorizePayment: async () => heldFor(Date.now(), 7 * DAY_MS),
   capturePayment: async () => CAPTURED,
   voidPayment: async () => VOIDED,

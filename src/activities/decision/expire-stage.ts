@@ -1,6 +1,7 @@
 import type { Reason } from '../../domain/types.ts';
 import { holdExecution } from '../../store/executions/redecide.ts';
 import { inTransaction } from '../../store/pool.ts';
+import { closeReview } from '../../store/reviews/vote.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
 import { denial, storeVerdict, type Rejudged } from './rejudge.ts';
@@ -27,6 +28,7 @@ export async function expireStage(
       actor: 'system:timer',
       challengeStatus: stage === 'challenged' ? 'expired' : row.challenge_status,
     };
+    if (stage === 'in_review') await closeReview(db, ref.tenant, row.id, { status: 'expired', at: deps.now() });
     const judgement =
       stage === 'approved'
         ? row

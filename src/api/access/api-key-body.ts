@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { covers, SCOPES } from '../../domain/access-scopes.ts';
 import { Problem } from '../../domain/errors.ts';
+import { scopesOfRoles } from '../../domain/roles.ts';
+import type { MemberRow } from '../../store/members.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ApiKeyRow, ListedApiKey } from '../../store/api-keys.ts';
-import { shortText, timeIn, timeOut, typeId } from '../schemas.ts';
+import { idOf, shortText, timeIn, timeOut, typeId } from '../schemas.ts';
 
 export const ApiKey = z
   .object({
@@ -13,6 +15,7 @@ export const ApiKey = z
     scopes: z.array(z.string()),
     mode: z.enum(['test', 'live']),
     high_trust: z.boolean(),
+    member_id: typeId('mbr').optional().meta({ description: 'Whose key it is; a machine’s without' }),
     created_at: timeOut,
     expires_at: timeOut.optional(),
     rotated_at: timeOut.optional(),
@@ -36,6 +39,9 @@ export const NewKey = z.strictObject({
     .max(50),
   high_trust: z.boolean().default(false),
   expires_at: timeIn.optional(),
+  member_id: idOf('mbr')
+    .optional()
+    .meta({ description: 'The member whose key it is: the person that counts in reviews. Needs members:write.' }),
 });
 
 export function printApiKey(row: ApiKeyRow & Partial<Pick<ListedApiKey, 'lastUsedAt'>>) {
@@ -46,6 +52,7 @@ export function printApiKey(row: ApiKeyRow & Partial<Pick<ListedApiKey, 'lastUse
     scopes: row.scopes,
     mode: row.mode,
     high_trust: row.highTrust,
+    member_id: row.memberId ? toTypeId('mbr', row.memberId) : undefined,
     created_at: row.createdAt.toISOString(),
     expires_at: row.expiresAt?.toISOString(),
     rotated_at: row.rotatedAt?.toISOString(),
@@ -53,6 +60,30 @@ export function printApiKey(row: ApiKeyRow & Partial<Pick<ListedApiKey, 'lastUse
     revoked_at: row.revokedAt?.toISOString(),
     revocation_reason: row.revocationReason ?? undefined,
   };
+}
+
+/**
+ * A key in a member's name speaks for that person: only whoever manages members gives one, to somebody who is active,
+ * and within their roles.
+ * @throws Problem `insufficient_scope`, `unprocessable`
+ */
+export function refuseForMember(held: string[], scopes: readonly string[], member: MemberRow): void {
+  if (!covers(held, 'members:write')) {
+    throw new Problem('insufficient_scope', 'A key in a member’s name needs members:write.', {
+      fields: [{ path: 'member_id', message: 'needs a credential with members:write' }],
+    });
+  }
+  if (member.status !== 'active') {
+    throw new Problem('unprocessable', `The member is ${member.status}.`, {
+      fields: [{ path: 'member_id', message: 'names a member who is not active' }],
+    });
+  }
+  const beyond = scopes.filter((scope) => !covers(scopesOfRoles(member.roles), scope));
+  if (beyond.length > 0) {
+    throw new Problem('unprocessable', `The member’s roles do not allow ${beyond.join(', ')}.`, {
+      fields: [{ path: 'scopes', message: `may not contain ${beyond.join(', ')} for this member` }],
+    });
+  }
 }
 
 /** Nobody hands out what they do not hold. @throws Problem `insufficient_scope` naming `member` */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { toTypeId } from '../../domain/ids.ts';
 import { findApiKey, insertApiKey, listApiKeys, newApiKeySecret } from '../../store/api-keys.ts';
 import { recordFact } from '../../store/facts.ts';
+import { findMember } from '../../store/members.ts';
 import { newClientSecret } from '../../store/oauth-clients.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -9,7 +10,7 @@ import { found } from '../not-found.ts';
 import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
-import { ApiKey, NewKey, printApiKey, refuseBeyond, ShownApiKey } from './api-key-body.ts';
+import { ApiKey, NewKey, printApiKey, refuseBeyond, refuseForMember, ShownApiKey } from './api-key-body.ts';
 import { apiKeyChangeRoutes } from './api-key-changes.ts';
 
 /** API keys of the organization. A key can give away only scopes that it has itself. */
@@ -32,6 +33,11 @@ export function apiKeyRoutes(deps: ApiDeps): AnyRoute[] {
       responses: { 201: ShownApiKey },
       handler: async ({ body, tenant, credential, actor, db }) => {
         refuseBeyond(credential.scopes, body.scopes, 'scopes');
+        const { member_id: memberId } = body;
+        if (memberId !== undefined) {
+          const member = found(await findMember(db, tenant, memberId), 'member', 'member_id');
+          refuseForMember(credential.scopes, body.scopes, member);
+        }
         const at = new Date();
         if (body.expires_at && body.expires_at <= at) throw invalidRequest('expires_at', 'must be in the future');
         const secret = newApiKeySecret(tenant.mode);
@@ -44,6 +50,7 @@ export function apiKeyRoutes(deps: ApiDeps): AnyRoute[] {
           highTrust: body.high_trust,
           signingSecretSealed: signingSecret && sealer.seal(signingSecret),
           expiresAt: body.expires_at,
+          memberId,
         });
         await recordFact(db, {
           tenant,
@@ -51,7 +58,12 @@ export function apiKeyRoutes(deps: ApiDeps): AnyRoute[] {
           type: 'api_key.created',
           actor,
           subject: toTypeId('key', row.id),
-          body: { name: row.name, scopes: row.scopes, high_trust: row.highTrust },
+          body: {
+            name: row.name,
+            scopes: row.scopes,
+            high_trust: row.highTrust,
+            member_id: memberId && toTypeId('mbr', memberId),
+          },
           events: [],
         });
         return { status: 201, body: { ...printApiKey(row), api_key: secret, signing_secret: signingSecret } };

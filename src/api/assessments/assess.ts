@@ -127,7 +127,8 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     signals: judgement.risk.signals,
     confidences: assessedConfidences(judgement, { agent: agentProof, signed: examined.signed }),
     auditId: newId(),
-    refinement: null,
+    // Whatever a person must look at is looked at a second time.
+    refinement: verdict.decision === 'review' ? 'pending' : null,
     agent: agent && {
       id: agent.id,
       score: trustAt(agent.trust ?? undefined, context.nowMs),

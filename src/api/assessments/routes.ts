@@ -2,10 +2,12 @@ import { z } from 'zod';
 import { KINDS } from '../../domain/assessments/kinds.ts';
 import { findAssessment, listAssessments } from '../../store/assessments/read.ts';
 import { findMandate, listMandates } from '../../store/mandates.ts';
+import { findReview } from '../../store/reviews/read.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { engageA2a } from '../a2a/engage.ts';
 import type { ApiDeps } from '../deps.ts';
 import { found } from '../not-found.ts';
+import { printReviewState } from '../reviews/review-body.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { idOf, listOf, pageQuery, timeIn } from '../schemas.ts';
 import { assess } from './assess.ts';
@@ -98,7 +100,11 @@ export function assessRoutes(deps: ApiDeps): AnyRoute[] {
       responses: { 200: AssessmentOutput },
       handler: async ({ params, tenant, db }) => {
         const row = found(await findAssessment(db, tenant, params.id), 'assessment', 'id');
-        return { status: 200, body: renderAssessment(row, verifyUrl) };
+        const review = row.refinement === null ? undefined : await findReview(db, tenant, params.id);
+        return {
+          status: 200,
+          body: { ...renderAssessment(row, verifyUrl), ...(review ? { review: printReviewState(review) } : {}) },
+        };
       },
     }),
     route({

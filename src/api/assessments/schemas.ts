@@ -5,6 +5,7 @@ import { NextStepOutput } from '../next-step.ts';
 import { TRUST_TIERS } from '../../domain/trust-score.ts';
 import { ContextBody, principalOrOrganization } from '../executions/schemas.ts';
 import { MandateBody, VerificationBody } from '../mandate-body.ts';
+import { ReviewState } from '../reviews/review-body.ts';
 import { idOf, timeOut, typeId } from '../schemas.ts';
 
 export const AssessBody = z
@@ -92,6 +93,7 @@ export const AssessOutput = z
 export const AssessmentOutput = Outcome.extend({
   mandate_id: typeId('mnd'),
   a2a: z.record(z.string(), z.unknown()).optional(),
+  review: ReviewState.optional().meta({ description: 'Of one that a person had, or has, to look at' }),
 }).meta({ id: 'StoredAssessment' });
 
 const money = { amount_minor: z.int(), currency: z.string() };

@@ -3,9 +3,11 @@ import { toMajor } from '../../domain/money.ts';
 import type { Decision, Intent } from '../../domain/types.ts';
 import type { ExecutionRow } from '../../store/executions/read.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
+import type { ReviewRow } from '../../store/reviews/row.ts';
 import type { ExecutionTokens } from '../../trust/execution-token.ts';
 import type { Answered } from '../lifecycle/client.ts';
 import { paymentStage } from '../payments/render.ts';
+import { printReviewState } from '../reviews/review-body.ts';
 import type { Reply } from '../route.ts';
 import { utc } from '../utc.ts';
 
@@ -51,8 +53,12 @@ export function workflowUrl({ uiUrl, namespace }: WorkflowLinks, workflowId: str
 export function renderExecution(
   links: WorkflowLinks,
   orgId: string,
-  { execution: row, payment }: { execution: ExecutionRow; payment: PaymentRow | null },
-  events?: { at: string; type: string; data: Record<string, unknown> }[],
+  {
+    execution: row,
+    payment,
+    review,
+  }: { execution: ExecutionRow; payment: PaymentRow | null; review?: ReviewRow | null },
+  { events, votes }: { events?: { at: string; type: string; data: Record<string, unknown> }[]; votes?: boolean } = {},
 ): Record<string, unknown> {
   return {
     execution_ref: toTypeId('exec', row.id),
@@ -73,6 +79,7 @@ export function renderExecution(
           expires_at: utc(row.challenge_expires_at!),
         }
       : undefined,
+    review: review ? printReviewState(review, { votes }) : undefined,
     timeline: events?.map(({ at, type, data }) => ({ at: utc(at), type, detail: data })),
     workflow: { id: row.workflow_id, run_id: row.run_id, ui_url: workflowUrl(links, row.workflow_id, row.run_id) },
     created_at: utc(row.created_at),

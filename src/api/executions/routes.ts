@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
+import { toTypeId } from '../../domain/ids.ts';
 import { encodeCursor, decodeCursor } from '../cursor.ts';
 import { STAGES } from '../../domain/lifecycle.ts';
 import { listExecutions, viewExecution } from '../../store/executions/read.ts';
 import type { ApiDeps } from '../deps.ts';
+import { asPerson } from '../reviews/guard.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { authorizeInput, requestRef } from './authorize.ts';
@@ -105,7 +107,7 @@ export function executionRoutes(deps: ApiDeps): AnyRoute[] {
       idempotency: 'none',
       replay: 'none',
       responses: { 200: ExecutionOutput },
-      handler: async ({ tenant, params, db, credential }) => {
+      handler: async ({ tenant, params, db, credential, acting }) => {
         const view = await viewExecution(db, tenant, params.id);
         if (!view) throw new Problem('not_found', 'There is no such execution.');
         const { execution } = view;
@@ -118,13 +120,18 @@ export function executionRoutes(deps: ApiDeps): AnyRoute[] {
                 execution_token_expires_at: execution.token_expires_at ? utc(execution.token_expires_at) : undefined,
               }
             : {};
-        return { status: 200, body: { ...renderExecution(links, tenant.orgId, view, view.events), ...token } };
+        return {
+          status: 200,
+          body: { ...renderExecution(links, tenant.orgId, view, { events: view.events, votes: !acting }), ...token },
+        };
       },
     }),
     route({
       method: 'post',
       path: '/v1/executions/:id/review',
       summary: 'Approve or deny an execution in review',
+      description:
+        'One denial ends it; an approval counts toward the quorum. Whoever asked, registered the agent or granted the delegation cannot approve.',
       tags: ['Execution'],
       scope: 'execution:write',
       params: ExecutionParams,
@@ -136,7 +143,10 @@ export function executionRoutes(deps: ApiDeps): AnyRoute[] {
       handler: async (ctx) => {
         await mustExist(deps, ctx.tenant, ctx.params.id, 'execution');
         const request = requestRef(ctx, lifecycle.processId);
-        return renderDecision(tokens, await lifecycle.review(ctx.tenant, ctx.params.id, { request, ...ctx.body }));
+        const { tenant, params, body } = ctx;
+        return asPerson(deps, ctx, toTypeId('exec', params.id), async () =>
+          renderDecision(tokens, await lifecycle.review(tenant, params.id, { request, ...body })),
+        );
       },
     }),
     ...assessmentRoutes(deps),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MandateBody, VerificationBody } from '../mandate-body.ts';
 import { NextStepOutput } from '../next-step.ts';
+import { ReviewState } from '../reviews/review-body.ts';
 import {
   countryCode,
   currencyCode,
@@ -107,7 +108,15 @@ export const DecisionOutput = z
         approval_url: z.string(),
       })
       .optional(),
-    review: z.object({ expires_at: timeOut }).optional(),
+    review: z
+      .object({
+        expires_at: timeOut,
+        status: z.literal('open').optional(),
+        approvals: z.int().optional(),
+        quorum: z.int().optional(),
+      })
+      .optional()
+      .meta({ description: 'An operator must look; after a vote that decided nothing yet, how it stands' }),
   })
   .meta({ id: 'Decision' });
 
@@ -183,6 +192,7 @@ export const ExecutionOutput = z
     challenge: z
       .object({ challenge_id: z.string(), status: z.string(), attempts_left: z.int(), expires_at: timeOut })
       .optional(),
+    review: ReviewState.optional().meta({ description: 'Of executions that a person had, or has, to look at' }),
     timeline: z
       .array(z.object({ at: timeOut, type: z.string(), detail: z.record(z.string(), z.unknown()) }))
       .optional(),

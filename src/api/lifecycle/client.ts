@@ -1,4 +1,4 @@
-import { type Client, WorkflowIdReusePolicy } from '@temporalio/client';
+import { type Client, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/client';
 import { WorkflowIdConflictPolicy, type TypedSearchAttributes } from '@temporalio/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
@@ -34,6 +34,7 @@ import {
 import { answered, LifecycleEnded, type Answered } from './answered.ts';
 import { driveBacktest } from './backtests.ts';
 import { refundAttributes, searchAttributes } from './search-attributes.ts';
+import { sendVote, type ReviewToVote } from './reviews.ts';
 import { driveStop, type StopToDrive } from './stops.ts';
 
 export interface LifecycleClientOptions {
@@ -105,6 +106,17 @@ export class LifecycleClient {
 
   async review(tenant: Tenant, executionId: string, verdict: ReviewVerdict): Promise<Answered> {
     return this.#update(tenant, executionId, { name: reviewUpdate.name, request: verdict });
+  }
+
+  /** A vote on an assessment; on one that is decided, only the answer to an earlier sending is left. */
+  async reviewAssessment(review: ReviewToVote, verdict: ReviewVerdict): Promise<Answered> {
+    const { status, tenant } = review;
+    return this.#answer(tenant, verdict.request, false, async () => {
+      if (status !== 'open') throw new WorkflowNotFoundError(`the review is ${status}`, '', undefined);
+      return sendVote(this.#o, review, verdict);
+    }).catch((error: unknown) => {
+      throw error instanceof LifecycleEnded ? new Problem('review_closed', `The review is ${status}.`) : error;
+    });
   }
 
   async pay(tenant: Tenant, executionId: string, request: PayRequest): Promise<Answered> {

@@ -12,7 +12,7 @@ import type { ExecutionRow } from './read.ts';
 export async function policyStillHolds(
   db: Db,
   tenant: Tenant,
-  row: ExecutionRow,
+  row: Pick<ExecutionRow, 'id' | 'intent' | 'context'> & { agent_id: string | null; principal_id: string | null },
   { policy, nowMs, history }: DecisionContext,
 ): Promise<void> {
   try {

@@ -3,6 +3,7 @@ import type { PresentedMandate } from '../../domain/mandates/evidence.ts';
 import type { RoutePlan } from '../../domain/routing.ts';
 import type { Db } from '../pool.ts';
 import type { PaymentRow } from '../payments/row.ts';
+import { REVIEW_JSON, type ReviewRow } from '../reviews/row.ts';
 
 export interface ExecutionRow {
   id: string;
@@ -71,6 +72,8 @@ export async function findKey(db: Db, tenant: Tenant, key: string): Promise<KeyR
 export interface ExecutionView {
   execution: ExecutionRow;
   payment: PaymentRow | null;
+  /** Of executions that a person had, or has, to look at. */
+  review: ReviewRow | null;
   events: { at: string; type: string; data: Record<string, unknown> }[];
 }
 
@@ -79,6 +82,7 @@ export async function viewExecution(db: Db, tenant: Tenant, id: string): Promise
   const { rows } = await db.query<ExecutionView>({
     name: 'view-execution',
     text: `SELECT to_jsonb(e) AS execution, to_jsonb(p) AS payment,
+                  (SELECT ${REVIEW_JSON} FROM reviews r WHERE r.id = e.id) AS review,
                   COALESCE((SELECT jsonb_agg(jsonb_build_object('at', v.occurred_at, 'type', v.type, 'data', v.data)
                                              ORDER BY v.sequence, v.id)
                               FROM events v WHERE v.execution_id = e.id), '[]') AS events

@@ -4,6 +4,7 @@ import type { Tenant } from '../../domain/types.ts';
 import { recordFact, type FactEvent } from '../facts.ts';
 import { inTransaction } from '../pool.ts';
 import type { StopRow } from './begin.ts';
+import { withdrawAssessmentReviews } from '../reviews/assessment.ts';
 import {
   closeExecutions,
   delegationsUnder,
@@ -37,6 +38,7 @@ export async function closeUnder(
       // First of all: whatever the answer has no time for, it names the payments that are dangerous.
       if (first) await noteOpenPayments(db, tenant, stop, delegationIds);
       const closed = await closeExecutions(db, tenant, stop, { delegationIds, limit: CHUNK, at });
+      if (first) await withdrawAssessmentReviews(db, tenant, stop, { delegationIds, at });
       const last = closed.length < CHUNK;
       if (last) await markClosed(db, stop.id, at);
       if (closed.length > 0) {

@@ -45,7 +45,7 @@ export async function delegationsUnder(db: Db, tenant: Tenant, stop: StopRow): P
 }
 
 /** Executions `e` under a stop: $3 its kind of target, $4 the target, $5 the delegations under it. */
-const UNDER = `CASE $3::text
+export const UNDER = `CASE $3::text
     WHEN 'organization' THEN true
     WHEN 'merchant' THEN e.merchant_ref = $4
     WHEN 'principal' THEN e.principal_id::text = $4 OR e.delegation_id = ANY ($5::uuid[])
