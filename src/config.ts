@@ -84,6 +84,8 @@ export const Settings = z.object({
   ANSWER_WAIT_MS: z.coerce.number().int().positive().default(10_000),
   /** How long an audit entry waits, at most and when nothing is behind, until a signed checkpoint covers it. */
   AUDIT_SEAL_SECONDS: seconds(10),
+  /** Days that behaviour events are kept one by one before only daily aggregates are left; 0 = for ever. */
+  BEHAVIOUR_RETENTION_DAYS: count(184),
   /** Webhook endpoints on loopback and private addresses are refused unless this is set (development: allowed). */
   WEBHOOK_ALLOW_PRIVATE: flag,
   /** Length of the windows that rate limits count in. */

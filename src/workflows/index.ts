@@ -1,4 +1,6 @@
+export { agentWatch } from './agent-watch.ts';
 export { auditSealer } from './audit-sealer.ts';
+export { behaviourCompactor } from './behaviour-compactor.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
 export { policyBacktest } from './policy-backtest.ts';
 export { refund } from './refund.ts';

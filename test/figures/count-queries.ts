@@ -13,6 +13,7 @@ const BACKGROUND = new Set([
   'take-due-deliveries',
   'find-undriven-stops',
   'find-forgotten-operations',
+  'find-owed-looks',
   'keep-credential-uses',
   'exchange-rates',
   'forget-rates',

@@ -10,7 +10,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../setup/harness/client.ts';
 import type { StoredHistory } from './neutral.ts';
-import { BACKTEST, PATHS, SEALER } from './paths.ts';
+import { BACKTEST, COMPACTOR, PATHS, SEALER } from './paths.ts';
 
 // A replay that must fail is told by its result; the logs would tell it at length.
 Runtime.install({
@@ -54,7 +54,9 @@ describe('the workflow code', () => {
       'another first step',
       '.assessRisk(input)',
       '.findDecision(input)',
-      FILES.filter((file) => !['refund.json', 'freeze.json', `${SEALER}.json`, `${BACKTEST}.json`].includes(file)),
+      FILES.filter(
+        (file) => !['refund', 'freeze', 'agent-watch', SEALER, BACKTEST, COMPACTOR].includes(file.replace('.json', '')),
+      ),
     ],
     ['another first step of a freeze', '.closeStopped(ref)', '.reviewStop(ref, [])', ['freeze.json']],
     ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
@@ -64,6 +66,13 @@ describe('the workflow code', () => {
       'await giveUpBacktest(work, { cancelled: true })',
       [`${BACKTEST}.json`],
     ],
+    [
+      'no look at an agent before it acts',
+      'await reviewWatch(input.ref)',
+      'await haltForBehaviour(input.ref)',
+      ['agent-watch.json'],
+    ],
+    ['another pass of the compaction', 'await compactBehaviour()', '{ nextInMs: 1 }', [`${COMPACTOR}.json`]],
     [
       'no wait between passes',
       '(0,_temporalio_workflow__WEBPACK_IMPORTED_MODULE_0__.sleep)(result.nextInMs)',
@@ -89,7 +98,7 @@ describe('the workflow code', () => {
 describe('the stored histories', () => {
   it('are one for each path', () => {
     expect(FILES.sort()).toEqual(
-      [SEALER, BACKTEST, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
+      [SEALER, BACKTEST, COMPACTOR, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
     );
   });
 
@@ -107,6 +116,7 @@ describe('the stored histories', () => {
     expect([...names].map(String).sort()).toEqual([
       'capture',
       'look',
+      'look-at-agent',
       'news',
       'pay',
       'respond',
