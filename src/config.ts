@@ -89,6 +89,8 @@ export const Settings = z.object({
   /** Sent to it as a bearer token. */
   REFINEMENT_TOKEN: z.string().min(1).optional(),
   REFINEMENT_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
+  /** Days that behaviour events are kept one by one before only daily aggregates are left; 0 = for ever. */
+  BEHAVIOUR_RETENTION_DAYS: count(184),
   /** Webhook endpoints on loopback and private addresses are refused unless this is set (development: allowed). */
   WEBHOOK_ALLOW_PRIVATE: flag,
   /** Length of the windows that rate limits count in. */

@@ -31,8 +31,9 @@ import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startForgottenDriver } from './forgotten.ts';
 import { startReviewDriver } from './reviews.ts';
-import { signaller, startStopDriver } from './stops.ts';
+import { signaller, startStopDriver, stopDriving } from './stops.ts';
 import { startTrustKeeper } from './trust.ts';
+import { ensureBehaviourCompactor, startWatchDriver } from './watches.ts';
 import { createWorker } from './worker.ts';
 
 export interface RunningService {
@@ -96,6 +97,8 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       pool,
       backgroundPool,
       sealEveryMs: config.AUDIT_SEAL_SECONDS * 1_000,
+      behaviourRetentionDays: config.BEHAVIOUR_RETENTION_DAYS,
+      driveStop: stopDriving({ pool, client, log, config }),
       signer,
       sealer,
       replies,
@@ -118,6 +121,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       process.kill(process.pid, 'SIGTERM');
     });
     await ensureAuditSealer(client, config);
+    await ensureBehaviourCompactor(client, config);
     const allowPrivate = config.WEBHOOK_ALLOW_PRIVATE || config.PROKURA_ENV === 'development';
     const dispatcher = startDispatcher({ pool, sealer, log, allowPrivate });
     const stops = startStopDriver({ pool, client, log, config });
@@ -131,6 +135,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const trust = startTrustKeeper({ pool: trustPool, log });
     const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
     const reviews = startReviewDriver({ pool, client, log, config });
+    const watches = startWatchDriver({ pool, client, log, config });
     return {
       async stop() {
         await dispatcher.stop();
@@ -140,6 +145,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         await trustPool.end();
         await backtests.stop();
         await reviews.stop();
+        await watches.stop();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();

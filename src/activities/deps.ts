@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { DecisionContext } from '../domain/decision-context.ts';
+import type { Tenant } from '../domain/types.ts';
 import type { ProcessorPort } from '../processors/port.ts';
 import type { RefinementPort } from '../refinement/port.ts';
 import type { Replies } from '../store/replies.ts';
@@ -14,6 +15,10 @@ export interface ActivityDeps {
   backgroundPool?: pg.Pool;
   /** Milliseconds between two passes of the audit sealer. */
   sealEveryMs?: number;
+  /** Days that behaviour events are kept one by one; 0, or absent: for ever. */
+  behaviourRetentionDays?: number;
+  /** Hands a committed stop to its workflow now; absent, and should it fail, a driver does it within seconds. */
+  driveStop?(stop: { tenant: Tenant; id: string }): Promise<void>;
   signer: Signer;
   sealer: Sealer;
   replies: Replies;

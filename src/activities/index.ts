@@ -1,5 +1,8 @@
 import { sealAudit } from './audit/seal.ts';
 import type { AuditActivities } from './audit/types.ts';
+import { compactBehaviour } from './behaviour/compact.ts';
+import type { BehaviourActivities } from './behaviour/types.ts';
+import { haltForBehaviour, reviewWatch } from './behaviour/watch.ts';
 import { answerChallenge } from './decision/answer-challenge.ts';
 import { answerReview } from './decision/answer-review.ts';
 import { assessRisk } from './decision/assess-risk.ts';
@@ -32,7 +35,12 @@ import type { LifecycleActivities, StopActivities } from './types.ts';
 /** The activities of a worker, given what they need from the outside. */
 export function createActivities(
   deps: ActivityDeps,
-): LifecycleActivities & AuditActivities & StopActivities & BacktestActivities & AssessmentReviewActivities {
+): LifecycleActivities &
+  AuditActivities &
+  StopActivities &
+  BacktestActivities &
+  AssessmentReviewActivities &
+  BehaviourActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -56,6 +64,9 @@ export function createActivities(
     standingOfPayment: (ref) => standingOfPayment(deps, ref),
     flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),
     sealAudit: () => sealAudit({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
+    reviewWatch: (ref) => reviewWatch(deps, ref),
+    haltForBehaviour: (ref) => haltForBehaviour(deps, ref),
+    compactBehaviour: () => compactBehaviour({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
     closeStopped: (ref) => closeStopped(deps, ref),
     reviewStop: (ref, replyTo) => reviewStop(deps, ref, replyTo),
     tellStopped: (ref) => tellStopped(deps, ref),

@@ -3,6 +3,8 @@ import { accessRoutes } from './access/routes.ts';
 import { agentRoutes } from './agents/routes.ts';
 import { assessRoutes } from './assessments/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
+import { behaviourRoutes } from './behaviour/routes.ts';
+import { complianceRoutes } from './compliance/routes.ts';
 import type { ApiDeps } from './deps.ts';
 import { eventRoutes } from './events/routes.ts';
 import { executionRoutes } from './executions/routes.ts';
@@ -28,12 +30,14 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...reviewRoutes(deps),
     ...identityRoutes(deps),
     ...a2aRoutes(deps),
+    ...behaviourRoutes(deps),
     ...agentRoutes(deps),
     ...backtestRoutes(deps),
     ...policyRoutes(),
     ...riskRoutes(),
     ...eventRoutes(deps),
     ...auditRoutes(deps),
+    ...complianceRoutes(deps),
     ...webhookRoutes(deps),
     ...processorRoutes(),
     ...accessRoutes(deps),

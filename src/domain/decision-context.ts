@@ -63,6 +63,10 @@ export interface DecisionContext {
   /** The organization's own configuration of the risk model. */
   riskConfig?: RiskConfigVersion | null;
   certificate?: RiskFacts['certificate'];
+  /**
+   * What the agent's behaviour says: its alerts (scores from 0.75) of the last day that nobody has judged, at most 100;
+   * `score` is the highest of their points, 0 to 100, each fading to nothing over the day.
+   */
   behaviour?: Behaviour;
   /** What screening of the payee found; absent where nobody screens. */
   screening?: Screening;

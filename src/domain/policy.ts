@@ -2,7 +2,7 @@ import { POLICY_CHECKS } from './policy/checks.ts';
 import type { PolicyCheck } from './policy/checks.ts';
 import type { Explanation, PolicyFacts, PolicyRules, PolicyTools } from './policy/types.ts';
 
-export { HISTORY_KINDS, HISTORY_SUBJECTS, MERCHANT_PAID, NEVER } from './policy/history.ts';
+export { HISTORY_KINDS, HISTORY_SUBJECTS, MERCHANT_PAID, NEVER, WITHOUT_AMOUNTS } from './policy/history.ts';
 export type { HistoryAnswers, HistoryFact, HistoryKind, HistorySubject } from './policy/history.ts';
 export { minuteOf } from './policy/hours.ts';
 export type { CelRule, Effect, Explanation, PolicyFacts, PolicyRules, PolicyTools } from './policy/types.ts';

@@ -2,6 +2,7 @@ import {
   HISTORY_KINDS,
   HISTORY_SUBJECTS,
   NEVER,
+  WITHOUT_AMOUNTS,
   windowMs,
   type HistoryFact,
   type HistoryKind,
@@ -59,10 +60,12 @@ function counted(
   by: string | undefined,
   window: string | undefined,
 ) {
+  const known = kindOf(kind);
+  if (measure === 'sum' && WITHOUT_AMOUNTS.has(known)) throw new RangeError(`"${kind}" have no amounts to sum up`);
   const fact: HistoryFact = {
     key: `${measure} ${kind} ${by} ${window}`,
     measure,
-    kind: kindOf(kind),
+    kind: known,
     by: subjectOf(by),
     windowMs: windowMs(window ?? ''),
   };

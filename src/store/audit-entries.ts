@@ -23,6 +23,8 @@ export interface AuditPage {
   type?: string;
   subject?: string;
   actor?: string;
+  /** By the first word of the actor, up to its colon: one of these, or none of them. */
+  actors?: { words: string[]; others: boolean };
   /** Inclusive. */
   from?: Date;
   /** Exclusive. */
@@ -38,6 +40,7 @@ export async function listAudit(db: Db, { orgId, mode }: Tenant, page: AuditPage
       WHERE org_id = $1 AND mode = $2 AND ($3::text IS NULL OR type = $3) AND ($4::text IS NULL OR subject = $4)
         AND ($5::text IS NULL OR actor = $5) AND ($6::timestamptz IS NULL OR at >= $6)
         AND ($7::timestamptz IS NULL OR at < $7)
+        AND ($10::text[] IS NULL OR (split_part(actor, ':', 1) = ANY ($10)) <> $11)
         AND ($8::bigint IS NULL OR seq ${page.order === 'asc' ? '>' : '<'} $8)
       ORDER BY seq ${page.order} LIMIT $9`,
     [
@@ -50,6 +53,8 @@ export async function listAudit(db: Db, { orgId, mode }: Tenant, page: AuditPage
       page.to ?? null,
       page.after ?? null,
       page.limit,
+      page.actors?.words ?? null,
+      page.actors?.others ?? false,
     ],
   );
   return rows;

@@ -27,3 +27,8 @@ export function stopWorkflowId({ orgId, mode }: Tenant, kind: 'freeze' | 'revoca
 export function backtestWorkflowId({ orgId, mode }: Tenant, backtestId: string): string {
   return `backtest:${toTypeId('org', orgId)}:${mode}:${toTypeId('bkt', backtestId)}`;
 }
+
+/** What watches an agent's behaviour: one for each agent. */
+export function watchWorkflowId({ orgId, mode }: Tenant, agentId: string): string {
+  return `watch:${toTypeId('org', orgId)}:${mode}:${toTypeId('agt', agentId)}`;
+}

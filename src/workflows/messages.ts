@@ -37,3 +37,6 @@ export const settledSignal = defineSignal<[{ complete: boolean }]>('settled');
 
 /** Messages of `freeze` and `revocation`: something changed (asked to void as well, lifted), and who waits for the end. */
 export const stopSignal = defineSignal<[{ replyTo?: string }]>('news');
+
+/** Message of `agentWatch`: the row says what happened. */
+export const watchSignal = defineSignal('look-at-agent');

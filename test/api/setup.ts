@@ -27,6 +27,8 @@ export interface LifecycleCalls {
   driven: { id: string }[];
   /** Backtests that were handed to their workflow. */
   backtests: { id: string }[];
+  /** Agents whose watch was told. */
+  watched: string[];
   temporal: boolean;
 }
 
@@ -56,7 +58,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
   const { pool } = database;
   const { privateKey } = generateKeyPairSync('ed25519');
   const dataKey = randomBytes(32).toString('base64');
-  const calls: LifecycleCalls = { driven: [], backtests: [], temporal: true };
+  const calls: LifecycleCalls = { driven: [], backtests: [], watched: [], temporal: true };
   const deps: ApiDeps = {
     config: loadConfig({ DATABASE_URL: database.url, PUBLIC_URL: 'http://api.test', ...settings }),
     pool,
@@ -68,6 +70,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
       ready: async () => calls.temporal,
       drive: async (stop: { id: string }) => void calls.driven.push(stop),
       backtest: async (ref: { id: string }) => void calls.backtests.push(ref),
+      watch: (_tenant: Tenant, agentIds: string[]) => void calls.watched.push(...agentIds),
       confirmed: async () => undefined,
     } as unknown as ApiDeps['lifecycle'],
   };

@@ -16,6 +16,7 @@ const BACKGROUND = new Set([
   'date-review',
   'mark-review-driven',
   'find-forgotten-operations',
+  'find-owed-looks',
   'keep-credential-uses',
   'exchange-rates',
   'forget-rates',

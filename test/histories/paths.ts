@@ -17,7 +17,7 @@ import { until } from '../../src/cli/demo/wait.ts';
 export interface Path {
   name: string;
   /** Which workflow's history is kept. */
-  workflow: 'executionLifecycle' | 'refund' | 'freeze' | 'assessmentReview';
+  workflow: 'executionLifecycle' | 'refund' | 'freeze' | 'assessmentReview' | 'agentWatch';
   play: (this: void, scene: Scene, url: string) => Promise<void>;
 }
 
@@ -26,6 +26,9 @@ export const SEALER = 'audit-sealer';
 
 /** The history of a backtest over what all paths have decided. */
 export const BACKTEST = 'policy-backtest';
+
+/** The history of the compactor of behaviour events, which does too. */
+export const COMPACTOR = 'behaviour-compactor';
 
 /** An authorized payment under the everyday delegation. */
 async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {
@@ -38,6 +41,15 @@ async function freezeAgent(scene: Scene): Promise<void> {
   const order = { agent_id: scene.cast.agent_id, reason: 'acts strangely', void_open_authorizations: true };
   const { body } = await scene.api.post<{ status: string }>('/v1/identities/freeze', { ...order, wait_ms: 5_000 });
   demand(body.status === 'confirmed', `the freeze is ${body.status}`);
+}
+
+/** Waits until the agent has this status. */
+async function agentBecomes({ api, cast: { agent_id } }: Scene, status: string): Promise<void> {
+  for (const deadline = Date.now() + 15_000; Date.now() < deadline; await new Promise((done) => setTimeout(done, 50))) {
+    const { data } = await api.get<{ data: { status: string } }>(`/v1/agents/${agent_id}`);
+    if (data.status === status) return;
+  }
+  throw new Error(`the agent did not become ${status}`);
 }
 
 const captured = (scene: Scene, payment: Payment) =>
@@ -249,6 +261,21 @@ export const PATHS: readonly Path[] = [
         more: { amount: 50, reason: 'breakfast was not served' },
         holds: ({ counters }) => counters.refunded === 50_00,
       });
+    },
+  },
+  {
+    name: 'agent-watch',
+    workflow: 'agentWatch',
+    async play(scene) {
+      const { api, cast } = scene;
+      await authorize(scene, { amount: 250, delegation_id: cast.cautious }, 'challenge');
+      for (let n = 0; n < 3; n++) {
+        await api.post('/v1/events', { agentId: cast.agent_id, actionType: 'transaction_anomaly' });
+        // Each is looked at.
+        await new Promise((done) => setTimeout(done, 500));
+      }
+      await agentBecomes(scene, 'suspended');
+      await api.post(`/v1/agents/${cast.agent_id}/resume`, { reason: 'the anomaly is explained' });
     },
   },
 ];

@@ -12,7 +12,7 @@ import { startHarness } from '../setup/harness/server.ts';
 import { shared } from '../setup/harness/client.ts';
 import { startTestService, type TestService } from '../setup/service.ts';
 import { neutral } from './neutral.ts';
-import { BACKTEST, PATHS, SEALER, type Path } from './paths.ts';
+import { BACKTEST, COMPACTOR, PATHS, SEALER, type Path } from './paths.ts';
 
 const PATIENCE_MS = 20_000;
 const FOLDER = new URL('./', import.meta.url);
@@ -38,6 +38,7 @@ async function record(): Promise<void> {
       for (const path of PATHS) recorded.set(path.name, await recordPath(path, service, client));
       recorded.set(BACKTEST, await recordBacktest(service, client));
       recorded.set(SEALER, await recordSealer(service, client));
+      recorded.set(COMPACTOR, await recordCompactor(service, client));
       await connection.close();
       await store(recorded);
     } finally {
@@ -90,6 +91,15 @@ async function recordBacktest({ url, credentials }: TestService, client: Client)
   return `${JSON.stringify(history, null, 1)}\n`;
 }
 
+/** The compactor never ends either; a pass finds nothing, and waits. */
+async function recordCompactor({ taskQueue }: TestService, client: Client): Promise<string> {
+  const handle = client.workflow.getHandle(`behaviour-compactor:${taskQueue}`);
+  const history = neutral(historyToJSON(await handle.fetchHistory()));
+  if (!history.events.some(({ eventType }) => eventType === 'EVENT_TYPE_TIMER_STARTED')) throw new Error('no pass');
+  console.log(`${COMPACTOR}: ${history.events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
 async function handleOf(
   { workflow }: Path,
   { execution_ref, payment_id, agent_id }: { execution_ref?: string; payment_id?: string; agent_id: string },
@@ -105,10 +115,9 @@ async function handleOf(
   }
   // Visibility lags behind by a moment.
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(100)) {
-    const whose =
-      workflow === 'freeze' || workflow === 'assessmentReview'
-        ? `Agent = '${toTypeId('agt', parseId(agent_id, 'agt')!)}'`
-        : `Payment = '${payment_id}'`;
+    const whose = ['freeze', 'assessmentReview', 'agentWatch'].includes(workflow)
+      ? `Agent = '${toTypeId('agt', parseId(agent_id, 'agt')!)}'`
+      : `Payment = '${payment_id}'`;
     const query = `WorkflowType = '${workflow}' AND ${whose}`;
     for await (const { workflowId } of client.workflow.list({ query })) return client.workflow.getHandle(workflowId);
   }

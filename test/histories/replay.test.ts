@@ -10,7 +10,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../setup/harness/client.ts';
 import type { StoredHistory } from './neutral.ts';
-import { BACKTEST, PATHS, SEALER } from './paths.ts';
+import { BACKTEST, COMPACTOR, PATHS, SEALER } from './paths.ts';
 
 // A replay that must fail is told by its result; the logs would tell it at length.
 Runtime.install({
@@ -22,7 +22,15 @@ const FOLDER = new URL('./', import.meta.url);
 const FILES = readdirSync(FOLDER).filter((file) => file.endsWith('.json'));
 
 /** Histories of other workflows than the lifecycle of an execution. */
-const OTHERS = ['refund.json', 'freeze.json', 'assessment-reviewed.json', `${SEALER}.json`, `${BACKTEST}.json`];
+const OTHERS = [
+  'refund.json',
+  'freeze.json',
+  'assessment-reviewed.json',
+  'agent-watch.json',
+  `${SEALER}.json`,
+  `${BACKTEST}.json`,
+  `${COMPACTOR}.json`,
+];
 
 const textOf = (file: string) => readFileSync(new URL(file, FOLDER), 'utf8');
 const historyOf = (file: string) => JSON.parse(textOf(file)) as StoredHistory;
@@ -80,6 +88,13 @@ describe('the workflow code', () => {
       [`${BACKTEST}.json`],
     ],
     [
+      'no look at an agent before it acts',
+      'await reviewWatch(input.ref)',
+      'await haltForBehaviour(input.ref)',
+      ['agent-watch.json'],
+    ],
+    ['another pass of the compaction', 'await compactBehaviour()', '{ nextInMs: 1 }', [`${COMPACTOR}.json`]],
+    [
       'no wait between passes',
       '(0,_temporalio_workflow__WEBPACK_IMPORTED_MODULE_0__.sleep)(result.nextInMs)',
       'undefined',
@@ -104,7 +119,7 @@ describe('the workflow code', () => {
 describe('the stored histories', () => {
   it('are one for each path', () => {
     expect(FILES.sort()).toEqual(
-      [SEALER, BACKTEST, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
+      [SEALER, BACKTEST, COMPACTOR, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
     );
   });
 
@@ -122,6 +137,7 @@ describe('the stored histories', () => {
     expect([...names].map(String).sort()).toEqual([
       'capture',
       'look',
+      'look-at-agent',
       'news',
       'pay',
       'respond',

@@ -6,6 +6,7 @@ import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { listOf, pageQuery, timeIn } from '../schemas.ts';
 import { sealingKeys } from '../../trust/checkpoint.ts';
+import { auditLogRoute } from './log-route.ts';
 import { AuditEntry, AuditVerdict } from './schemas.ts';
 import { sealRoutes } from './seal-routes.ts';
 import { auditRoute } from './shared.ts';
@@ -66,5 +67,6 @@ export function auditRoutes(deps: Pick<ApiDeps, 'signer'>): AnyRoute[] {
       },
     }),
     ...sealRoutes(deps),
+    auditLogRoute(),
   ];
 }

@@ -113,7 +113,7 @@ async function anchoredEntry(db: Db, tenant: Tenant, id: string, size: number): 
   return entry;
 }
 
-async function provePath(db: Db, tenant: Tenant, ranges: Range[]): Promise<string[]> {
+export async function provePath(db: Db, tenant: Tenant, ranges: Range[]): Promise<string[]> {
   const tiles = await readTiles(db, tenant, tilesOf(ranges));
   return hashesOf(ranges, tiles).map((hash) => hash.toString('base64'));
 }

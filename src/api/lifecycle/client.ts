@@ -36,6 +36,7 @@ import { driveBacktest } from './backtests.ts';
 import { refundAttributes, searchAttributes } from './search-attributes.ts';
 import { sendVote, type ReviewToVote } from './reviews.ts';
 import { driveStop, type StopToDrive } from './stops.ts';
+import { tellWatch } from './watches.ts';
 
 export interface LifecycleClientOptions {
   client: Client;
@@ -149,6 +150,18 @@ export class LifecycleClient {
       await driveBacktest(this.#o, ref);
     } catch (error) {
       this.#o.log.warn({ err: error, backtest: ref.id }, 'a backtest did not start; a worker will try again');
+    }
+  }
+
+  /**
+   * Tells the workflows that watch these agents that there is something to look at: it is committed, and should this
+   * fail, a worker finds the row and does it. Does not wait, and never throws.
+   */
+  watch(tenant: Tenant, agentIds: string[]): void {
+    for (const agentId of agentIds) {
+      tellWatch(this.#o, { tenant, agentId }).catch((error: unknown) =>
+        this.#o.log.warn({ err: error, agent: agentId }, 'the watch of an agent was not told; a worker will try again'),
+      );
     }
   }
 

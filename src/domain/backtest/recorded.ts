@@ -16,7 +16,7 @@ export const GOOD: readonly Truth[] = ['confirmed', 'captured'];
 
 /** Something that happened to an execution after it was decided. */
 export interface Occurrence {
-  kind: Exclude<HistoryKind, 'decisions' | 'denials' | 'payments'>;
+  kind: Exclude<HistoryKind, 'decisions' | 'denials' | 'payments' | 'behaviour_events' | 'behaviour_alerts'>;
   atMs: number;
   amountMinor: number;
 }

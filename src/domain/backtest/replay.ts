@@ -1,5 +1,12 @@
 import { HISTORY_LIMIT } from '../policy/history.ts';
-import { NEVER, windowMs, type HistoryAnswers, type HistoryFact, type PolicyRules } from '../policy.ts';
+import {
+  NEVER,
+  windowMs,
+  WITHOUT_AMOUNTS,
+  type HistoryAnswers,
+  type HistoryFact,
+  type PolicyRules,
+} from '../policy.ts';
 import type { HistoryKind, HistorySubject } from '../policy.ts';
 import { Queue } from './queue.ts';
 import type { RecordedDecision } from './recorded.ts';
@@ -121,9 +128,11 @@ export function createReplay(policies: Asking[], state?: ReplayState): Replay {
       }
       if (++decisions % SWEEP_EVERY === 0) sweep(atMs);
       const history: HistoryAnswers = {};
-      for (const counter of counters) history[counter.key] = answerOf(counter, subjects, atMs);
+      for (const counter of counters) {
+        history[counter.key] = isReplayed(counter.fact.kind) ? answerOf(counter, subjects, atMs) : null;
+      }
       for (const { fact, times } of lasts) {
-        const subject = subjects[fact.by];
+        const subject = isReplayed(fact.kind) ? subjects[fact.by] : undefined;
         const last = subject === undefined ? undefined : times.get(subject);
         const known = last !== undefined && last > atMs - LAST_WITHIN_MS ? last : NEVER;
         history[fact.key] = subject === undefined ? null : known;
@@ -163,6 +172,11 @@ export function createReplay(policies: Asking[], state?: ReplayState): Replay {
       pending: [...pending.heap],
     }),
   };
+}
+
+/** A stream of decisions says nothing of behaviour: what asks for it cannot be answered, and its rule fails. */
+function isReplayed(kind: HistoryKind): boolean {
+  return !WITHOUT_AMOUNTS.has(kind);
 }
 
 /** How far back the past reaches that these policies ask about, milliseconds; infinite where it is all of it. */

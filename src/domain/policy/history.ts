@@ -12,7 +12,11 @@ export const HISTORY_KINDS = [
   'failures',
   'capture_failures',
   'refunds',
+  'behaviour_events',
+  'behaviour_alerts',
 ] as const;
+/** Kinds that have no amounts to be summed up. */
+export const WITHOUT_AMOUNTS: ReadonlySet<HistoryKind> = new Set(['behaviour_events', 'behaviour_alerts']);
 export const HISTORY_SUBJECTS = ['agent', 'principal', 'merchant', 'session'] as const;
 
 export type HistoryKind = (typeof HISTORY_KINDS)[number];

@@ -139,6 +139,13 @@ SELECT jsonb_build_object(
   'history', (SELECT history_answers(jsonb_agg(DISTINCT f), $1, $2, $3, $4, $6, $7, $12, $8, $13)
                 FROM (SELECT history FROM policy UNION ALL SELECT history FROM observed) p,
                      jsonb_array_elements(p.history) f),
+  'behaviour', (SELECT jsonb_build_object('events', count(*), 'score', LEAST(100, COALESCE(floor(max(
+        b.points * (1 - extract(epoch FROM $8 - b.occurred_at) / 86400))), 0))) FROM (
+      SELECT e.points, e.occurred_at FROM behaviour_events e WHERE e.org_id = $1 AND e.mode = $2 AND e.agent_id = $3
+         AND e.points >= 75 AND e.occurred_at > $8 - interval '1 day' AND e.received_at > COALESCE((
+           SELECT w.counted_since FROM agent_watches w WHERE w.org_id = $1 AND w.mode = $2 AND w.agent_id = $3),
+           '-infinity')
+       ORDER BY e.occurred_at DESC LIMIT 100) b),
   'mids', COALESCE((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
       'midId', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind, 'priority', m.priority,
       'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor, 'enabled', m.enabled,
