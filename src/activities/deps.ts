@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { DecisionContext } from '../domain/decision-context.ts';
 import type { ProcessorPort } from '../processors/port.ts';
+import type { Authorities } from '../store/certificates/authorities.ts';
 import type { Replies } from '../store/replies.ts';
 import type { PayeeScreening } from '../screening/port.ts';
 import type { Sealer } from '../trust/seal.ts';
@@ -13,6 +14,9 @@ export interface ActivityDeps {
   backgroundPool?: pg.Pool;
   /** Milliseconds between two passes of the audit sealer. */
   sealEveryMs?: number;
+  /** Milliseconds after which a revocation list is signed anew although nothing was revoked. */
+  listEveryMs?: number;
+  authorities: Authorities;
   signer: Signer;
   sealer: Sealer;
   replies: Replies;

@@ -1,5 +1,7 @@
 import { sealAudit } from './audit/seal.ts';
 import type { AuditActivities } from './audit/types.ts';
+import { refreshLists } from './certificates/refresh-lists.ts';
+import type { CertificateActivities } from './certificates/types.ts';
 import { answerChallenge } from './decision/answer-challenge.ts';
 import { answerReview } from './decision/answer-review.ts';
 import { assessRisk } from './decision/assess-risk.ts';
@@ -23,7 +25,7 @@ import type { LifecycleActivities, StopActivities } from './types.ts';
 /** The activities of a worker, given what they need from the outside. */
 export function createActivities(
   deps: ActivityDeps,
-): LifecycleActivities & AuditActivities & StopActivities & BacktestActivities {
+): LifecycleActivities & AuditActivities & StopActivities & BacktestActivities & CertificateActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -41,6 +43,7 @@ export function createActivities(
     standingOfPayment: (ref) => standingOfPayment(deps, ref),
     flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),
     sealAudit: () => sealAudit({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
+    refreshLists: () => refreshLists({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
     closeStopped: (ref) => closeStopped(deps, ref),
     reviewStop: (ref, replyTo) => reviewStop(deps, ref, replyTo),
     tellStopped: (ref) => tellStopped(deps, ref),

@@ -3,6 +3,7 @@ import { accessRoutes } from './access/routes.ts';
 import { agentRoutes } from './agents/routes.ts';
 import { assessRoutes } from './assessments/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
+import { certificateRoutes } from './certificates/routes.ts';
 import type { ApiDeps } from './deps.ts';
 import { eventRoutes } from './events/routes.ts';
 import { executionRoutes } from './executions/routes.ts';
@@ -28,6 +29,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...a2aRoutes(deps),
     ...agentRoutes(deps),
     ...backtestRoutes(deps),
+    ...certificateRoutes(deps),
     ...policyRoutes(),
     ...riskRoutes(),
     ...eventRoutes(deps),

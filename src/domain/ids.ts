@@ -29,6 +29,7 @@ export const ID_PREFIXES = [
   'mbr',
   'frz',
   'bkt',
+  'crt',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

@@ -14,6 +14,11 @@ export function refundWorkflowId({ orgId, mode }: Tenant, keyHash: string): stri
   return `refund:${toTypeId('org', orgId)}:${mode}:${keyHash.slice(0, 19)}`;
 }
 
+/** What keeps the revocation lists of certificates current: one for each installation. */
+export function crlRefreshId(taskQueue: string): string {
+  return `crl-refresh:${taskQueue}`;
+}
+
 /** A freeze, or a revocation, is worked off by a workflow of its own. */
 export function stopWorkflowId({ orgId, mode }: Tenant, kind: 'freeze' | 'revocation', stopId: string): string {
   return `${kind}:${toTypeId('org', orgId)}:${mode}:${toTypeId('frz', stopId)}`;

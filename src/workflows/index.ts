@@ -1,4 +1,5 @@
 export { auditSealer } from './audit-sealer.ts';
+export { crlRefresh } from './crl-refresh.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
 export { policyBacktest } from './policy-backtest.ts';
 export { refund } from './refund.ts';

@@ -34,3 +34,6 @@ export const settledSignal = defineSignal<[{ complete: boolean }]>('settled');
 
 /** Messages of `freeze` and `revocation`: something changed (asked to void as well, lifted), and who waits for the end. */
 export const stopSignal = defineSignal<[{ replyTo?: string }]>('news');
+
+/** Message of `crlRefresh`: a certificate was revoked, and its issuer's list is signed anew at once. */
+export const certificateRevokedSignal = defineSignal('certificateRevoked');
