@@ -10,7 +10,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../setup/harness/client.ts';
 import type { StoredHistory } from './neutral.ts';
-import { BACKTEST, PATHS, SEALER } from './paths.ts';
+import { BACKTEST, LISTS, PATHS, SEALER } from './paths.ts';
 
 // A replay that must fail is told by its result; the logs would tell it at length.
 Runtime.install({
@@ -54,7 +54,7 @@ describe('the workflow code', () => {
       'another first step',
       '.assessRisk(input)',
       '.findDecision(input)',
-      FILES.filter((file) => !['refund.json', 'freeze.json', `${SEALER}.json`, `${BACKTEST}.json`].includes(file)),
+      FILES.filter((file) => !['refund', 'freeze', SEALER, BACKTEST, LISTS].includes(file.replace('.json', ''))),
     ],
     ['another first step of a freeze', '.closeStopped(ref)', '.reviewStop(ref, [])', ['freeze.json']],
     ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
@@ -70,6 +70,7 @@ describe('the workflow code', () => {
       'undefined',
       [`${SEALER}.json`],
     ],
+    ['no pass over the lists', 'await refreshLists()', '{ signed: [], failed: [], nextInMs: 1 }', [`${LISTS}.json`]],
   ])('fails the replay when it does %s', async (_, now, then, expected) => {
     expect(code).toContain(now);
     const found = await faults({ code: code.replaceAll(now, then) }, stored());
@@ -89,7 +90,7 @@ describe('the workflow code', () => {
 describe('the stored histories', () => {
   it('are one for each path', () => {
     expect(FILES.sort()).toEqual(
-      [SEALER, BACKTEST, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
+      [SEALER, BACKTEST, LISTS, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
     );
   });
 
@@ -106,6 +107,7 @@ describe('the stored histories', () => {
     names.delete(undefined);
     expect([...names].map(String).sort()).toEqual([
       'capture',
+      'certificateRevoked',
       'look',
       'news',
       'pay',

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { CreateKeyCommand, DisableKeyCommand, EnableKeyCommand, KMSClient, type KeySpec } from '@aws-sdk/client-kms';
+import { CreateKeyCommand, KMSClient, type KeySpec } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { refreshLists } from '../../src/activities/certificates/refresh-lists.ts';
 import { startTestApi, type TestApi } from '../api/setup.ts';
@@ -106,18 +106,19 @@ describe.runIf(moto)('an issuing key in AWS KMS', () => {
     await t.close();
   });
 
-  it('that does not sign is 503, and nothing is half done; it is tried anew', async () => {
+  it('that does not answer is 503, and nothing is half done; it is tried anew', async () => {
     const arn = await newKey('ECC_NIST_P256');
     const t = await startTestApi({ CA_KEYSTORE: 'kms', CA_KMS_KEY_ARN: arn });
     expect((await certify(t)).status).toBe(201);
-    await kms.send(new DisableKeyCommand({ KeyId: arn }));
+    // Running, and not answering.
+    server.kill('SIGSTOP');
     const before = await t.rowCounts();
     const refused = await certify(t);
     expect(refused).toMatchObject({ status: 503, body: { code: 'service_unavailable' } });
     expect(refused.headers['retry-after']).toBeDefined();
     const after = await t.rowCounts();
     expect(after['certificates']).toBe(before['certificates']);
-    await kms.send(new EnableKeyCommand({ KeyId: arn }));
+    server.kill('SIGCONT');
     expect((await certify(t)).status).toBe(201);
     await t.close();
   });

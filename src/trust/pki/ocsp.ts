@@ -20,7 +20,7 @@ import {
   AlgorithmIdentifier,
   Certificate,
   CRLReason,
-  type CRLReasons,
+  CRLReasons,
   type Extension,
   type Name,
 } from '@peculiar/asn1-x509';
@@ -151,14 +151,24 @@ export function ocspFailure(status: 'malformedRequest' | 'internalError' | 'tryL
   return Buffer.from(AsnConvert.serialize(new OCSPResponse({ responseStatus: OCSPResponseStatus[status] })));
 }
 
+/** RFC 5280 §5.3.1 by number; `unspecified` is said by leaving it out. */
+const REASONS: Record<number, CRLReasons> = {
+  1: CRLReasons.keyCompromise,
+  3: CRLReasons.affiliationChanged,
+  4: CRLReasons.superseded,
+  5: CRLReasons.cessationOfOperation,
+  9: CRLReasons.privilegeWithdrawn,
+};
+
 function statusOf(state: OcspState): CertStatus {
   if (state === 'good') return new CertStatus({ good: null });
   if (state === 'unknown') return new CertStatus({ unknown: null });
   const { revokedAt, reason } = state;
+  const named = REASONS[reason];
   return new CertStatus({
     revoked: new RevokedInfo({
       revocationTime: wholeSeconds(revokedAt),
-      ...(reason === 0 ? {} : { revocationReason: new CRLReason(reason as CRLReasons) }),
+      ...(named === undefined ? {} : { revocationReason: new CRLReason(named) }),
     }),
   });
 }
