@@ -167,6 +167,7 @@ async function prepare(databaseUrl: string): Promise<{
     pool,
     signer: await createSigner(JSON.stringify(privateKey.export({ format: 'jwk' }))),
     sealer: createSealer(dataKey),
+    authorities: {} as ApiDeps['authorities'],
     tokens: createExecutionTokens(dataKey),
     log: pino({ level: 'silent' }),
     // Never asked: an assessment is no lifecycle.

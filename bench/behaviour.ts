@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { createApp, type ApiDeps } from '../src/api/app.ts';
-import { loadConfig } from '../src/config.ts';
+import { authoritySettings, loadConfig } from '../src/config.ts';
+import { Authorities } from '../src/store/certificates/authorities.ts';
 import { logTo } from '../src/cli/output.ts';
 import { nextFreePort } from '../src/cli/provision/ports.ts';
 import { ensureDatabase, preparePostgres } from '../src/cli/provision/postgres.ts';
@@ -125,11 +126,14 @@ async function prepare(databaseUrl: string, stored: number): Promise<Store> {
   const { privateKey } = generateKeyPairSync('ed25519');
   const pool = createPool(databaseUrl, 10);
   const off = { RATE_LIMIT_PER_CREDENTIAL: '0', RATE_LIMIT_PER_IP: '0' };
+  const config = loadConfig({ DATABASE_URL: databaseUrl, ...off });
+  const sealer = createSealer(dataKey);
   const deps: ApiDeps = {
-    config: loadConfig({ DATABASE_URL: databaseUrl, ...off }),
+    config,
     pool,
     signer: await createSigner(JSON.stringify(privateKey.export({ format: 'jwk' }))),
-    sealer: createSealer(dataKey),
+    sealer,
+    authorities: new Authorities({ pool, sealer, settings: authoritySettings(config) }),
     tokens: createExecutionTokens(dataKey),
     log: pino({ level: 'silent' }),
     // None of the events is high: no workflow is told.

@@ -17,11 +17,12 @@ import { requireScope } from '../src/api/pipeline/check-scope.ts';
 import { createRateLimits } from '../src/api/pipeline/rate-limit.ts';
 import { assignRequestId } from '../src/api/pipeline/request-id.ts';
 import type { AnyRoute } from '../src/api/route.ts';
-import { loadConfig } from '../src/config.ts';
+import { authoritySettings, loadConfig } from '../src/config.ts';
 import { logTo } from '../src/cli/output.ts';
 import { nextFreePort } from '../src/cli/provision/ports.ts';
 import { ensureDatabase, preparePostgres } from '../src/cli/provision/postgres.ts';
 import { Supervisor } from '../src/cli/supervisor.ts';
+import { Authorities } from '../src/store/certificates/authorities.ts';
 import { Listener } from '../src/store/listener.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { createPool } from '../src/store/pool.ts';
@@ -118,15 +119,18 @@ async function prepare(
   const dataKey = randomBytes(32).toString('base64');
   const { privateKey } = generateKeyPairSync('ed25519');
   const pool = createPool(databaseUrl, 5);
+  const config = loadConfig({
+    DATABASE_URL: databaseUrl,
+    RATE_LIMIT_PER_CREDENTIAL: '1000000000',
+    RATE_LIMIT_PER_IP: '1000000000',
+  });
+  const sealer = createSealer(dataKey);
   const deps: ApiDeps = {
-    config: loadConfig({
-      DATABASE_URL: databaseUrl,
-      RATE_LIMIT_PER_CREDENTIAL: '1000000000',
-      RATE_LIMIT_PER_IP: '1000000000',
-    }),
+    config,
     pool,
     signer: await createSigner(JSON.stringify(privateKey.export({ format: 'jwk' }))),
-    sealer: createSealer(dataKey),
+    sealer,
+    authorities: new Authorities({ pool, sealer, settings: authoritySettings(config) }),
     tokens: createExecutionTokens(dataKey),
     log: pino({ level: 'silent' }),
     // Never asked: no route of a lifecycle is called here.

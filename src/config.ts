@@ -91,6 +91,17 @@ export const Settings = z.object({
   REFINEMENT_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
   /** Days that behaviour events are kept one by one before only daily aggregates are left; 0 = for ever. */
   BEHAVIOUR_RETENTION_DAYS: count(184),
+  /** Where the key that signs certificates of agents is kept; `none` issues no certificates. */
+  CA_KEYSTORE: z.enum(['local', 'kms', 'none']).default('local'),
+  /** ARN of the KMS key of the issuing authority, when CA_KEYSTORE is kms: P-256, P-384 or RSA, SIGN_VERIFY. */
+  CA_KMS_KEY_ARN: z.string().optional(),
+  /** OID under which the policies and the extension of our certificates lie; the default is one for documentation. */
+  CA_OID_ARC: z
+    .string()
+    .regex(/^[0-2](?:\.(?:0|[1-9]\d{0,8})){2,12}$/, { error: 'must be an OID, such as 1.3.6.1.4.1.32473.1' })
+    .default('1.3.6.1.4.1.32473.1'),
+  /** How often a revocation list is signed anew when nothing was revoked. */
+  CRL_REFRESH_SECONDS: seconds(3_600),
   /** Webhook endpoints on loopback and private addresses are refused unless this is set (development: allowed). */
   WEBHOOK_ALLOW_PRIVATE: flag,
   /** Length of the windows that rate limits count in. */
@@ -100,9 +111,17 @@ export const Settings = z.object({
   RATE_LIMIT_PER_IP: count(120_000),
   /** Answers 401 per window and address. */
   RATE_LIMIT_FAILURES_PER_IP: count(120),
+  /** Questions about a certificate by its serial number, which need no credential. */
+  RATE_LIMIT_VERIFY_PER_IP: count(100),
   /** Whose X-Forwarded-For is believed. Unset = nobody's: the client is whoever connects. */
   TRUST_PROXY: proxies.optional(),
 });
+
+/** What the authorities of certificates go by. */
+export function authoritySettings(config: Config) {
+  const { CA_KEYSTORE: keystore, CA_KMS_KEY_ARN: kmsKeyArn, CA_OID_ARC: arc, publicUrl } = config;
+  return { keystore, kmsKeyArn, arc, publicUrl };
+}
 
 export type Config = z.infer<typeof Settings> & { publicUrl: string };
 

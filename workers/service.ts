@@ -15,10 +15,11 @@ import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
 import { signingKeysFrom } from '../src/cli/keystore-file.ts';
 import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
-import { ConfigError, type Config } from '../src/config.ts';
+import { authoritySettings, ConfigError, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
 import { createRefinement } from '../src/refinement/registry.ts';
+import { Authorities } from '../src/store/certificates/authorities.ts';
 import { Listener } from '../src/store/listener.ts';
 import { createPool } from '../src/store/pool.ts';
 import { ReplyBus } from '../src/store/replies.ts';
@@ -27,6 +28,7 @@ import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
 import { ensureAuditSealer } from './audit-sealer.ts';
 import { startBacktestDriver } from './backtests.ts';
+import { ensureCrlRefresh, tellLists } from './crl-refresh.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startForgottenDriver } from './forgotten.ts';
@@ -67,6 +69,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       : log.info(news, 'the list of payees was read'),
   );
   const pool = createPool(config.DATABASE_URL, config.DATABASE_POOL_SIZE);
+  const authorities = new Authorities({ pool, sealer, settings: authoritySettings(config) });
   const replies = new ReplyBus(randomUUID());
   const listener = new Listener();
   const connection = await NativeConnection.connect({
@@ -96,8 +99,11 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const deps: ActivityDeps = {
       pool,
       backgroundPool,
+      listEveryMs: config.CRL_REFRESH_SECONDS * 1_000,
+      authorities,
       sealEveryMs: config.AUDIT_SEAL_SECONDS * 1_000,
       behaviourRetentionDays: config.BEHAVIOUR_RETENTION_DAYS,
+      listsChanged: () => tellLists(client, config),
       driveStop: stopDriving({ pool, client, log, config }),
       signer,
       sealer,
@@ -122,6 +128,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     });
     await ensureAuditSealer(client, config);
     await ensureBehaviourCompactor(client, config);
+    await ensureCrlRefresh(client, config);
     const allowPrivate = config.WEBHOOK_ALLOW_PRIVATE || config.PROKURA_ENV === 'development';
     const dispatcher = startDispatcher({ pool, sealer, log, allowPrivate });
     const stops = startStopDriver({ pool, client, log, config });
@@ -173,6 +180,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       pool,
       signer,
       sealer,
+      authorities,
       log,
       lifecycle,
       tokens: createExecutionTokens(dataKey!),

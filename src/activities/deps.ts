@@ -3,6 +3,7 @@ import type { DecisionContext } from '../domain/decision-context.ts';
 import type { Tenant } from '../domain/types.ts';
 import type { ProcessorPort } from '../processors/port.ts';
 import type { RefinementPort } from '../refinement/port.ts';
+import type { Authorities } from '../store/certificates/authorities.ts';
 import type { Replies } from '../store/replies.ts';
 import type { PayeeScreening } from '../screening/port.ts';
 import type { Sealer } from '../trust/seal.ts';
@@ -19,6 +20,11 @@ export interface ActivityDeps {
   behaviourRetentionDays?: number;
   /** Hands a committed stop to its workflow now; absent, and should it fail, a driver does it within seconds. */
   driveStop?(stop: { tenant: Tenant; id: string }): Promise<void>;
+  /** Milliseconds after which a revocation list is signed anew although nothing was revoked. */
+  listEveryMs?: number;
+  /** Has revocation lists signed anew now; absent, and should it fail, that is done a minute later. */
+  listsChanged?(): Promise<unknown>;
+  authorities: Authorities;
   signer: Signer;
   sealer: Sealer;
   replies: Replies;

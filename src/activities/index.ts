@@ -3,6 +3,8 @@ import type { AuditActivities } from './audit/types.ts';
 import { compactBehaviour } from './behaviour/compact.ts';
 import type { BehaviourActivities } from './behaviour/types.ts';
 import { haltForBehaviour, reviewWatch } from './behaviour/watch.ts';
+import { refreshLists } from './certificates/refresh-lists.ts';
+import type { CertificateActivities } from './certificates/types.ts';
 import { answerChallenge } from './decision/answer-challenge.ts';
 import { answerReview } from './decision/answer-review.ts';
 import { assessRisk } from './decision/assess-risk.ts';
@@ -40,7 +42,8 @@ export function createActivities(
   StopActivities &
   BacktestActivities &
   AssessmentReviewActivities &
-  BehaviourActivities {
+  BehaviourActivities &
+  CertificateActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -67,6 +70,7 @@ export function createActivities(
     reviewWatch: (ref) => reviewWatch(deps, ref),
     haltForBehaviour: (ref) => haltForBehaviour(deps, ref),
     compactBehaviour: () => compactBehaviour({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
+    refreshLists: () => refreshLists({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
     closeStopped: (ref) => closeStopped(deps, ref),
     reviewStop: (ref, replyTo) => reviewStop(deps, ref, replyTo),
     tellStopped: (ref) => tellStopped(deps, ref),

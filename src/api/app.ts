@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { Problem } from '../domain/errors.ts';
 import type { ApiDeps } from './deps.ts';
+import { foldOcspPath } from './certificates/ocsp-path.ts';
 import { authenticate } from './pipeline/authenticate.ts';
 import { checkHttpSignature } from './pipeline/check-http-signature.ts';
 import { checkSignature } from './pipeline/check-signature.ts';
@@ -38,6 +39,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use(assignRequestId, logRequests(deps.log, metrics.requestSeconds), refuseLongHeaders, helmet());
   for (const router of deps.extraRouters ?? []) app.use(router);
 
+  app.use(foldOcspPath);
   const routes = allRoutes(deps, metrics);
   const limits = createRateLimits(deps);
   for (const route of routes) app[route.method](route.path, ...stepsOf(route, deps, limits));
@@ -57,10 +59,11 @@ function stepsOf(route: AnyRoute, deps: ApiDeps, limits: RateLimits): RequestHan
   return [
     ...(route.envelope === undefined ? [] : [useEnvelope]),
     ...limits.byAddress(route),
+    ...limits.ofRoute(route),
     ...(isPublic ? [] : [authenticate(deps), ...limits.byCredential(), requireScope(route.scope)]),
     ...(isRead && isPublic ? [] : [readRawBody]),
     ...(isPublic ? [] : [checkSignature(deps), checkHttpSignature(deps)]),
-    ...(isRead ? [] : [parseBody(route.form ?? false)]),
+    ...(isRead ? [] : [parseBody(route.form ?? false, route.takes)]),
     ...(route.idempotency === 'none' ? [] : [readIdempotencyKey(route.idempotency === 'required')]),
     validateRequest(route),
     ...(isPublic ? [] : [limitActing(deps, route)]),

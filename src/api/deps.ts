@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import type { PayeeScreening } from '../screening/port.ts';
+import type { Authorities } from '../store/certificates/authorities.ts';
 import type { Sealer } from '../trust/seal.ts';
 import type { ExecutionTokens } from '../trust/execution-token.ts';
 import type { Signer } from '../trust/signing.ts';
@@ -16,6 +17,7 @@ export interface ApiDeps {
   pool: pg.Pool;
   signer: Signer;
   sealer: Sealer;
+  authorities: Authorities;
   log: Logger;
   lifecycle: LifecycleClient;
   tokens: ExecutionTokens;

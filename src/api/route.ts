@@ -67,7 +67,8 @@ export interface Reply {
   contentType?: string;
 }
 
-export type ResponseDoc = z.ZodType | { description: string; contentType: string };
+/** `alsoAs`: further media types that `Accept` chooses among. */
+export type ResponseDoc = z.ZodType | { description: string; contentType: string; alsoAs?: string[] };
 
 type Schema = z.ZodType | undefined;
 type Output<S extends Schema> = S extends z.ZodType ? z.output<S> : undefined;
@@ -93,6 +94,12 @@ interface RouteFacts {
   envelope?: 'kakunin';
   /** Takes `application/x-www-form-urlencoded` besides JSON (the OAuth endpoints, RFC 6749 Appendix B). */
   form?: true;
+  /** Takes bytes of this media type, which the handler reads off `rawBody`, and no JSON. */
+  takes?: string;
+  /** What an address may ask of this route is limited apart from all others: a setting of `config`. */
+  limitedBy?: 'RATE_LIMIT_VERIFY_PER_IP';
+  /** Runs before the transaction of a `replay: 'stored'` route begins, for what must not wait inside of one. */
+  prepare?: () => Promise<unknown>;
   /** Names the operation in the OpenAPI document; derived from method and path when absent. */
   operationId?: string;
   /** Answers 404 although neither path nor body names a thing. */

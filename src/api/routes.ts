@@ -5,6 +5,7 @@ import { assessRoutes } from './assessments/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { behaviourRoutes } from './behaviour/routes.ts';
 import { complianceRoutes } from './compliance/routes.ts';
+import { certificateRoutes } from './certificates/routes.ts';
 import type { ApiDeps } from './deps.ts';
 import { eventRoutes } from './events/routes.ts';
 import { executionRoutes } from './executions/routes.ts';
@@ -33,6 +34,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...behaviourRoutes(deps),
     ...agentRoutes(deps),
     ...backtestRoutes(deps),
+    ...certificateRoutes(deps),
     ...policyRoutes(),
     ...riskRoutes(),
     ...eventRoutes(deps),

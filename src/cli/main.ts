@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { accountCommand } from './commands/account.ts';
-
+import { caCommand } from './commands/ca.ts';
 import { clientCommand } from './commands/client.ts';
 import { demoCommand } from './commands/demo.ts';
 import { demoProductionCommand } from './commands/demo-production.ts';
@@ -42,6 +42,7 @@ keyCommand(program);
 clientCommand(program);
 accountCommand(program);
 policyCommand(program);
+caCommand(program);
 doctorCommand(program);
 demoProductionCommand(program);
 harnessCommands(program);

@@ -30,6 +30,7 @@ export const ID_PREFIXES = [
   'frz',
   'bkt',
   'rev',
+  'crt',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

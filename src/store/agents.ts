@@ -1,3 +1,4 @@
+import type { CertificateStatus } from '../domain/certificates.ts';
 import type { TrustState } from '../domain/trust-score.ts';
 import type { Tenant } from '../domain/types.ts';
 import { TRUST_STATE } from './agent-trust.ts';
@@ -24,12 +25,23 @@ export interface AgentRow {
   updatedAt: Date;
   /** Null while nothing came of anything that it asked for. */
   trust: TrustState | null;
+  /** Its newest certificate. */
+  certificate: AgentCertificate | null;
+}
+
+export interface AgentCertificate {
+  id: string;
+  serial_number: string;
+  status: CertificateStatus;
+  expires_at: string;
 }
 
 const COLUMNS = `a.id, a.org_id AS "orgId", a.principal_id AS "principalId", a.name, a.model, a.model_hash AS "modelHash",
   a.version, a.description, a.did, a.spiffe_id AS "spiffeId", a.status, a.revocation_reason AS "revocationReason",
   a.financial_scope AS "financialScope", a.metadata, a.created_at AS "createdAt", a.updated_at AS "updatedAt",
-  (${TRUST_STATE} WHERE t.agent_id = a.id) AS trust`;
+  (${TRUST_STATE} WHERE t.agent_id = a.id) AS trust,
+  (SELECT jsonb_build_object('id', c.id, 'serial_number', c.serial_number, 'status', c.status, 'expires_at', c.expires_at)
+     FROM certificates c WHERE c.agent_id = a.id ORDER BY c.id DESC LIMIT 1) AS certificate`;
 
 export interface NewAgent {
   id: string;
@@ -115,8 +127,46 @@ export async function holdAgentForDelegation(db: Db, tenant: Tenant, id: string)
 }
 
 /**
+ * Holds an agent that is being certified until the transaction ends. Certified it is active: somebody vouches for it,
+ * and so it is again when nothing but the revocation of its former certificate had suspended it.
+ * @returns the row as it was; `undefined` when the tenant has no such agent
+ */
+export async function holdAgentForCertificate(
+  db: Db,
+  tenant: Tenant,
+  id: string,
+): Promise<(AgentRow & { suspendedBy: 'hand' | 'certificate' | null }) | undefined> {
+  const { rows } = await db.query<AgentRow & { suspendedBy: 'hand' | 'certificate' | null }>(
+    `SELECT ${COLUMNS}, a.suspended_by AS "suspendedBy" FROM agents a
+      WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3 FOR NO KEY UPDATE OF a`,
+    [tenant.orgId, tenant.mode, id],
+  );
+  return rows[0];
+}
+
+/** The certified agent acts, unless it was suspended by hand or retired. */
+export async function activateCertified(db: Db, tenant: Tenant, id: string): Promise<void> {
+  await db.query(
+    `UPDATE agents SET status = 'active', suspended_by = NULL, updated_at = now()
+      WHERE org_id = $1 AND mode = $2 AND id = $3
+        AND (status = 'pending' OR status = 'suspended' AND suspended_by = 'certificate')`,
+    [tenant.orgId, tenant.mode, id],
+  );
+}
+
+/** Suspends an agent since its certificate is being revoked. @returns whether it was not suspended or retired before */
+export async function suspendForCertificate(db: Db, tenant: Tenant, id: string): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE agents SET status = 'suspended', suspended_by = 'certificate', updated_at = now()
+      WHERE org_id = $1 AND mode = $2 AND id = $3 AND status IN ('active', 'pending')`,
+    [tenant.orgId, tenant.mode, id],
+  );
+  return rowCount === 1;
+}
+
+/**
  * Suspends an agent, or lets it act again: as `active` when somebody answers for it, else as `pending`. A retired one
- * stays retired.
+ * stays retired. One that the revocation of its certificate has suspended may be suspended by hand besides.
  * @returns `undefined` when the tenant has no such agent
  */
 export async function setAgentSuspended(
@@ -127,12 +177,16 @@ export async function setAgentSuspended(
 ): Promise<{ changed: boolean; row: AgentRow } | undefined> {
   const { rows } = await db.query<AgentRow>(
     suspended
-      ? `UPDATE agents a SET status = 'suspended', updated_at = now()
-          WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3 AND a.status IN ('active', 'pending') RETURNING ${COLUMNS}`
+      ? `UPDATE agents a SET status = 'suspended', suspended_by = 'hand', updated_at = now()
+          WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3
+            AND (a.status IN ('active', 'pending') OR a.status = 'suspended' AND a.suspended_by = 'certificate')
+          RETURNING ${COLUMNS}`
       : `UPDATE agents a
             SET status = CASE WHEN a.principal_id IS NOT NULL
-                                OR EXISTS (SELECT 1 FROM delegations d WHERE d.agent_id = a.id) THEN 'active'
-                              ELSE 'pending' END,
+                                OR EXISTS (SELECT 1 FROM delegations d WHERE d.agent_id = a.id)
+                                OR EXISTS (SELECT 1 FROM certificates c WHERE c.agent_id = a.id AND c.status = 'active')
+                              THEN 'active' ELSE 'pending' END,
+                suspended_by = NULL,
                 updated_at = now()
           WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3 AND a.status = 'suspended' RETURNING ${COLUMNS}`,
     [tenant.orgId, tenant.mode, id],

@@ -20,6 +20,8 @@ export interface VerifiedLeaf {
   /** URIs of its subject alternative name (RFC 5280 §4.2.1.6). */
   uris: string[];
   subject: string;
+  /** Hexadecimal. */
+  serialNumber: string;
   trustDomain: string;
 }
 
@@ -96,6 +98,7 @@ async function judge(
     key: await strongKey(leaf),
     uris: names.filter(({ type }) => type === 'url').map(({ value }) => value),
     subject: leaf.subject,
+    serialNumber: leaf.serialNumber,
     trustDomain: anchor.trustDomain,
   };
 }

@@ -19,6 +19,11 @@ export function assessmentReviewWorkflowId({ orgId, mode }: Tenant, assessmentId
   return `review:${toTypeId('org', orgId)}:${mode}:${toTypeId('asmt', assessmentId)}`;
 }
 
+/** What keeps the revocation lists of certificates current: one for each installation. */
+export function crlRefreshId(taskQueue: string): string {
+  return `crl-refresh:${taskQueue}`;
+}
+
 /** A freeze, or a revocation, is worked off by a workflow of its own. */
 export function stopWorkflowId({ orgId, mode }: Tenant, kind: 'freeze' | 'revocation', stopId: string): string {
   return `${kind}:${toTypeId('org', orgId)}:${mode}:${toTypeId('frz', stopId)}`;

@@ -40,3 +40,5 @@ export const stopSignal = defineSignal<[{ replyTo?: string }]>('news');
 
 /** Message of `agentWatch`: the row says what happened. */
 export const watchSignal = defineSignal('look-at-agent');
+/** Message of `crlRefresh`: a certificate was revoked, and its issuer's list is signed anew at once. */
+export const certificateRevokedSignal = defineSignal('certificateRevoked');

@@ -79,6 +79,7 @@ export async function createActivityWorld(): Promise<ActivityWorld> {
     pool: world.pool,
     signer: await createSigner(JSON.stringify(privateKey.export({ format: 'jwk' }))),
     sealer,
+    authorities: {} as ActivityDeps['authorities'],
     replies: new ReplyBus('test'),
     processors: {
       simulator: {

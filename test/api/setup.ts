@@ -3,10 +3,11 @@ import type { Express } from 'express';
 import { pino } from 'pino';
 import request from 'supertest';
 import { createApp, type ApiDeps } from '../../src/api/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { authoritySettings, loadConfig } from '../../src/config.ts';
 import { SCOPES } from '../../src/domain/access-scopes.ts';
 import type { Mode, Tenant } from '../../src/domain/types.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
+import { Authorities } from '../../src/store/certificates/authorities.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
 import { createExecutionTokens } from '../../src/trust/execution-token.ts';
 import { createSealer } from '../../src/trust/seal.ts';
@@ -29,6 +30,8 @@ export interface LifecycleCalls {
   backtests: { id: string }[];
   /** Agents whose watch was told. */
   watched: string[];
+  /** Times that the revocation lists were asked to be signed anew. */
+  lists: number;
   temporal: boolean;
 }
 
@@ -58,12 +61,15 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
   const { pool } = database;
   const { privateKey } = generateKeyPairSync('ed25519');
   const dataKey = randomBytes(32).toString('base64');
-  const calls: LifecycleCalls = { driven: [], backtests: [], watched: [], temporal: true };
+  const calls: LifecycleCalls = { driven: [], backtests: [], watched: [], lists: 0, temporal: true };
+  const config = loadConfig({ DATABASE_URL: database.url, PUBLIC_URL: 'http://api.test', ...settings });
+  const sealer = createSealer(dataKey);
   const deps: ApiDeps = {
-    config: loadConfig({ DATABASE_URL: database.url, PUBLIC_URL: 'http://api.test', ...settings }),
+    config,
     pool,
     signer: await createSigner(JSON.stringify(privateKey.export({ format: 'jwk' }))),
-    sealer: createSealer(dataKey),
+    sealer,
+    authorities: new Authorities({ pool, sealer, settings: authoritySettings(config) }),
     tokens: createExecutionTokens(dataKey),
     log: pino({ level: 'silent' }),
     lifecycle: {
@@ -72,6 +78,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
       backtest: async (ref: { id: string }) => void calls.backtests.push(ref),
       watch: (_tenant: Tenant, agentIds: string[]) => void calls.watched.push(...agentIds),
       confirmed: async () => undefined,
+      certificateRevoked: async () => void calls.lists++,
     } as unknown as ApiDeps['lifecycle'],
   };
   const app = createApp(deps);

@@ -66,6 +66,7 @@ beforeAll(async () => {
     pool: {} as ApiDeps['pool'],
     signer: await createSigner(signingKey),
     sealer: createSealer(dataKey),
+    authorities: {} as ApiDeps['authorities'],
     log: pino({ level: 'silent' }),
     lifecycle: {} as ApiDeps['lifecycle'],
     tokens: createExecutionTokens(dataKey),

@@ -30,6 +30,9 @@ export const BACKTEST = 'policy-backtest';
 /** The history of the compactor of behaviour events, which does too. */
 export const COMPACTOR = 'behaviour-compactor';
 
+/** The history of what keeps the revocation lists, which runs beside every path. */
+export const LISTS = 'crl-refresh';
+
 /** An authorized payment under the everyday delegation. */
 async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {
   const approved = await authorize(scene, { amount: 240, delegation_id: scene.cast.everyday }, 'approved');

@@ -11,8 +11,9 @@ import { backtestWorkflowId } from '../../src/workflows/identity.ts';
 import { startHarness } from '../setup/harness/server.ts';
 import { shared } from '../setup/harness/client.ts';
 import { startTestService, type TestService } from '../setup/service.ts';
+import { crlRefreshId } from '../../src/workflows/identity.ts';
 import { neutral } from './neutral.ts';
-import { BACKTEST, COMPACTOR, PATHS, SEALER, type Path } from './paths.ts';
+import { BACKTEST, COMPACTOR, LISTS, PATHS, SEALER, type Path } from './paths.ts';
 
 const PATIENCE_MS = 20_000;
 const FOLDER = new URL('./', import.meta.url);
@@ -39,6 +40,7 @@ async function record(): Promise<void> {
       recorded.set(BACKTEST, await recordBacktest(service, client));
       recorded.set(SEALER, await recordSealer(service, client));
       recorded.set(COMPACTOR, await recordCompactor(service, client));
+      recorded.set(LISTS, await recordLists(service, client));
       await connection.close();
       await store(recorded);
     } finally {
@@ -97,6 +99,29 @@ async function recordCompactor({ taskQueue }: TestService, client: Client): Prom
   const history = neutral(historyToJSON(await handle.fetchHistory()));
   if (!history.events.some(({ eventType }) => eventType === 'EVENT_TYPE_TIMER_STARTED')) throw new Error('no pass');
   console.log(`${COMPACTOR}: ${history.events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
+/** What keeps the lists never ends: the history of a run with the pass at its start, and those of two revocations. */
+async function recordLists({ taskQueue, url, credentials }: TestService, client: Client): Promise<string> {
+  const api = createClient(url, credentials.api_key);
+  const handle = client.workflow.getHandle(crlRefreshId(taskQueue));
+  const passes = async () => {
+    const history = neutral(historyToJSON(await handle.fetchHistory()));
+    const done = history.events.filter(({ eventType }) => eventType === 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED').length;
+    return { done, history };
+  };
+  for (let revoked = 0; revoked < 2; revoked++) {
+    const { body: agent } = await api.post<{ data: { id: string } }>('/v1/agents', { name: 'a', model_hash: 'x' });
+    const path = `/v1/agents/${agent.data.id}/certify`;
+    const { body: certificate } = await api.post<{ data: { id: string } }>(path, { key: 'p-256' });
+    await api.post(`/v1/certificates/${certificate.data.id}/revoke`, { reason: 'recorded' });
+    for (const deadline = Date.now() + PATIENCE_MS; (await passes()).done < revoked + 2; await sleep(100)) {
+      if (Date.now() > deadline) throw new Error('the lists were not signed anew');
+    }
+  }
+  const { history } = await passes();
+  console.log(`${LISTS}: ${history.events.length} events`);
   return `${JSON.stringify(history, null, 1)}\n`;
 }
 

@@ -10,7 +10,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../setup/harness/client.ts';
 import type { StoredHistory } from './neutral.ts';
-import { BACKTEST, COMPACTOR, PATHS, SEALER } from './paths.ts';
+import { BACKTEST, COMPACTOR, LISTS, PATHS, SEALER } from './paths.ts';
 
 // A replay that must fail is told by its result; the logs would tell it at length.
 Runtime.install({
@@ -30,6 +30,7 @@ const OTHERS = [
   `${SEALER}.json`,
   `${BACKTEST}.json`,
   `${COMPACTOR}.json`,
+  `${LISTS}.json`,
 ];
 
 const textOf = (file: string) => readFileSync(new URL(file, FOLDER), 'utf8');
@@ -100,6 +101,7 @@ describe('the workflow code', () => {
       'undefined',
       [`${SEALER}.json`],
     ],
+    ['no pass over the lists', 'await refreshLists()', '{ signed: [], failed: [], nextInMs: 1 }', [`${LISTS}.json`]],
   ])('fails the replay when it does %s', async (_, now, then, expected) => {
     expect(code).toContain(now);
     const found = await faults({ code: code.replaceAll(now, then) }, stored());
@@ -119,7 +121,7 @@ describe('the workflow code', () => {
 describe('the stored histories', () => {
   it('are one for each path', () => {
     expect(FILES.sort()).toEqual(
-      [SEALER, BACKTEST, COMPACTOR, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
+      [SEALER, BACKTEST, COMPACTOR, LISTS, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
     );
   });
 
@@ -136,6 +138,7 @@ describe('the stored histories', () => {
     names.delete(undefined);
     expect([...names].map(String).sort()).toEqual([
       'capture',
+      'certificateRevoked',
       'look',
       'look-at-agent',
       'news',

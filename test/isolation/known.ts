@@ -21,11 +21,12 @@ export const MADE_KINDS: Record<string, string> = {
   'POST /v1/agents/{id}/keys key_id': 'key:agent',
   'POST /v1/agents id': 'agt',
   'POST /v1/policies/{id}/backtest backtest_id': 'bkt:policy',
+  'POST /v1/agents/{id}/certify id': 'crt',
 };
 
 /** These end what they are called on: nothing is made by them, and their controls come last. */
 export const ENDING =
-  /\/(?:revoke|rotate(?:-\w+)?|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze|cancel|halt)$/;
+  /\/(?:revoke|rotate(?:-\w+)?|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze|cancel|halt|renew|private-key)$/;
 
 /** Where a stranger is told of a real id something else than of others: what, and why that tells nothing. */
 export const TOLD_APART: Record<string, { status: number; why: string }> = {

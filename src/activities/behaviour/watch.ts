@@ -48,6 +48,7 @@ export async function haltForBehaviour(deps: ActivityDeps, ref: WatchRef): Promi
   if (freeze) {
     await closeUnder(deps.pool, tenant, freeze, () => deps.now());
     await deps.driveStop?.({ tenant, id: freeze });
+    await deps.listsChanged?.();
   }
   return report(deps, ref);
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { CERTIFICATE_STATUSES, certificateStatus } from '../../domain/certificates.ts';
 import { TRUST_TIERS, trustAt } from '../../domain/trust-score.ts';
-import type { AgentRow } from '../../store/agents.ts';
+import type { AgentCertificate, AgentRow } from '../../store/agents.ts';
 import { DidRefused, jwkOfDid, parseDid, webAddressOf } from '../../trust/did.ts';
 import { parseSpiffeId } from '../../trust/spiffe.ts';
 import { idOf, metadata, timeOut, uuid } from '../schemas.ts';
@@ -95,6 +96,10 @@ export const Agent = z
     trust: z
       .object({ score: z.number(), tier: z.enum(TRUST_TIERS), updated_at: timeOut.nullable() })
       .meta({ description: 'What became of what it asked for: 0 to 100 (docs/risk.md)' }),
+    certificate: z
+      .object({ id: uuid, serial_number: z.string(), status: z.enum(CERTIFICATE_STATUSES), expires_at: timeOut })
+      .nullable()
+      .meta({ description: 'The newest one' }),
   })
   .meta({ id: 'Agent' });
 
@@ -123,5 +128,16 @@ export function printAgent(row: AgentRow) {
       tier: row.trust?.tier ?? 'new',
       updated_at: row.trust ? new Date(row.trust.atMs).toISOString() : null,
     },
+    certificate: row.certificate && printAgentCertificate(row.certificate),
+  };
+}
+
+function printAgentCertificate({ id, serial_number, status, expires_at }: AgentCertificate) {
+  const expiresAt = new Date(expires_at);
+  return {
+    id,
+    serial_number,
+    status: certificateStatus({ status, expiresAt }, new Date()),
+    expires_at: expiresAt.toISOString(),
   };
 }

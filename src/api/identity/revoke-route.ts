@@ -4,7 +4,8 @@ import type { ApiDeps } from '../deps.ts';
 import { credentialsOf } from '../access/credentials.ts';
 import { invalidFields } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute } from '../route.ts';
-import { idOf, shortText, timeOut, typeId } from '../schemas.ts';
+import { idOf, shortText } from '../schemas.ts';
+import { Revocation } from './revoke-body.ts';
 import { beginStop, endStop } from './begin-stop.ts';
 import { beginRevocation, revocationAnswer, type RevocationTarget } from './revoke.ts';
 
@@ -18,15 +19,6 @@ const RevokeInput = z.strictObject({
   void_open_authorizations: z.boolean().default(false),
 });
 
-const Revocation = z
-  .object({
-    revoked: z.array(z.string()).meta({ description: 'What was named first, then all that went with it' }),
-    affected_executions: z.array(z.object({ execution_ref: typeId('exec'), outcome: z.enum(['denied', 'lapsed']) })),
-    open_authorizations: z.array(typeId('pay')),
-    revoked_at: timeOut,
-  })
-  .meta({ id: 'Revocation' });
-
 export function revokeRoute(deps: ApiDeps): AnyRoute {
   const { pool, lifecycle } = deps;
   return route({
@@ -34,7 +26,7 @@ export function revokeRoute(deps: ApiDeps): AnyRoute {
     path: '/v1/identities/revoke',
     summary: 'Revokes a delegation, agent, principal or credential, and closes what waits under it at once.',
     description:
-      'Delegations go with their sub-delegations, agents with their keys and delegations, principals with what they ' +
+      'Delegations go with their sub-delegations, agents with their keys, certificate and delegations, principals with what they ' +
       'granted and what their agents hold. Open executions under them are denied, unused approvals lapse. A credential ' +
       'is a key of an agent, an API key (`key_id`) or an OAuth client (`client_id`). Repeating it answers the same; ' +
       'voiding, when asked for, goes on after the answer until it is done.',
@@ -67,6 +59,7 @@ export function revokeRoute(deps: ApiDeps): AnyRoute {
       // The workflow may begin at once: it waits for the closing where the two meet, and does it should this process die.
       // Not awaited: a worker finds what could not be handed over.
       if (stop.status !== 'confirmed') void lifecycle.drive({ tenant, id: stop.id });
+      if (stop.targetKind === 'agent') void lifecycle.certificateRevoked();
       await closeUnder(pool, tenant, stop.id, () => new Date());
       const answer = await revocationAnswer(pool, tenant, stop);
       return endStop(deps, ctx, { status: 200, body: answer });

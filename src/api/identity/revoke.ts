@@ -2,6 +2,7 @@ import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { revokeAgentKey } from '../../store/agent-keys.ts';
 import { revokeApiKey } from '../../store/api-keys.ts';
+import { revokeCertificateOf } from '../../store/certificates/revoke.ts';
 import { findChain } from '../../store/delegations.ts';
 import { recordFact, type FactEvent } from '../../store/facts.ts';
 import type { Db } from '../../store/pool.ts';
@@ -59,12 +60,15 @@ export async function beginRevocation(db: Db, order: RevocationOrder): Promise<B
   if (before) return { stop: voidOpen && !before.voidOpen ? await voidToo(db, order, before) : before };
   const delegations = await revokeDelegations(db, tenant, kind, id, order);
   const keys = kind === 'agent' ? await revokeKeysOf(db, tenant, id, order) : [];
+  const certificate =
+    kind === 'agent' ? await revokeCertificateOf(db, id, { ...order, reasonCode: 'privilegeWithdrawn' }) : undefined;
   const subject = subjectOf({ kind: 'revocation', id, targetKind: kind, target: id });
   const withdrawn = [
     ...new Set([
       subject,
       ...delegations.map((row) => toTypeId('del', row.id)),
       ...keys.map((key) => toTypeId('key', key)),
+      ...(certificate ? [certificate.event.subject] : []),
     ]),
   ];
   const stop = await insertStop(db, tenant, {
@@ -85,7 +89,7 @@ export async function beginRevocation(db: Db, order: RevocationOrder): Promise<B
     actor,
     subject,
     body: { reason, revoked: withdrawn, void_open_authorizations: voidOpen },
-    events: eventsOf(order, delegations),
+    events: [...eventsOf(order, delegations), ...(certificate ? [certificate.event] : [])],
   });
   return { stop };
 }

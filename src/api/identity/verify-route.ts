@@ -45,7 +45,7 @@ type Input = z.output<typeof VerifyInput>;
  * Whether an agent may speak for a principal now. Ids that the organization does not have are a failed check and not a
  * 404: the question "is this agent what it says" has an answer then, and the answer is no.
  */
-export function verifyRoute({ config, pool, log }: ApiDeps): AnyRoute {
+export function verifyRoute({ config, pool, log, authorities }: ApiDeps): AnyRoute {
   return route({
     method: 'post',
     path: '/v1/identities/verify',
@@ -67,7 +67,7 @@ export function verifyRoute({ config, pool, log }: ApiDeps): AnyRoute {
       if (body.attestation) {
         const subject = agent && { db, tenant, agent, keys: await liveKeys(db, tenant, agent.id, now) };
         const evidence = subject
-          ? await checkAttestation(body.attestation, { ...subject, audience: config.publicUrl, now })
+          ? await checkAttestation(body.attestation, { ...subject, authorities, audience: config.publicUrl, now })
           : { checks: [{ code: 'attestation', ok: false, detail: 'There is no such agent to be proved' }] };
         checks.push(...evidence.checks);
         if (evidence.abuse) {

@@ -21,9 +21,10 @@ import type { Replies } from '../../store/replies.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
 import type { executionLifecycle, refund } from '../../workflows/index.ts';
-import { executionWorkflowId, refundWorkflowId } from '../../workflows/identity.ts';
+import { crlRefreshId, executionWorkflowId, refundWorkflowId } from '../../workflows/identity.ts';
 import {
   captureUpdate,
+  certificateRevokedSignal,
   evidenceSignal,
   payUpdate,
   respondUpdate,
@@ -168,6 +169,14 @@ export class LifecycleClient {
   /** Resolves when a stop is confirmed, or after `ms`. */
   confirmed(tenant: Tenant, stopId: string, ms: number): Promise<unknown> {
     return this.#o.replies.next(tenant, stopId, ms).committed;
+  }
+
+  /** A certificate was revoked: lists are signed anew at once, and without this signal a minute later. */
+  async certificateRevoked(): Promise<void> {
+    const { client, taskQueue } = this.#o;
+    await this.#signalAll([{ workflowId: crlRefreshId(taskQueue) }], (workflowId) =>
+      client.workflow.getHandle(workflowId).signal(certificateRevokedSignal),
+    );
   }
 
   /** A processor told something about an operation: the lifecycle, or the refund, asks again now. */

@@ -68,6 +68,8 @@ export function targetText({ targetKind, target }: Pick<StopRow, 'targetKind' | 
       return toTypeId('agt', target);
     case 'delegation':
       return toTypeId('del', target);
+    case 'certificate':
+      return toTypeId('crt', target);
     case 'merchant':
     case 'processor':
       return target;

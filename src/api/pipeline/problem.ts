@@ -1,4 +1,5 @@
 import { PROBLEMS, Problem } from '../../domain/errors.ts';
+import { SigningKeyAway } from '../../trust/pki/signing-key.ts';
 import { invalidRequest } from './invalid-request.ts';
 
 const PROBLEM_BASE = 'https://prokura.dev/problems/';
@@ -25,6 +26,7 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const http = fromHttpLayer(error);
   if (http) return http;
+  if (error instanceof SigningKeyAway) return new Problem('service_unavailable', `${error.message}.`, { cause: error });
   if (isDependencyAway(error)) {
     return new Problem('service_unavailable', 'A dependency is away; nothing was approved. Retry with the same key.', {
       cause: error,

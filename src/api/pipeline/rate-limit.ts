@@ -12,6 +12,8 @@ import { stateOf } from './state.ts';
 export interface RateLimits {
   /** Before the credential is looked at: by address, and by what went wrong from there. */
   byAddress(route: AnyRoute): RequestHandler[];
+  /** By address, for a route that has a limit of its own. */
+  ofRoute(route: AnyRoute): RequestHandler[];
   /** Once it is known whose request it is. */
   byCredential(): RequestHandler[];
 }
@@ -28,6 +30,12 @@ export function createRateLimits({ config, pool, log }: Pick<ApiDeps, 'config' |
   const credential = limit('credential', config.RATE_LIMIT_PER_CREDENTIAL);
   const address = limit('address', config.RATE_LIMIT_PER_IP);
   const failures = limit('failures', config.RATE_LIMIT_FAILURES_PER_IP);
+  const own = new Map<string, SharedLimit | undefined>();
+  /** Routes that share a limit share its counters. */
+  const ownLimit = (name: NonNullable<AnyRoute['limitedBy']>) => {
+    if (!own.has(name)) own.set(name, limit(OWN_POLICIES[name], config[name]));
+    return own.get(name);
+  };
   const credentials = credentialsOf(pool);
 
   const slowDownGuesses: RequestHandler = async (req, res, next) => {
@@ -63,9 +71,23 @@ export function createRateLimits({ config, pool, log }: Pick<ApiDeps, 'config' |
       const nothingToGuess = route.scope === 'public' && route.method === 'get';
       return [...(failures && !nothingToGuess ? [slowDownGuesses] : []), ...(address ? [limitAddress] : [])];
     },
+    ofRoute({ limitedBy }) {
+      const own = limitedBy && ownLimit(limitedBy);
+      if (!own) return [];
+      return [
+        async (req, res, next) => {
+          const standing = await own.take(clientNetwork(req.ip));
+          show(res, own, standing);
+          if (!standing.allowed) throw tooMany('Too many of these requests came from this address.', standing);
+          next();
+        },
+      ];
+    },
     byCredential: () => (credential ? [limitCredential] : []),
   };
 }
+
+const OWN_POLICIES = { RATE_LIMIT_VERIFY_PER_IP: 'verify' } as const;
 
 /** `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): one member for each limit that holds. */
 function show(res: Response, { policy, quota, windowSeconds }: SharedLimit, standing: Standing): void {

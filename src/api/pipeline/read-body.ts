@@ -21,12 +21,21 @@ export const readRawBody: RequestHandler = (req, res, next) => {
 };
 const collect = express.raw({ type: () => true, limit: MAX_BODY_BYTES, inflate: false });
 
-/** Parses the body, which must be UTF-8 JSON, or a form where the route takes one. No body at all is `undefined`. */
-export function parseBody(takesForm: boolean): RequestHandler {
+/**
+ * Parses the body, which must be UTF-8 JSON, or a form where the route takes one; bytes of the media type that the route
+ * takes are left as they are. No body at all is `undefined`.
+ */
+export function parseBody(takesForm: boolean, takes?: string): RequestHandler {
   return (req, _res, next) => {
     const state = stateOf(req);
     const raw = state.rawBody!;
     const type = req.headers['content-type'];
+    if (takes !== undefined) {
+      if (type?.split(';')[0]!.trim().toLowerCase() === takes) return next();
+      throw new Problem('unsupported_media_type', `Send the body as ${takes}, not as ${type ?? 'untyped bytes'}.`, {
+        fields: [{ path: 'Content-Type', message: `must be ${takes}` }],
+      });
+    }
     if (raw.length === 0) return next();
     if (takesForm && type !== undefined && FORM_TYPE.test(type)) {
       state.json = Object.fromEntries(new URLSearchParams(decode(raw)));

@@ -43,6 +43,7 @@ export function runHandler(deps: ApiDeps, route: AnyRoute): RequestHandler {
       db: deps.pool,
       afterCommit: (step) => void later.push(step),
     };
+    await route.prepare?.();
     const reply = route.replay === 'stored' ? await runStored(deps, route, ctx) : await route.handler(ctx);
     if (reply.status < 400) for (const step of later) await step();
     await send(res, reply);

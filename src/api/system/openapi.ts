@@ -90,6 +90,7 @@ function operationOf(route: AnyRoute): ZodOpenApiOperationObject {
       header: headersOf(route, isPublic),
     },
     ...(route.body ? { requestBody: requestBody(route) } : {}),
+    ...(route.takes ? { requestBody: { required: true, content: { [route.takes]: {} } } } : {}),
     responses: { ...successes(route), ...refusals(route, isPublic) },
   };
 }
@@ -158,7 +159,10 @@ function successes(route: AnyRoute) {
     Object.entries(route.responses).map(([status, doc]) => [
       status,
       'contentType' in doc
-        ? { description: (doc as { description: string }).description, content: { [doc.contentType]: {} } }
+        ? {
+            description: (doc as { description: string }).description,
+            content: Object.fromEntries([doc.contentType, ...(doc.alsoAs ?? [])].map((type) => [type, {}])),
+          }
         : jsonResponse(Number(status), doc),
     ]),
   );

@@ -3,10 +3,10 @@ import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { newId } from '../../trust/new-id.ts';
 import { setAgentSuspended, type AgentRow } from '../agents.ts';
+import { revokeCertificateOf } from '../certificates/revoke.ts';
 import { recordFact } from '../facts.ts';
 import type { Db } from '../pool.ts';
 import { alsoVoid, findStopOn, insertStop, liftFreeze, type StopRow } from '../stops/begin.ts';
-import { revokeCertificateOf } from './revoke-certificate.ts';
 import { holdWatch, markHalted, markResumed } from './watch.ts';
 
 export interface HaltOrder {
@@ -49,7 +49,8 @@ export async function haltAgent(
   if (watch.haltedAt !== null && (trip === undefined || watch.trip !== null))
     return { agent: change.row, stop, now: false };
   await markHalted(db, tenant, agentId, { at, by: actor, reason, stopId: before ? null : stop.id, trip: trip ?? null });
-  const certificate = trip ? await revokeCertificateOf(db, { tenant, agentId, reason, actor, at }) : [];
+  const revoked =
+    trip && (await revokeCertificateOf(db, agentId, { tenant, reason, reasonCode: 'privilegeWithdrawn', actor, at }));
   const subject = toTypeId('agt', agentId);
   const freeze_id = toTypeId('frz', stop.id);
   const common = {
@@ -70,10 +71,10 @@ export async function haltAgent(
       freeze_id,
       void_open_authorizations: voidOpen,
       ...(trip && { events: trip.map(printed) }),
-      certificates: certificate.map((event) => event.subject),
+      certificates: revoked ? [revoked.event.subject] : [],
     },
     events: [
-      ...certificate,
+      ...(revoked ? [revoked.event] : []),
       {
         type: 'agent.halted',
         subject,

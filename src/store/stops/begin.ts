@@ -3,7 +3,7 @@ import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
 
 export type StopKind = 'freeze' | 'revocation';
-export type StopTargetKind = FreezeTargetKind | 'delegation';
+export type StopTargetKind = FreezeTargetKind | 'delegation' | 'certificate';
 
 /** A freeze or a revocation: what refuses new work under its target, and is worked off by a workflow of its own. */
 export interface StopRow {

@@ -63,10 +63,12 @@ export async function closeUnder(
   }
 }
 
+const PREFIX = { delegation: 'del', agent: 'agt', principal: 'prn', certificate: 'crt' } as const;
+
 /** What the audit trail files a stop under: the freeze, or the thing that was revoked. */
 export function subjectOf({ kind, id, targetKind, target }: Pick<StopRow, 'kind' | 'id' | 'targetKind' | 'target'>) {
   if (kind === 'freeze') return toTypeId('frz', id);
-  return toTypeId(targetKind === 'delegation' ? 'del' : targetKind === 'agent' ? 'agt' : 'prn', target);
+  return toTypeId(PREFIX[targetKind as keyof typeof PREFIX], target);
 }
 
 function eventOf(tenant: Tenant, { reason }: StopRow, closed: ClosedExecution, at: Date): FactEvent {

@@ -26,6 +26,7 @@ export async function delegationsUnder(db: Db, tenant: Tenant, stop: StopRow): P
   const roots = {
     delegation: 'd.id = $3',
     agent: 'd.agent_id = $3',
+    certificate: 'd.agent_id = (SELECT c.agent_id FROM certificates c WHERE c.id = $3)',
     principal: `(d.principal_id = $3 OR $4 = 'revocation' AND d.agent_id IN (
       SELECT a.id FROM agents a WHERE a.org_id = $1 AND a.mode = $2 AND a.principal_id = $3))`,
     organization: '',
@@ -50,6 +51,8 @@ export const UNDER = `CASE $3::text
     WHEN 'merchant' THEN e.merchant_ref = $4
     WHEN 'principal' THEN e.principal_id::text = $4 OR e.delegation_id = ANY ($5::uuid[])
     WHEN 'agent' THEN e.agent_id::text = $4 OR e.delegation_id = ANY ($5::uuid[])
+    WHEN 'certificate' THEN e.agent_id = (SELECT c.agent_id FROM certificates c WHERE c.id = CASE $3::text WHEN 'certificate' THEN $4::uuid END)
+      OR e.delegation_id = ANY ($5::uuid[])
     WHEN 'delegation' THEN e.delegation_id = ANY ($5::uuid[])
     ELSE false END`;
 

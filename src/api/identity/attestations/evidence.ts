@@ -1,6 +1,8 @@
+import { agentUri } from '../../../domain/certificates.ts';
 import { toTypeId } from '../../../domain/ids.ts';
 import type { Tenant } from '../../../domain/types.ts';
 import type { AgentKeyRow } from '../../../store/agent-keys.ts';
+import type { Authorities } from '../../../store/certificates/authorities.ts';
 import type { AgentRow } from '../../../store/agents.ts';
 import type { Db } from '../../../store/pool.ts';
 import { JwsRefused, readJws, staleness, type Jws } from '../../../trust/jws.ts';
@@ -29,6 +31,8 @@ export interface Subject {
   agent: AgentRow;
   /** Its keys that may speak now. */
   keys: AgentKeyRow[];
+  /** Issuers of this installation. */
+  authorities: Authorities;
   /** What a statement for this service is addressed to. */
   audience: string;
   now: Date;
@@ -51,7 +55,7 @@ export function passed(code: string, detail: string): Check {
 
 /** Every name that a statement may call the agent by. */
 export function namesOf({ id, did, spiffeId }: AgentRow): string[] {
-  const names = [id, toTypeId('agt', id), `urn:prokura:agent:${id}`];
+  const names = [id, toTypeId('agt', id), agentUri(id)];
   return [...names, ...(did === null ? [] : [did]), ...(spiffeId === null ? [] : [spiffeId])];
 }
 

@@ -1,3 +1,5 @@
+import { certificateStatus, parseSerial } from '../../../domain/certificates.ts';
+import { findBySerial } from '../../../store/certificates/rows.ts';
 import { listTrustBundles } from '../../../store/trust-bundles.ts';
 import { verifiesUnder } from '../../../trust/jws.ts';
 import { parseSpiffeId } from '../../../trust/spiffe.ts';
@@ -12,8 +14,8 @@ import { Failed, namesOf, parsedJws, passed, type Attestation, type Check, type 
 import { checkNonceClaims } from './nonce.ts';
 
 /**
- * `{type: "x509", jws, chain?}`: a certificate that names the agent, leading to a trust anchor of the organization, and
- * a statement over a nonce as for `signed-nonce`, signed by the certificate's key. The chain is PEM, or `x5c` of the
+ * `{type: "x509", jws, chain?}`: a certificate that names the agent, leading to a trust anchor of the organization or
+ * issued here, and a statement over a nonce as for `signed-nonce`, signed by the certificate's key. The chain is PEM, or `x5c` of the
  * statement's header. A certificate alone proves nothing: everybody can read it.
  * @throws Failed
  */
@@ -21,6 +23,8 @@ export async function* checkX509({ jws: token, chain }: Attestation, subject: Su
   const jws = parsedJws(token, 'jws');
   const leaf = await verifiedLeaf(chain ?? jws.header['x5c'], subject);
   yield passed('chain_valid', `The chain leads to a trust anchor of ${leaf.trustDomain}`);
+  const state = await stateOfOurs(leaf, subject);
+  if (state) yield state;
   yield passed('certificate_subject', `The certificate names the agent: ${nameIn(leaf, subject)}`);
   if (!(await verifiesUnder(jws, leaf.key))) {
     throw new Failed('signature_valid', 'The statement is not signed by the key of the certificate');
@@ -29,7 +33,23 @@ export async function* checkX509({ jws: token, chain }: Attestation, subject: Su
   yield* checkNonceClaims(jws, subject);
 }
 
-async function verifiedLeaf(chain: unknown, { db, tenant, now }: Subject): Promise<VerifiedLeaf> {
+/** What certificates that were issued here are said to be trusted by. */
+const HERE = 'this installation';
+
+/**
+ * A certificate that was issued here is good while it is active, by whatever anchor it came in. Of others nothing is
+ * known: their organization ends them by its anchors.
+ */
+async function stateOfOurs(leaf: VerifiedLeaf, { db, agent, now }: Subject): Promise<Check | undefined> {
+  const serial = parseSerial(leaf.serialNumber);
+  const ours = serial === undefined ? undefined : await findBySerial(db, serial);
+  if (!ours && leaf.trustDomain !== HERE) return undefined;
+  const status = ours && ours.agentId === agent.id ? certificateStatus(ours, now) : 'not of this agent';
+  if (status !== 'active') throw new Failed('certificate_status', `The certificate is ${status}`);
+  return passed('certificate_status', 'The certificate is active');
+}
+
+async function verifiedLeaf(chain: unknown, { db, tenant, now, authorities }: Subject): Promise<VerifiedLeaf> {
   const texts = [chain].flat();
   if (chain === undefined || !texts.every((text) => typeof text === 'string')) {
     throw new Failed('chain_valid', 'attestation.chain must be PEM, or the statement must carry x5c');
@@ -39,6 +59,11 @@ async function verifiedLeaf(chain: unknown, { db, tenant, now }: Subject): Promi
     const anchors = bundles.flatMap(({ trustDomain, x509Anchors }): Anchor[] =>
       x509Anchors.flatMap((pem) => readCertificates([pem])).map((certificate) => ({ certificate, trustDomain })),
     );
+    for (const { role, certificate } of await authorities.all()) {
+      if (role === 'responder') continue;
+      const [ours] = readCertificates([certificate.toString('base64')]);
+      anchors.push({ certificate: ours!, trustDomain: HERE });
+    }
     return await verifyChain(readCertificates(texts), anchors, now);
   } catch (error) {
     if (!(error instanceof ChainRefused)) throw error;
