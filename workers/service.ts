@@ -15,6 +15,7 @@ import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
 import { signingKeysFrom } from '../src/cli/keystore-file.ts';
 import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
+import { allowsPrivate } from '../src/api/webhooks/change.ts';
 import { ConfigError, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
@@ -26,11 +27,12 @@ import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
 import { ensureAuditSealer } from './audit-sealer.ts';
 import { startBacktestDriver } from './backtests.ts';
-import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startForgottenDriver } from './forgotten.ts';
 import { signaller, startStopDriver } from './stops.ts';
 import { startTrustKeeper } from './trust.ts';
+import { startRelay } from './webhooks/relay.ts';
+import { startSupervisorDriver } from './webhooks/supervisors.ts';
 import { createWorker } from './worker.ts';
 
 export interface RunningService {
@@ -74,6 +76,8 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
 
   const worker = role === 'api' ? undefined : await startWorker();
+  if (role !== 'worker') hearAsApi();
+  await listener.listen(config.DATABASE_URL);
   const api = role === 'worker' ? undefined : await startApi();
   log.info({ url: api?.url, role }, 'ready');
   return {
@@ -94,6 +98,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       pool,
       backgroundPool,
       sealEveryMs: config.AUDIT_SEAL_SECONDS * 1_000,
+      webhookLogDays: config.WEBHOOK_LOG_DAYS,
       signer,
       sealer,
       replies,
@@ -115,8 +120,12 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       process.kill(process.pid, 'SIGTERM');
     });
     await ensureAuditSealer(client, config);
-    const allowPrivate = config.WEBHOOK_ALLOW_PRIVATE || config.PROKURA_ENV === 'development';
-    const dispatcher = startDispatcher({ pool, sealer, log, allowPrivate });
+    const allowPrivate = allowsPrivate(config);
+    // A pool of its own: a burst of notifications must not take the connections of requests.
+    const relayPool = createPool(config.DATABASE_URL, 3, 'prokura relay');
+    const { publicUrl } = config;
+    const relay = startRelay({ pool: relayPool, sealer, signer, log, publicUrl, allowPrivate, listener });
+    const supervisors = startSupervisorDriver({ pool, client, log, taskQueue: config.TEMPORAL_TASK_QUEUE });
     const stops = startStopDriver({ pool, client, log, config });
     const forgotten = startForgottenDriver({
       pool,
@@ -129,7 +138,8 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
     return {
       async stop() {
-        await dispatcher.stop();
+        await relay.stop();
+        await supervisors.stop();
         await stops.stop();
         await forgotten.stop();
         await trust.stop();
@@ -138,14 +148,17 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();
+        await relayPool.end();
       },
     };
   }
 
-  async function startApi() {
+  function hearAsApi(): void {
     replies.follow(listener);
     credentialsOf(pool).follow(listener);
-    await listener.listen(config.DATABASE_URL);
+  }
+
+  async function startApi() {
     const lifecycle = new LifecycleClient({
       client,
       pool,

@@ -13,6 +13,8 @@ export interface ActivityDeps {
   backgroundPool?: pg.Pool;
   /** Milliseconds between two passes of the audit sealer. */
   sealEveryMs?: number;
+  /** Days for which ended webhook deliveries and their log are kept; thirty when absent. */
+  webhookLogDays?: number;
   signer: Signer;
   sealer: Sealer;
   replies: Replies;

@@ -19,11 +19,13 @@ import { voidHolds } from './freeze/void-holds.ts';
 import { end, replayBacktest } from './policy/replay-backtest.ts';
 import type { BacktestActivities } from './policy/types.ts';
 import type { LifecycleActivities, StopActivities } from './types.ts';
+import { superviseEndpoint } from './webhooks/supervise.ts';
+import type { WebhookActivities } from './webhooks/types.ts';
 
 /** The activities of a worker, given what they need from the outside. */
 export function createActivities(
   deps: ActivityDeps,
-): LifecycleActivities & AuditActivities & StopActivities & BacktestActivities {
+): LifecycleActivities & AuditActivities & StopActivities & BacktestActivities & WebhookActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -52,5 +54,6 @@ export function createActivities(
         { tenant, id },
         'failure' in why ? { status: 'failed', failure: why.failure } : { status: 'cancelled' },
       ),
+    superviseEndpoint: (ref) => superviseEndpoint({ ...deps, pool: deps.backgroundPool ?? deps.pool }, ref),
   };
 }

@@ -22,3 +22,8 @@ export function stopWorkflowId({ orgId, mode }: Tenant, kind: 'freeze' | 'revoca
 export function backtestWorkflowId({ orgId, mode }: Tenant, backtestId: string): string {
   return `backtest:${toTypeId('org', orgId)}:${mode}:${toTypeId('bkt', backtestId)}`;
 }
+
+/** The supervisor of a webhook endpoint. */
+export function webhookWorkflowId({ orgId, mode }: Tenant, endpointId: string): string {
+  return `webhook:${toTypeId('org', orgId)}:${mode}:${toTypeId('whk', endpointId)}`;
+}

@@ -21,6 +21,7 @@ export const MADE_KINDS: Record<string, string> = {
   'POST /v1/agents/{id}/keys key_id': 'key:agent',
   'POST /v1/agents id': 'agt',
   'POST /v1/policies/{id}/backtest backtest_id': 'bkt:policy',
+  'POST /v1/webhooks id': 'whk',
 };
 
 /** These end what they are called on: nothing is made by them, and their controls come last. */
