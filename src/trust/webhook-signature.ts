@@ -46,11 +46,6 @@ export async function jwsHeaders(body: string, signer: WebhookKeys['signer']): P
   return { 'x-fidacy-signature': `${input}.${await signer.signDetached(input)}`, 'x-fidacy-key-id': kid };
 }
 
-/** The public half of `v1a` as Standard Webhooks print it: `whpk_` and base64 of the 32 bytes. */
-export function webhookPublicKey({ publicJwk }: Pick<Signer, 'publicJwk'>): string {
-  return `whpk_${Buffer.from(publicJwk.x!, 'base64url').toString('base64')}`;
-}
-
 function hmac(secret: string, text: string) {
   return createHmac('sha256', Buffer.from(secret.replace(/^whsec_/, ''), 'base64')).update(text);
 }

@@ -25,6 +25,9 @@ export const SEALER = 'audit-sealer';
 /** The history of a backtest over what all paths have decided. */
 export const BACKTEST = 'policy-backtest';
 
+/** The history of the supervisor of a webhook endpoint that is made, paused, resumed and deleted. */
+export const SUPERVISOR = 'webhook-endpoint';
+
 /** An authorized payment under the everyday delegation. */
 async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {
   const approved = await authorize(scene, { amount: 240, delegation_id: scene.cast.everyday }, 'approved');

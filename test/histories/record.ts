@@ -11,7 +11,8 @@ import { startHarness } from '../setup/harness/server.ts';
 import { shared } from '../setup/harness/client.ts';
 import { startTestService, type TestService } from '../setup/service.ts';
 import { neutral } from './neutral.ts';
-import { BACKTEST, PATHS, SEALER, type Path } from './paths.ts';
+import { webhookWorkflowId } from '../../src/workflows/identity.ts';
+import { BACKTEST, PATHS, SEALER, SUPERVISOR, type Path } from './paths.ts';
 
 const PATIENCE_MS = 20_000;
 const FOLDER = new URL('./', import.meta.url);
@@ -37,6 +38,7 @@ async function record(): Promise<void> {
       for (const path of PATHS) recorded.set(path.name, await recordPath(path, service, client));
       recorded.set(BACKTEST, await recordBacktest(service, client));
       recorded.set(SEALER, await recordSealer(service, client));
+      recorded.set(SUPERVISOR, await recordSupervisor(service, client));
       await connection.close();
       await store(recorded);
     } finally {
@@ -86,6 +88,27 @@ async function recordBacktest({ url, credentials }: TestService, client: Client)
   await ended({ name: BACKTEST }, handle);
   const history = neutral(historyToJSON(await handle.fetchHistory()));
   console.log(`${BACKTEST}: ${history.events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
+/** The supervisor of an endpoint: it is made, asked for a replay, and deleted; then it ends. */
+async function recordSupervisor(service: TestService, client: Client): Promise<string> {
+  const made = await service.api<{ data: { id: string } }>('POST', '/v1/webhooks', {
+    url: 'http://127.0.0.1:18099/',
+    events: [],
+  });
+  const { id } = made.body.data;
+  const tenant = { orgId: parseId(service.credentials.org_id, 'org')!, mode: 'test' as const };
+  const handle = client.workflow.getHandle(webhookWorkflowId(tenant, id));
+  await sleep(3_000);
+  await service.api('POST', `/v1/webhooks/${id}/replays`, { what: 'missed' });
+  await sleep(3_000);
+  await service.api('DELETE', `/v1/webhooks/${id}`);
+  await Promise.race([handle.result(), sleep(PATIENCE_MS, undefined, { ref: false })]);
+  const history = neutral(historyToJSON(await handle.fetchHistory()));
+  const last = history.events.at(-1)?.eventType;
+  if (last !== 'EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED') throw new Error(`the supervisor ended with ${last}`);
+  console.log(`${SUPERVISOR}: ${history.events.length} events`);
   return `${JSON.stringify(history, null, 1)}\n`;
 }
 

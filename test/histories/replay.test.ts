@@ -10,7 +10,10 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../setup/harness/client.ts';
 import type { StoredHistory } from './neutral.ts';
-import { BACKTEST, PATHS, SEALER } from './paths.ts';
+import { BACKTEST, PATHS, SEALER, SUPERVISOR } from './paths.ts';
+
+/** Histories of workflows that are no execution. */
+const OTHERS = ['refund', 'freeze', SEALER, BACKTEST, SUPERVISOR].map((name) => `${name}.json`);
 
 // A replay that must fail is told by its result; the logs would tell it at length.
 Runtime.install({
@@ -54,7 +57,7 @@ describe('the workflow code', () => {
       'another first step',
       '.assessRisk(input)',
       '.findDecision(input)',
-      FILES.filter((file) => !['refund.json', 'freeze.json', `${SEALER}.json`, `${BACKTEST}.json`].includes(file)),
+      FILES.filter((file) => !OTHERS.includes(file)),
     ],
     ['another first step of a freeze', '.closeStopped(ref)', '.reviewStop(ref, [])', ['freeze.json']],
     ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
@@ -70,6 +73,7 @@ describe('the workflow code', () => {
       'undefined',
       [`${SEALER}.json`],
     ],
+    ['no look at an endpoint', 'await superviseEndpoint(ref)', '{}', [`${SUPERVISOR}.json`]],
   ])('fails the replay when it does %s', async (_, now, then, expected) => {
     expect(code).toContain(now);
     const found = await faults({ code: code.replaceAll(now, then) }, stored());
@@ -89,7 +93,7 @@ describe('the workflow code', () => {
 describe('the stored histories', () => {
   it('are one for each path', () => {
     expect(FILES.sort()).toEqual(
-      [SEALER, BACKTEST, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
+      [SEALER, BACKTEST, SUPERVISOR, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
     );
   });
 

@@ -31,8 +31,10 @@ const RENEW_BELOW_MS = 16_000;
 /** An attempt takes at most eleven seconds: it begins only if nobody else can hold the endpoint before it ends. */
 const NEEDED_MS = 12_000;
 const IDLE_RELEASE_MS = 5_000;
-const LANES_PER_READ = 64;
-const EACH = 48;
+/** Endpoints asked for in one read, and rows that it may bring. */
+const LANES_PER_READ = 256;
+const ROWS_PER_READ = 4_096;
+const MOST_EACH = 64;
 const LOW_QUEUE = 16;
 /** Attempts under way in this process. */
 const IN_FLIGHT = 2_000;
@@ -105,22 +107,9 @@ class DeliveryRelay {
   }
 
   async run(): Promise<void> {
-    let polledAt = -Infinity;
-    let keptAt = performance.now();
+    const beside = [this.#every(POLL_MS, () => this.#poll()), this.#every(UPKEEP_MS, () => this.#upkeep())];
     while (!this.stopping) {
       try {
-        if (this.#pollNow || performance.now() - polledAt >= POLL_MS) {
-          this.#pollNow = false;
-          polledAt = performance.now();
-          for (const id of await findDueEndpoints(this.#o.pool, this.#holder)) {
-            this.#notBefore.delete(id);
-            this.#call(id);
-          }
-        }
-        if (performance.now() - keptAt >= UPKEEP_MS) {
-          keptAt = performance.now();
-          await this.#upkeep();
-        }
         await this.#hold();
         await this.#read();
       } catch (error) {
@@ -128,10 +117,35 @@ class DeliveryRelay {
         await this.#sleep(POLL_MS);
       }
       const delay = this.#pump();
-      await this.#sleep(Math.min(delay, UPKEEP_MS));
-      await new Promise((resolve) => setTimeout(resolve, TURN_MS));
+      await this.#sleep(delay);
+      await pause(TURN_MS);
     }
+    await Promise.all(beside);
     await this.#end();
+  }
+
+  /** Does something again and again beside the loop, so that it holds up no delivery. */
+  async #every(ms: number, work: () => Promise<void>): Promise<void> {
+    while (!this.stopping) {
+      try {
+        await work();
+      } catch (error) {
+        this.#o.log.warn({ err: error }, 'endpoints not looked after; trying again');
+      }
+      for (const until = performance.now() + ms; performance.now() < until && !this.stopping;) {
+        if (this.#pollNow && ms === POLL_MS) break;
+        await pause(50);
+      }
+    }
+  }
+
+  async #poll(): Promise<void> {
+    this.#pollNow = false;
+    for (const id of await findDueEndpoints(this.#o.pool, this.#holder)) {
+      this.#notBefore.delete(id);
+      this.#call(id);
+    }
+    this.kick();
   }
 
   #call(id: string): void {
@@ -146,22 +160,27 @@ class DeliveryRelay {
     const ageing = [...this.#lanes.values()].filter(
       (lane) => lane.heldUntil - now < RENEW_BELOW_MS && (lane.hungry || lane.queue.length > 0 || lane.busy.size > 0),
     );
-    const asked = [...this.#called, ...ageing.map(({ id }) => id)];
+    const called = [...this.#called];
+    const asked = [...called, ...ageing.map(({ id }) => id)];
     if (asked.length === 0) return;
-    const held = new Map(
-      (await holdEndpoints(this.#o.pool, this.#holder, asked, HOLD_SECONDS)).map((row) => [row.id, row]),
-    );
-    for (const id of this.#called) {
-      const row = held.get(id);
-      // Somebody else serves it, and hears what this process hears.
-      if (row) this.#lanes.set(id, this.#lanes.get(id) ?? new EndpointLane(id, row));
-    }
+    // What is called while this is asked is asked next.
     this.#called.clear();
-    for (const id of asked) {
+    let rows: Awaited<ReturnType<typeof holdEndpoints>>;
+    try {
+      rows = await holdEndpoints(this.#o.pool, this.#holder, asked, HOLD_SECONDS);
+    } catch (error) {
+      for (const id of called) this.#called.add(id);
+      throw error;
+    }
+    for (const row of rows) {
+      const lane = this.#lanes.get(row.id) ?? new EndpointLane(row.id, row);
+      lane.heldUntil = now + HOLD_SECONDS * 1_000;
+      this.#lanes.set(row.id, lane);
+    }
+    // One that was not given is another's, or its row is being written: it is given up when its time is over.
+    for (const { id } of ageing) {
       const lane = this.#lanes.get(id);
-      if (!lane) continue;
-      if (held.has(id)) lane.heldUntil = now + HOLD_SECONDS * 1_000;
-      else this.#forget(lane);
+      if (lane && lane.heldUntil < now && lane.busy.size === 0) this.#forget(lane);
     }
   }
 
@@ -175,6 +194,7 @@ class DeliveryRelay {
       )
       .slice(0, LANES_PER_READ);
     if (lanes.length === 0) return;
+    const each = Math.min(MOST_EACH, Math.ceil(ROWS_PER_READ / lanes.length));
     const wanted = lanes.map(({ id, busy, queue }) => ({
       endpointId: id,
       busy: [...busy.keys(), ...queue.map((due) => due.id)],
@@ -182,7 +202,7 @@ class DeliveryRelay {
     for (const lane of lanes) lane.hungry = false;
     let rows: DueDelivery[];
     try {
-      rows = await readDue(this.#o.pool, this.#holder, wanted, EACH);
+      rows = await readDue(this.#o.pool, this.#holder, wanted, each);
     } catch (error) {
       for (const lane of lanes) lane.hungry = true;
       throw error;
@@ -194,7 +214,7 @@ class DeliveryRelay {
     }
     // The last shall be first the next time.
     for (const lane of lanes) {
-      if (found.get(lane.id) === EACH) lane.hungry = true;
+      if (found.get(lane.id) === each) lane.hungry = true;
       if (this.#lanes.delete(lane.id)) this.#lanes.set(lane.id, lane);
     }
   }
@@ -291,7 +311,7 @@ class DeliveryRelay {
 
   /** Nothing new begins; what is under way is recorded, and others may take over at once. */
   async #end(): Promise<void> {
-    while (this.#inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (this.#inFlight > 0) await pause(20);
     await this.#recorder.drain(5_000);
     this.#sender.close();
     try {
@@ -302,4 +322,8 @@ class DeliveryRelay {
       this.#o.log.warn({ err: error }, 'endpoints not released; they are free again in some seconds');
     }
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -14,7 +14,7 @@ export interface ListenOptions {
   from?: string;
   json?: boolean;
   signal: AbortSignal;
-  print(line: string): void;
+  print: (line: string) => void;
 }
 
 const LONGEST_PAUSE_MS = 10_000;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { EventType } from '../../../domain/event-catalogue.ts';
-import { idOf, timeOut, typeId } from '../../schemas.ts';
+import type { IdPrefix } from '../../../domain/ids.ts';
+import { timeOut, typeId } from '../../schemas.ts';
 
 /** One event of the catalogue: when it is told, what its `data` holds, and an example of it. */
 export interface EventDoc {
@@ -29,5 +30,5 @@ export const minor = z.int().meta({ description: 'Minor units' });
 export const currency = z.string().length(3);
 /** An agent prints as its TypeID. */
 export const agentId = typeId('agt');
-export const anyId = (...prefixes: Parameters<typeof idOf>) =>
+export const anyId = (...prefixes: IdPrefix[]) =>
   z.string().regex(new RegExp(`^(?:${prefixes.join('|')})_[0-7][0-9a-hjkmnp-tv-z]{25}$`));
