@@ -15,6 +15,7 @@ import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
 import { signingKeysFrom } from '../src/cli/keystore-file.ts';
 import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
+import { allowsPrivate } from '../src/api/webhooks/change.ts';
 import { authoritySettings, ConfigError, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
@@ -29,13 +30,14 @@ import { createSigner } from '../src/trust/signing.ts';
 import { ensureAuditSealer } from './audit-sealer.ts';
 import { startBacktestDriver } from './backtests.ts';
 import { ensureCrlRefresh, tellLists } from './crl-refresh.ts';
-import { startDispatcher } from './dispatcher.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startForgottenDriver } from './forgotten.ts';
 import { startReviewDriver } from './reviews.ts';
 import { signaller, startStopDriver, stopDriving } from './stops.ts';
 import { startTrustKeeper } from './trust.ts';
 import { ensureBehaviourCompactor, startWatchDriver } from './watches.ts';
+import { startRelay } from './webhooks/relay.ts';
+import { startSupervisorDriver } from './webhooks/supervisors.ts';
 import { createWorker } from './worker.ts';
 
 export interface RunningService {
@@ -80,6 +82,8 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
 
   const worker = role === 'api' ? undefined : await startWorker();
+  if (role !== 'worker') hearAsApi();
+  await listener.listen(config.DATABASE_URL);
   const api = role === 'worker' ? undefined : await startApi();
   log.info({ url: api?.url, role }, 'ready');
   return {
@@ -105,6 +109,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       behaviourRetentionDays: config.BEHAVIOUR_RETENTION_DAYS,
       listsChanged: () => tellLists(client, config),
       driveStop: stopDriving({ pool, client, log, config }),
+      webhookLogDays: config.WEBHOOK_LOG_DAYS,
       signer,
       sealer,
       replies,
@@ -129,8 +134,12 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     await ensureAuditSealer(client, config);
     await ensureBehaviourCompactor(client, config);
     await ensureCrlRefresh(client, config);
-    const allowPrivate = config.WEBHOOK_ALLOW_PRIVATE || config.PROKURA_ENV === 'development';
-    const dispatcher = startDispatcher({ pool, sealer, log, allowPrivate });
+    const allowPrivate = allowsPrivate(config);
+    // A pool of its own: a burst of notifications must not take the connections of requests.
+    const relayPool = createPool(config.DATABASE_URL, 3, 'prokura relay');
+    const { publicUrl } = config;
+    const relay = startRelay({ pool: relayPool, sealer, signer, log, publicUrl, allowPrivate, listener });
+    const supervisors = startSupervisorDriver({ pool, client, log, taskQueue: config.TEMPORAL_TASK_QUEUE });
     const stops = startStopDriver({ pool, client, log, config });
     const forgotten = startForgottenDriver({
       pool,
@@ -145,7 +154,8 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const watches = startWatchDriver({ pool, client, log, config });
     return {
       async stop() {
-        await dispatcher.stop();
+        await relay.stop();
+        await supervisors.stop();
         await stops.stop();
         await forgotten.stop();
         await trust.stop();
@@ -156,14 +166,17 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();
+        await relayPool.end();
       },
     };
   }
 
-  async function startApi() {
+  function hearAsApi(): void {
     replies.follow(listener);
     credentialsOf(pool).follow(listener);
-    await listener.listen(config.DATABASE_URL);
+  }
+
+  async function startApi() {
     const lifecycle = new LifecycleClient({
       client,
       pool,

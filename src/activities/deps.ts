@@ -25,6 +25,8 @@ export interface ActivityDeps {
   /** Has revocation lists signed anew now; absent, and should it fail, that is done a minute later. */
   listsChanged?(): Promise<unknown>;
   authorities: Authorities;
+  /** Days for which ended webhook deliveries and their log are kept; thirty when absent. */
+  webhookLogDays?: number;
   signer: Signer;
   sealer: Sealer;
   replies: Replies;

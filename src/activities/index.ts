@@ -33,6 +33,8 @@ import { refineAssessmentReview } from './review/refine-assessment.ts';
 import { refineReview } from './review/refine-execution.ts';
 import type { AssessmentReviewActivities } from './review/types.ts';
 import type { LifecycleActivities, StopActivities } from './types.ts';
+import { superviseEndpoint } from './webhooks/supervise.ts';
+import type { WebhookActivities } from './webhooks/types.ts';
 
 /** The activities of a worker, given what they need from the outside. */
 export function createActivities(
@@ -43,7 +45,8 @@ export function createActivities(
   BacktestActivities &
   AssessmentReviewActivities &
   BehaviourActivities &
-  CertificateActivities {
+  CertificateActivities &
+  WebhookActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
     evaluatePolicy: (input, assessment) => evaluatePolicy(deps, input, assessment),
@@ -82,5 +85,6 @@ export function createActivities(
         { tenant, id },
         'failure' in why ? { status: 'failed', failure: why.failure } : { status: 'cancelled' },
       ),
+    superviseEndpoint: (ref) => superviseEndpoint({ ...deps, pool: deps.backgroundPool ?? deps.pool }, ref),
   };
 }

@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { harnessCommands } from './commands/harness.ts';
 import { keyCommand } from './commands/key.ts';
 import { keysCommand } from './commands/keys.ts';
+import { listenCommand } from './commands/listen.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { organizationCommand } from './commands/organization.ts';
 import { policyCommand } from './commands/policy.ts';
@@ -46,6 +47,7 @@ caCommand(program);
 doctorCommand(program);
 demoProductionCommand(program);
 harnessCommands(program);
+listenCommand(program);
 verifyCommand(program);
 
 try {

@@ -23,3 +23,5 @@ export const EVENT_TYPES = [
   'certificate.revoked',
   'risk.alert',
 ] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number];

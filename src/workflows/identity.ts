@@ -37,3 +37,8 @@ export function backtestWorkflowId({ orgId, mode }: Tenant, backtestId: string):
 export function watchWorkflowId({ orgId, mode }: Tenant, agentId: string): string {
   return `watch:${toTypeId('org', orgId)}:${mode}:${toTypeId('agt', agentId)}`;
 }
+
+/** The supervisor of a webhook endpoint. */
+export function webhookWorkflowId({ orgId, mode }: Tenant, endpointId: string): string {
+  return `webhook:${toTypeId('org', orgId)}:${mode}:${toTypeId('whk', endpointId)}`;
+}

@@ -192,7 +192,15 @@ describe('other writes', () => {
     ['a key of nothing', '/v1/agents/:agent/keys', () => ({}), 400, 'jwk'],
     ['a key that is unreadable', '/v1/agents/:agent/keys', () => ({ pem: 'x' }), 400, 'pem'],
     ['a key of a foreign agent', '/v1/agents/:foreign/keys', () => ({ jwk: okp }), 404, 'id'],
-    ['a webhook without events', '/v1/webhooks', () => ({ url: 'https://a.example', events: [] }), 400, 'events'],
+    ['a webhook without a list of events', '/v1/webhooks', () => ({ url: 'https://a.example' }), 400, 'events'],
+    [
+      'a webhook with a header of ours',
+      '/v1/webhooks',
+      () => ({ url: 'https://a.example', events: [], headers: { Host: 'b' } }),
+      400,
+      'headers.host',
+    ],
+    ['a webhook at a mail port', '/v1/webhooks', () => ({ url: 'https://a.example:25', events: [] }), 400, 'url'],
     [
       'a webhook with an unknown event',
       '/v1/webhooks',

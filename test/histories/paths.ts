@@ -33,6 +33,12 @@ export const COMPACTOR = 'behaviour-compactor';
 /** The history of what keeps the revocation lists, which runs beside every path. */
 export const LISTS = 'crl-refresh';
 
+/** The history of the supervisor of a webhook endpoint that is made, paused, resumed and deleted. */
+export const SUPERVISOR = 'webhook-endpoint';
+
+/** Histories that no path leaves: of what runs beside them, or is asked for alone. */
+export const ALONE = [SEALER, BACKTEST, COMPACTOR, LISTS, SUPERVISOR];
+
 /** An authorized payment under the everyday delegation. */
 async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {
   const approved = await authorize(scene, { amount: 240, delegation_id: scene.cast.everyday }, 'approved');

@@ -13,7 +13,8 @@ import { shared } from '../setup/harness/client.ts';
 import { startTestService, type TestService } from '../setup/service.ts';
 import { crlRefreshId } from '../../src/workflows/identity.ts';
 import { neutral } from './neutral.ts';
-import { BACKTEST, COMPACTOR, LISTS, PATHS, SEALER, type Path } from './paths.ts';
+import { webhookWorkflowId } from '../../src/workflows/identity.ts';
+import { BACKTEST, COMPACTOR, LISTS, PATHS, SEALER, SUPERVISOR, type Path } from './paths.ts';
 
 const PATIENCE_MS = 20_000;
 const FOLDER = new URL('./', import.meta.url);
@@ -41,6 +42,7 @@ async function record(): Promise<void> {
       recorded.set(SEALER, await recordSealer(service, client));
       recorded.set(COMPACTOR, await recordCompactor(service, client));
       recorded.set(LISTS, await recordLists(service, client));
+      recorded.set(SUPERVISOR, await recordSupervisor(service, client));
       await connection.close();
       await store(recorded);
     } finally {
@@ -122,6 +124,27 @@ async function recordLists({ taskQueue, url, credentials }: TestService, client:
   }
   const { history } = await passes();
   console.log(`${LISTS}: ${history.events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
+/** The supervisor of an endpoint: it is made, asked for a replay, and deleted; then it ends. */
+async function recordSupervisor(service: TestService, client: Client): Promise<string> {
+  const made = await service.api<{ data: { id: string } }>('POST', '/v1/webhooks', {
+    url: 'http://127.0.0.1:18099/',
+    events: [],
+  });
+  const { id } = made.body.data;
+  const tenant = { orgId: parseId(service.credentials.org_id, 'org')!, mode: 'test' as const };
+  const handle = client.workflow.getHandle(webhookWorkflowId(tenant, id));
+  await sleep(3_000);
+  await service.api('POST', `/v1/webhooks/${id}/replays`, { what: 'missed' });
+  await sleep(3_000);
+  await service.api('DELETE', `/v1/webhooks/${id}`);
+  await Promise.race([handle.result(), sleep(PATIENCE_MS, undefined, { ref: false })]);
+  const history = neutral(historyToJSON(await handle.fetchHistory()));
+  const last = history.events.at(-1)?.eventType;
+  if (last !== 'EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED') throw new Error(`the supervisor ended with ${last}`);
+  console.log(`${SUPERVISOR}: ${history.events.length} events`);
   return `${JSON.stringify(history, null, 1)}\n`;
 }
 

@@ -10,7 +10,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../setup/harness/client.ts';
 import type { StoredHistory } from './neutral.ts';
-import { BACKTEST, COMPACTOR, LISTS, PATHS, SEALER } from './paths.ts';
+import { ALONE, BACKTEST, COMPACTOR, LISTS, PATHS, SEALER, SUPERVISOR } from './paths.ts';
 
 // A replay that must fail is told by its result; the logs would tell it at length.
 Runtime.install({
@@ -21,17 +21,7 @@ Runtime.install({
 const FOLDER = new URL('./', import.meta.url);
 const FILES = readdirSync(FOLDER).filter((file) => file.endsWith('.json'));
 
-/** Histories of other workflows than the lifecycle of an execution. */
-const OTHERS = [
-  'refund.json',
-  'freeze.json',
-  'assessment-reviewed.json',
-  'agent-watch.json',
-  `${SEALER}.json`,
-  `${BACKTEST}.json`,
-  `${COMPACTOR}.json`,
-  `${LISTS}.json`,
-];
+const LIFECYCLES = PATHS.filter(({ workflow }) => workflow === 'executionLifecycle').map(({ name }) => `${name}.json`);
 
 const textOf = (file: string) => readFileSync(new URL(file, FOLDER), 'utf8');
 const historyOf = (file: string) => JSON.parse(textOf(file)) as StoredHistory;
@@ -62,12 +52,7 @@ describe('the workflow code', () => {
   });
 
   it.each([
-    [
-      'another first step',
-      '.assessRisk(input)',
-      '.findDecision(input)',
-      FILES.filter((file) => !OTHERS.includes(file)),
-    ],
+    ['another first step', '.assessRisk(input)', '.findDecision(input)', LIFECYCLES],
     [
       'no second look at what is in review',
       "(0,_temporalio_workflow__WEBPACK_IMPORTED_MODULE_0__.patched)('review-refined')",
@@ -102,6 +87,7 @@ describe('the workflow code', () => {
       [`${SEALER}.json`],
     ],
     ['no pass over the lists', 'await refreshLists()', '{ signed: [], failed: [], nextInMs: 1 }', [`${LISTS}.json`]],
+    ['no look at an endpoint', 'await superviseEndpoint(ref)', '{}', [`${SUPERVISOR}.json`]],
   ])('fails the replay when it does %s', async (_, now, then, expected) => {
     expect(code).toContain(now);
     const found = await faults({ code: code.replaceAll(now, then) }, stored());
@@ -120,9 +106,7 @@ describe('the workflow code', () => {
 
 describe('the stored histories', () => {
   it('are one for each path', () => {
-    expect(FILES.sort()).toEqual(
-      [SEALER, BACKTEST, COMPACTOR, LISTS, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort(),
-    );
+    expect(FILES.sort()).toEqual([...ALONE, ...PATHS.map(({ name }) => name)].map((name) => `${name}.json`).sort());
   });
 
   it('tell of every message', () => {

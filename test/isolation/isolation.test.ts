@@ -201,5 +201,6 @@ function readsFirst(a: Operation, b: Operation): number {
 
 function rank({ method, path }: Operation): number {
   if (method === 'GET' || path.endsWith('/query')) return 0;
-  return method === 'DELETE' || ENDING.test(path) ? 2 : 1;
+  if (method === 'DELETE') return 3;
+  return ENDING.test(path) ? 2 : 1;
 }

@@ -22,6 +22,9 @@ export const MADE_KINDS: Record<string, string> = {
   'POST /v1/agents id': 'agt',
   'POST /v1/policies/{id}/backtest backtest_id': 'bkt:policy',
   'POST /v1/agents/{id}/certify id': 'crt',
+  'POST /v1/webhooks id': 'whk',
+  // A test event stands in no log.
+  'POST /v1/webhooks/{id}/test event_id': 'evt:test',
 };
 
 /** These end what they are called on: nothing is made by them, and their controls come last. */

@@ -105,8 +105,10 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
   const planned = await t.api<{ route_plan_id: string }>('POST', '/v1/payments/route', {
     execution_ref: approved.execution_ref,
   });
+  const told = await t.api<{ data: { id: string }[] }>('POST', '/v1/execution/events/query', { limit: 1 });
   return new Map(
     Object.entries({
+      evt: told.body.data[0]!.id,
       org: t.credentials.org_id,
       // Chosen by whoever makes it.
       trust_domain: 'acme.example',

@@ -65,7 +65,7 @@ it('is taken away by the agent’s own behaviour, and that of an agent that beha
   expect(crl!.findRevoked(lost.serial_number)).toMatchObject({ reason: 9 });
   expect(crl!.findRevoked(kept.serial_number)).toBeNull();
   const verify = async (serial: string) =>
-    (await (await fetch(`${t.url}/v1/verify/${serial}`)).json()) as { valid: boolean };
+    ((await (await fetch(`${t.url}/v1/verify/${serial}`)).json()) as { data: { valid: boolean } }).data;
   expect([await verify(lost.serial_number), await verify(kept.serial_number)]).toMatchObject([
     { valid: false },
     { valid: true },

@@ -109,8 +109,11 @@ async function request<Body>(
     headers: body === undefined ? sent : { 'content-type': 'application/json', ...sent },
     body: body === undefined || typeof body === 'string' ? (body ?? null) : JSON.stringify(body),
   });
-  const text = await response.text();
-  const isJson = /[/+]json/.test(response.headers.get('content-type') ?? '');
+  const type = response.headers.get('content-type') ?? '';
+  // A stream ends when nobody reads it, and not before.
+  if (type.includes('event-stream')) await response.body?.cancel();
+  const text = type.includes('event-stream') ? '' : await response.text();
+  const isJson = /[/+]json/.test(type);
   return { status: response.status, body: (isJson ? JSON.parse(text) : text) as Body, headers: response.headers };
 }
 

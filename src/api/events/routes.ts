@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import { toTypeId } from '../../domain/ids.ts';
-import { queryEvents, type EventRow } from '../../store/events.ts';
-import { canonicalJson } from '../../trust/canonical.ts';
-import type { Signer } from '../../trust/signing.ts';
+import { queryEvents } from '../../store/events.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
-import { idOf, timeIn, timeOut, typeId } from '../schemas.ts';
+import { idOf, timeIn } from '../schemas.ts';
+import { signedEvent, SignedEvent } from './signed-event.ts';
+import { eventStreamRoute } from './stream-route.ts';
 
 const EventQuery = z.strictObject({
   types: z.array(z.string().max(100)).min(1).max(50).optional(),
@@ -20,36 +19,11 @@ const EventQuery = z.strictObject({
   order: z.enum(['asc', 'desc']).default('asc'),
 });
 
-const SignedEvent = z
-  .object({
-    id: typeId('evt'),
-    type: z.string(),
-    occurred_at: timeOut,
-    sequence: z.int(),
-    subject: z.string(),
-    data: z.record(z.string(), z.unknown()),
-    audit_ref: typeId('aud'),
-    signature: z.string().meta({
-      description: 'Ed25519 over the RFC 8785 form of all other members, base64url; key `signature_key_id` of the JWKS',
-    }),
-  })
-  .meta({ id: 'SignedEvent' });
-
-async function print(row: EventRow, signer: Signer) {
-  const event = {
-    id: toTypeId('evt', row.id),
-    type: row.type,
-    occurred_at: row.occurredAt.toISOString(),
-    sequence: row.sequence,
-    subject: row.subject,
-    data: row.data,
-    audit_ref: toTypeId('aud', row.auditId),
-  };
-  return { ...event, signature: await signer.signDetached(canonicalJson(event)) };
-}
-
-export function eventRoutes({ signer }: ApiDeps): AnyRoute[] {
+/** The event log: asked for in pages, or followed as a stream. */
+export function eventRoutes(deps: ApiDeps): AnyRoute[] {
+  const { signer } = deps;
   return [
+    eventStreamRoute(deps),
     route({
       method: 'post',
       path: '/v1/execution/events/query',
@@ -85,7 +59,7 @@ export function eventRoutes({ signer }: ApiDeps): AnyRoute[] {
         return {
           status: 200,
           body: {
-            data: await Promise.all(page.map((row) => print(row, signer))),
+            data: await Promise.all(page.map((row) => signedEvent(row, signer))),
             next_cursor: rows.length > body.limit && last ? encodeCursor([last.sequence, last.id]) : null,
             signature_key_id: signer.kid,
           },

@@ -43,7 +43,7 @@ export function authenticate(deps: ApiDeps): RequestHandler {
 }
 
 /** The credential that a request brings, as it came. */
-export function presented(req: Request): Presented | undefined {
+export function presented(req: Pick<Request, 'headers'>): Presented | undefined {
   const { authorization } = req.headers;
   if (authorization !== undefined) {
     const [, scheme, secret] = /^(Bearer|DPoP) +(\S+)$/i.exec(authorization) ?? [];
@@ -51,6 +51,17 @@ export function presented(req: Request): Presented | undefined {
   }
   const key = req.headers['x-api-key'];
   return typeof key === 'string' && key !== '' ? { scheme: 'x-api-key', secret: key } : undefined;
+}
+
+/** Whether the credential of a request that is still being answered would be let in now. */
+export async function isStillGood(deps: ApiDeps, headers: Request['headers']): Promise<boolean> {
+  const secret = presented({ headers })?.secret;
+  if (secret === undefined) return false;
+  const credentials = credentialsOf(deps.pool);
+  const access = API_KEY.test(secret)
+    ? await credentials.ofApiKey(secret)
+    : await credentials.ofAccessToken(deps.signer, deps.config.publicUrl, secret);
+  return access !== undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
 import { PROBLEMS, type ProblemCode } from '../../domain/errors.ts';
 import { SCOPES } from '../../domain/access-scopes.ts';
+import { webhookOperations } from '../events/catalogue/index.ts';
 import type { AnyRoute, ResponseDoc } from '../route.ts';
 
 /** The body of every refusal. */
@@ -54,7 +55,7 @@ export function openApiDocument(routes: AnyRoute[], publicUrl: string): object {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: publicUrl }],
-    tags: [...new Set(routes.flatMap((route) => route.tags))].map((name) => ({ name })),
+    tags: [...new Set([...routes.flatMap((route) => route.tags), 'Notifications'])].map((name) => ({ name })),
     components: {
       schemas: { Problem: ProblemBody },
       securitySchemes: {
@@ -72,6 +73,7 @@ export function openApiDocument(routes: AnyRoute[], publicUrl: string): object {
       },
     },
     paths,
+    webhooks: webhookOperations(),
   });
 }
 

@@ -1,0 +1,27 @@
+/** Seconds before each further attempt (Standard Webhooks' schedule); after the last, the delivery is dead. */
+export const RETRY_SECONDS = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+/** The longest wait that an endpoint may ask for, seconds. */
+const LONGEST_RETRY_AFTER = 86_400;
+const JITTER = 0.1;
+
+/** A pending delivery older than this is given up, also when an open circuit kept it from being tried: seconds. */
+export const GIVE_UP_SECONDS = RETRY_SECONDS.reduce((sum, seconds) => sum + seconds * (1 + JITTER), 3_600);
+
+/**
+ * Seconds until the next attempt after `attempts` of them, up to a tenth longer than the table says, and not before the
+ * time that the endpoint asked for; `null` when there is none.
+ * @param random 0 to 1 @param askedFor seconds of its Retry-After
+ */
+export function retryIn(attempts: number, random: number, askedFor?: number): number | null {
+  const base = RETRY_SECONDS[attempts - 1];
+  if (base === undefined) return null;
+  return Math.max(base * (1 + random * JITTER), Math.min(askedFor ?? 0, LONGEST_RETRY_AFTER));
+}
+
+/** Seconds that a Retry-After header asks for (RFC 9110 §10.2.3: seconds or a date); `undefined` when unreadable. */
+export function secondsOf(retryAfter: string | undefined, nowMs: number): number | undefined {
+  if (retryAfter === undefined) return undefined;
+  if (/^\d{1,9}$/.test(retryAfter.trim())) return Number(retryAfter);
+  const at = Date.parse(retryAfter);
+  return Number.isNaN(at) ? undefined : Math.max(0, (at - nowMs) / 1_000);
+}

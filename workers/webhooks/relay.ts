@@ -1,0 +1,329 @@
+import { randomUUID } from 'node:crypto';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { createSender } from '../../src/activities/webhooks/send.ts';
+import type { Listener } from '../../src/store/listener.ts';
+import {
+  disableEndpoint,
+  findDueEndpoints,
+  holdEndpoints,
+  keepHealth,
+  readDue,
+  releaseEndpoints,
+  type DueDelivery,
+} from '../../src/store/webhooks/relay.ts';
+import type { Sealer } from '../../src/trust/seal.ts';
+import type { Signer } from '../../src/trust/signing.ts';
+import { attempt } from './attempt.ts';
+import { EndpointLane } from './lane.ts';
+import { AttemptRecorder } from './recorder.ts';
+
+/** Where `record_fact` says, with the commit, which endpoints have something due. */
+const CHANNEL = 'prokura_deliveries';
+/** The safety net: what no word was heard of (retries, a lost connection) is found at least this often. */
+const POLL_MS = 1_000;
+const UPKEEP_MS = 500;
+/** Turns of the loop are at least this far apart, so that what comes together is read together. */
+const TURN_MS = 5;
+/** How long an endpoint is held without a renewal. */
+const HOLD_SECONDS = 20;
+const RENEW_BELOW_MS = 16_000;
+/** An attempt takes at most eleven seconds: it begins only if nobody else can hold the endpoint before it ends. */
+const NEEDED_MS = 12_000;
+const IDLE_RELEASE_MS = 5_000;
+/** Endpoints asked for in one read, and rows that it may bring. */
+const LANES_PER_READ = 256;
+const ROWS_PER_READ = 4_096;
+const MOST_EACH = 64;
+const LOW_QUEUE = 16;
+/** Attempts under way in this process. */
+const IN_FLIGHT = 2_000;
+
+export interface RelayOptions {
+  pool: Pool;
+  sealer: Sealer;
+  signer: Signer;
+  log: Logger;
+  publicUrl: string;
+  allowPrivate: boolean;
+  /** Hears of commits; without one the relay polls. */
+  listener?: Pick<Listener, 'on' | 'onGap'>;
+}
+
+export interface Relay {
+  stop(): Promise<void>;
+}
+
+/** Delivers what is due, at least once. To be started before `listener` listens. */
+export function startRelay(options: RelayOptions): Relay {
+  const relay = new DeliveryRelay(options);
+  options.listener?.on(CHANNEL, (word) => relay.hear(word));
+  options.listener?.onGap(() => relay.hear('*'));
+  const running = relay.run();
+  return {
+    async stop() {
+      relay.stopping = true;
+      relay.kick();
+      await running;
+    },
+  };
+}
+
+/**
+ * A plain loop (decision 0026): read what is due at the endpoints that this process holds, send, record. Rows are the
+ * truth; what is in memory is thrown away with the process. Endpoints share nothing but the cap on attempts under way:
+ * each has its own queue, its own limits and its own circuit, so that a dead one hurts only itself.
+ */
+class DeliveryRelay {
+  stopping = false;
+  readonly #o: RelayOptions;
+  readonly #holder = randomUUID();
+  readonly #lanes = new Map<string, EndpointLane>();
+  /** Heard of or found, and not yet held. */
+  readonly #called = new Set<string>();
+  /** Endpoints that are not worth asking for before this moment, by the monotonic clock; the poll knows better. */
+  readonly #notBefore = new Map<string, number>();
+  readonly #sender: ReturnType<typeof createSender>;
+  readonly #recorder: AttemptRecorder;
+  #inFlight = 0;
+  #pollNow = true;
+  #wake = () => {};
+
+  constructor(options: RelayOptions) {
+    this.#o = options;
+    this.#sender = createSender(options);
+    this.#recorder = new AttemptRecorder(options.pool, options.log);
+  }
+
+  /** @param word ids of endpoints, or `*` */
+  hear(word: string): void {
+    if (word === '*') this.#pollNow = true;
+    else for (const id of word.split(' ')) this.#call(id);
+    this.kick();
+  }
+
+  kick(): void {
+    this.#wake();
+  }
+
+  async run(): Promise<void> {
+    const beside = [this.#every(POLL_MS, () => this.#poll()), this.#every(UPKEEP_MS, () => this.#upkeep())];
+    while (!this.stopping) {
+      try {
+        await this.#hold();
+        await this.#read();
+      } catch (error) {
+        this.#o.log.warn({ err: error }, 'cannot read due notifications; trying again');
+        await this.#sleep(POLL_MS);
+      }
+      const delay = this.#pump();
+      await this.#sleep(delay);
+      await pause(TURN_MS);
+    }
+    await Promise.all(beside);
+    await this.#end();
+  }
+
+  /** Does something again and again beside the loop, so that it holds up no delivery. */
+  async #every(ms: number, work: () => Promise<void>): Promise<void> {
+    while (!this.stopping) {
+      try {
+        await work();
+      } catch (error) {
+        this.#o.log.warn({ err: error }, 'endpoints not looked after; trying again');
+      }
+      for (const until = performance.now() + ms; performance.now() < until && !this.stopping;) {
+        if (this.#pollNow && ms === POLL_MS) break;
+        await pause(50);
+      }
+    }
+  }
+
+  async #poll(): Promise<void> {
+    this.#pollNow = false;
+    for (const id of await findDueEndpoints(this.#o.pool, this.#holder)) {
+      this.#notBefore.delete(id);
+      this.#call(id);
+    }
+    this.kick();
+  }
+
+  #call(id: string): void {
+    const lane = this.#lanes.get(id);
+    if (lane) lane.hungry = true;
+    else if ((this.#notBefore.get(id) ?? 0) <= performance.now()) this.#called.add(id);
+  }
+
+  /** Holds what it was called to, and holds on to what it serves. */
+  async #hold(): Promise<void> {
+    const now = performance.now();
+    const ageing = [...this.#lanes.values()].filter(
+      (lane) => lane.heldUntil - now < RENEW_BELOW_MS && (lane.hungry || lane.queue.length > 0 || lane.busy.size > 0),
+    );
+    const called = [...this.#called];
+    const asked = [...called, ...ageing.map(({ id }) => id)];
+    if (asked.length === 0) return;
+    // What is called while this is asked is asked next.
+    this.#called.clear();
+    let rows: Awaited<ReturnType<typeof holdEndpoints>>;
+    try {
+      rows = await holdEndpoints(this.#o.pool, this.#holder, asked, HOLD_SECONDS);
+    } catch (error) {
+      for (const id of called) this.#called.add(id);
+      throw error;
+    }
+    for (const row of rows) {
+      const lane = this.#lanes.get(row.id) ?? new EndpointLane(row.id, row);
+      lane.heldUntil = now + HOLD_SECONDS * 1_000;
+      this.#lanes.set(row.id, lane);
+    }
+    // One that was not given is another's, or its row is being written: it is given up when its time is over.
+    for (const { id } of ageing) {
+      const lane = this.#lanes.get(id);
+      if (lane && lane.heldUntil < now && lane.busy.size === 0) this.#forget(lane);
+    }
+  }
+
+  async #read(): Promise<void> {
+    const nowMs = Date.now();
+    const now = performance.now();
+    const lanes = [...this.#lanes.values()]
+      .filter(
+        (lane) =>
+          lane.hungry && lane.queue.length < LOW_QUEUE && lane.heldUntil - now > NEEDED_MS && lane.room(nowMs) > 0,
+      )
+      .slice(0, LANES_PER_READ);
+    if (lanes.length === 0) return;
+    const each = Math.min(MOST_EACH, Math.ceil(ROWS_PER_READ / lanes.length));
+    const wanted = lanes.map(({ id, busy, queue }) => ({
+      endpointId: id,
+      busy: [...busy.keys(), ...queue.map((due) => due.id)],
+    }));
+    for (const lane of lanes) lane.hungry = false;
+    let rows: DueDelivery[];
+    try {
+      rows = await readDue(this.#o.pool, this.#holder, wanted, each);
+    } catch (error) {
+      for (const lane of lanes) lane.hungry = true;
+      throw error;
+    }
+    const found = new Map<string, number>();
+    for (const row of rows) {
+      found.set(row.endpointId, (found.get(row.endpointId) ?? 0) + 1);
+      this.#lanes.get(row.endpointId)?.queue.push(row);
+    }
+    // The last shall be first the next time.
+    for (const lane of lanes) {
+      if (found.get(lane.id) === each) lane.hungry = true;
+      if (this.#lanes.delete(lane.id)) this.#lanes.set(lane.id, lane);
+    }
+  }
+
+  /** Begins what may begin. @returns milliseconds until it is worth trying again */
+  #pump(): number {
+    let delay = UPKEEP_MS;
+    const nowMs = Date.now();
+    const now = performance.now();
+    for (const lane of this.#lanes.values()) {
+      if (lane.queue.length === 0 || lane.heldUntil - now < NEEDED_MS) continue;
+      while (this.#inFlight < IN_FLIGHT && lane.room(nowMs) > 0 && lane.queue.length > 0) {
+        const wait = lane.waitForToken(lane.queue[0]!.rateLimit, now);
+        if (wait > 0) {
+          delay = Math.min(delay, wait);
+          break;
+        }
+        const due = lane.next();
+        if (!due) break;
+        this.#inFlight++;
+        void this.#attempt(lane, due);
+      }
+    }
+    const more = [...this.#lanes.values()].some(
+      (lane) => lane.hungry && lane.queue.length < LOW_QUEUE && lane.room(nowMs) > 0,
+    );
+    return more || this.#called.size > 0 ? 0 : delay;
+  }
+
+  async #attempt(lane: EndpointLane, due: DueDelivery): Promise<void> {
+    const { record, failure, askedForMs, gone } = await attempt({ ...this.#o, sender: this.#sender }, due);
+    this.#inFlight--;
+    lane.usedAt = performance.now();
+    if (failure === undefined) lane.succeeded(record.latencyMs, Date.now());
+    else lane.failed({ ...record, error: failure }, Date.now(), askedForMs, due.lane);
+    if (gone) {
+      lane.queue = [];
+      await disableEndpoint(this.#o.pool, lane.id, 'the endpoint answered 410 Gone').catch((error: unknown) =>
+        this.#o.log.warn({ err: error, endpoint: lane.id }, 'an endpoint that is gone was not disabled'),
+      );
+    }
+    this.#recorder.add(record, () => {
+      lane.busy.delete(due.id);
+      this.kick();
+    });
+    this.kick();
+  }
+
+  /** Keeps what has been learned of endpoints, and gives up those that need nothing or may not be asked. */
+  async #upkeep(): Promise<void> {
+    const now = performance.now();
+    const nowMs = Date.now();
+    const lanes = [...this.#lanes.values()];
+    const healths = lanes.map((lane) => lane.takeHealth()).filter((health) => health !== undefined);
+    if (healths.length > 0) {
+      try {
+        await keepHealth(this.#o.pool, this.#holder, healths);
+      } catch (error) {
+        for (const health of healths) this.#lanes.get(health.id)?.giveBack(health);
+        throw error;
+      }
+    }
+    const idle = lanes.filter((lane) => {
+      if (lane.busy.size > 0) return false;
+      const shut = (lane.circuit.openUntil ?? 0) > nowMs;
+      return shut || (lane.queue.length === 0 && !lane.hungry && now - lane.usedAt > IDLE_RELEASE_MS);
+    });
+    if (idle.length === 0) return;
+    for (const lane of idle) {
+      const { openUntil } = lane.circuit;
+      if (openUntil !== null && openUntil > nowMs) this.#notBefore.set(lane.id, now + openUntil - nowMs);
+      this.#forget(lane);
+    }
+    await releaseEndpoints(
+      this.#o.pool,
+      this.#holder,
+      idle.map(({ id }) => id),
+    );
+    for (const [id, until] of this.#notBefore) if (until <= now) this.#notBefore.delete(id);
+  }
+
+  #forget(lane: EndpointLane): void {
+    lane.queue = [];
+    this.#lanes.delete(lane.id);
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => (clearTimeout(timer), resolve());
+      if (this.stopping || this.#called.size > 0) this.#wake();
+    });
+  }
+
+  /** Nothing new begins; what is under way is recorded, and others may take over at once. */
+  async #end(): Promise<void> {
+    while (this.#inFlight > 0) await pause(20);
+    await this.#recorder.drain(5_000);
+    this.#sender.close();
+    try {
+      const healths = [...this.#lanes.values()].map((lane) => lane.takeHealth()).filter((each) => each !== undefined);
+      if (healths.length > 0) await keepHealth(this.#o.pool, this.#holder, healths);
+      await releaseEndpoints(this.#o.pool, this.#holder, [...this.#lanes.keys()]);
+    } catch (error) {
+      this.#o.log.warn({ err: error }, 'endpoints not released; they are free again in some seconds');
+    }
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
