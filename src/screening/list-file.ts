@@ -1,4 +1,4 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { parsePayeeList, type PayeeList } from './list.ts';
 import type { PayeeScreening } from './port.ts';
 
@@ -18,9 +18,14 @@ export interface ListFileOptions {
  * @throws ListError, or what reading failed with, when there is no list to begin with
  */
 export function screenByFile({ file, told, everyMs = LOOK_EVERY_MS }: ListFileOptions): PayeeScreening {
+  // Before it is read: a change in between is seen at the next look.
+  let seen = versionOf(file);
   let list: PayeeList = parsePayeeList(readFileSync(file, 'utf8'));
   told({ entries: list.size });
   const look = () => {
+    const found = versionOf(file);
+    if (found === seen) return;
+    seen = found;
     try {
       list = parsePayeeList(readFileSync(file, 'utf8'));
       told({ entries: list.size });
@@ -29,9 +34,15 @@ export function screenByFile({ file, told, everyMs = LOOK_EVERY_MS }: ListFileOp
     }
   };
   // Polled: what tells of changes tells nothing of files that are replaced, mounted or linked.
-  watchFile(file, { interval: everyMs, persistent: false }, look);
+  const looking = setInterval(look, everyMs).unref();
   return {
     screen: (payee) => Promise.resolve(list.screen(payee)),
-    close: () => unwatchFile(file, look),
+    close: () => clearInterval(looking),
   };
+}
+
+/** Which file is there, and since when it is as it is; `undefined` for none. */
+function versionOf(file: string): string | undefined {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return found && [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(' ');
 }
