@@ -71,10 +71,13 @@ describe('state of a start', () => {
     const elsewhere = path.join(folder, 'elsewhere');
     for (const made of [paths.temporal, paths.logs, elsewhere]) mkdirSync(made);
     symlinkSync(elsewhere, paths.postgres);
-    writePrivateJson(paths.keys, {});
+    for (const made of [paths.state, paths.keys, paths.keystore, paths.demo]) writePrivateJson(made, {});
     writeFileSync(path.join(folder, 'notes.txt'), 'mine');
+    const { dir, ...kept } = paths;
+    for (const there of Object.values(kept)) expect(existsSync(there)).toBe(true);
     resetState(paths, log);
-    for (const gone of [paths.temporal, paths.logs, paths.keys, elsewhere]) expect(existsSync(gone)).toBe(false);
+    for (const gone of [...Object.values(kept), elsewhere]) expect(existsSync(gone)).toBe(false);
+    expect(existsSync(dir)).toBe(true);
     expect(existsSync(path.join(folder, 'notes.txt'))).toBe(true);
   });
 });

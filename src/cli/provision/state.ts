@@ -69,7 +69,7 @@ export async function claimState(file: string, log: Log): Promise<RunState> {
 
 /** Removes everything that starts have kept: databases, keys, demo organization, logs. Nothing else in the folder. */
 export function resetState(paths: StatePaths, log: Log): void {
-  const parts = [paths.postgres, paths.temporal, paths.keys, paths.demo, paths.logs, paths.state];
+  const parts = [paths.postgres, paths.temporal, paths.keys, paths.keystore, paths.demo, paths.logs, paths.state];
   const present = parts.filter((part) => lstatSync(part, { throwIfNoEntry: false }));
   // Where PostgreSQL may not enter the state folder, `postgres` is a link: what it points to goes as well.
   if (existsSync(paths.postgres)) rmSync(realpathSync(paths.postgres), { recursive: true, force: true });

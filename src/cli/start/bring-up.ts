@@ -127,7 +127,13 @@ async function temporalServer({ paths, supervisor, log }: BringUp, ports: Ports)
 
 async function migrateSchema(databaseUrl: string, log: Log): Promise<void> {
   const { migrate } = await import('../../store/migrate.ts');
-  await migrate(databaseUrl, (line) => log(`  ${line}`));
+  await migrate(databaseUrl, (line) => log(`  ${line}`)).catch((error: unknown) => {
+    if (!(error instanceof Error && error.message.startsWith('Not run migration'))) throw error;
+    throw new CommandError(
+      `This database was made by another version of Prokura than this one (${error.message}). Go back to that version, ` +
+        'or start with --reset, which forgets this database, its keys and the demo organization.',
+    );
+  });
 }
 
 async function seed(databaseUrl: string, simulatorUrl: string, keys: DevelopmentKeys): Promise<DemoCredentials> {
