@@ -38,9 +38,9 @@ export function parseSerial(text: string): string | undefined {
   return bare.length % 2 === 0 ? bare : `0${bare}`;
 }
 
-/** What stands in an answer: expiry is a matter of the clock, not of a row. */
-export function certificateStatus(row: { status: CertificateStatus; expiresAt: Date }, now: Date): CertificateStatus {
-  return row.status === 'active' && row.expiresAt <= now ? 'expired' : row.status;
+/** What stands in an answer: expiry is a matter of the clock, not of a row. Both times in milliseconds. */
+export function certificateStatus(status: CertificateStatus, expiresAtMs: number, nowMs: number): CertificateStatus {
+  return status === 'active' && expiresAtMs <= nowMs ? 'expired' : status;
 }
 
 /** The URI in the certificate of an agent (RFC 8141 informal form), and one of its names in proofs. */

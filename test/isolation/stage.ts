@@ -200,6 +200,7 @@ function keep(operation: Operation, value: unknown, ids: Map<string, string>, me
 const BACKGROUND = [
   'credential_uses',
   'deliveries',
+  'delivery_attempts',
   'oauth_client_organizations',
   'audit_tiles',
   'audit_checkpoints',

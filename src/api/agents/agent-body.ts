@@ -137,7 +137,7 @@ function printAgentCertificate({ id, serial_number, status, expires_at }: AgentC
   return {
     id,
     serial_number,
-    status: certificateStatus({ status, expiresAt }, new Date()),
+    status: certificateStatus(status, expiresAt.getTime(), Date.now()),
     expires_at: expiresAt.toISOString(),
   };
 }

@@ -70,7 +70,7 @@ export function printCertificate(row: CertificateRow) {
     serial_number: row.serialNumber,
     kms_key_arn: row.keyRef,
     certificate_pem: toPem('CERTIFICATE', row.certificate),
-    status: certificateStatus(row, new Date()),
+    status: certificateStatus(row.status, row.expiresAt.getTime(), Date.now()),
     issued_at: row.issuedAt.toISOString(),
     expires_at: row.expiresAt.toISOString(),
     revoked_at: row.revokedAt?.toISOString() ?? null,

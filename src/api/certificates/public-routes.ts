@@ -60,7 +60,7 @@ export function publicCertificateRoutes(deps: ApiDeps): AnyRoute[] {
         if (!row) throw new Problem('not_found', 'No certificate has this serial number.');
         const data = {
           serial_number: row.serialNumber,
-          status: certificateStatus(row, new Date()),
+          status: certificateStatus(row.status, row.expiresAt.getTime(), Date.now()),
           agent_id: row.agentId,
           issued_at: row.issuedAt.toISOString(),
           expires_at: row.expiresAt.toISOString(),
