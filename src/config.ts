@@ -104,6 +104,7 @@ export const Settings = z.object({
   CRL_REFRESH_SECONDS: seconds(3_600),
   /** Webhook endpoints on loopback and private addresses are refused unless this is set (development: allowed). */
   WEBHOOK_ALLOW_PRIVATE: flag,
+  PROCESSOR_ALLOW_PRIVATE: flag,
   /** Ended webhook deliveries and the log of their attempts are kept this long; the events themselves, for good. */
   WEBHOOK_LOG_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   /** Length of the windows that rate limits count in. */

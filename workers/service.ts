@@ -33,6 +33,7 @@ import { ensureCrlRefresh, tellLists } from './crl-refresh.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startForgottenDriver } from './forgotten.ts';
 import { startReviewDriver } from './reviews.ts';
+import { startLeaderKeeper } from './routing-leaders.ts';
 import { signaller, startStopDriver, stopDriving } from './stops.ts';
 import { startTrustKeeper } from './trust.ts';
 import { ensureBehaviourCompactor, startWatchDriver } from './watches.ts';
@@ -150,6 +151,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const trustPool = createPool(config.DATABASE_URL, 1, 'prokura trust');
     const trust = startTrustKeeper({ pool: trustPool, log });
     const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
+    const leaders = startLeaderKeeper({ pool: backgroundPool, log });
     const reviews = startReviewDriver({ pool, client, log, config });
     const watches = startWatchDriver({ pool, client, log, config });
     return {
@@ -162,6 +164,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         await trustPool.end();
         await backtests.stop();
         await reviews.stop();
+        await leaders.stop();
         await watches.stop();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);

@@ -18,6 +18,7 @@ import { processorRoutes } from './processors/routes.ts';
 import { riskRoutes } from './risk/routes.ts';
 import { reviewRoutes } from './reviews/routes.ts';
 import type { AnyRoute } from './route.ts';
+import { routingRoutes } from './routing/routes.ts';
 import { createMetrics, type Metrics } from './system/metrics.ts';
 import { systemRoutes } from './system/routes.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
@@ -41,7 +42,8 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...auditRoutes(deps),
     ...complianceRoutes(deps),
     ...webhookRoutes(deps),
-    ...processorRoutes(),
+    ...processorRoutes(deps),
+    ...routingRoutes(),
     ...accessRoutes(deps),
     ...memberRoutes(),
   ];

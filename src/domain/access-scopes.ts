@@ -5,6 +5,7 @@ const RESOURCES = [
   'identities',
   'execution',
   'payments',
+  'routing',
   'agents',
   'certificates',
   'events',

@@ -4,7 +4,7 @@ import type { MandateUse } from './mandates/usage.ts';
 import type { HistoryAnswers, PolicyRules } from './policy.ts';
 import type { RiskConfigVersion, RiskFeatures } from './risk.ts';
 import type { Behaviour, RiskFacts } from './risk/facts.ts';
-import type { MidCandidate } from './routing.ts';
+import type { ActiveRouting, MidCandidate } from './routing.ts';
 import type { Clocks } from './scope/hours.ts';
 import type { Screening } from './screening.ts';
 import type { TrustState } from './trust-score.ts';
@@ -54,6 +54,8 @@ export interface DecisionContext {
   /** Answers to what the policies ask of the past. */
   history?: HistoryAnswers;
   mids: MidCandidate[];
+  /** The active routing rules. */
+  routing?: ActiveRouting | null;
   /** Actions in the window of the policy's velocity rule, without this one. */
   velocityCount: number;
   /** What was done before under the mandates of the chain that was presented, by their keys. */

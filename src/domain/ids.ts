@@ -24,6 +24,7 @@ export const ID_PREFIXES = [
   'req',
   'rfd',
   'rtp',
+  'rtr',
   'set',
   'dlv',
   'mbr',

@@ -12,7 +12,7 @@ import { freezeReasons } from './freeze.ts';
 import { evaluateRules, type Explanation, type PolicyTools } from './policy.ts';
 import { scoreRisk } from './risk.ts';
 import { mandateReasons, type MandateEvidence } from './mandates/evidence.ts';
-import { planRoute, type RoutePlan } from './routing.ts';
+import { planRoute, type RoutePlan, type RouteWanted } from './routing.ts';
 import { trustAt } from './trust-score.ts';
 import type { Intent, IntentContext, Reason, Risk } from './types.ts';
 
@@ -23,6 +23,8 @@ export interface Question {
   agentId: string;
   principalId: string;
   delegationId?: string;
+  /** Id of the execution, which its payment has as well; routing draws from it. */
+  executionId?: string;
   /** What became of the mandate that was presented; absent when none was. */
   mandate?: MandateEvidence;
   /**
@@ -82,7 +84,24 @@ export function judge(
     explanations,
     risk,
     charges: budgetCharges(authority.chain, intent, context.nowMs),
-    plan: planRoute(context.mids, { currency: intent.currency, amountMinor: intent.amountMinor, method: 'token' }),
+    plan: planRoute(context.mids, routeWanted(question), context.routing, context.nowMs),
+  };
+}
+
+/** What routing is asked for an intent; tokens are the one method so far. */
+export function routeWanted({ intent, context, agentId, executionId = '' }: Question): RouteWanted {
+  const { action, amountMinor, currency, merchantRef, merchantCategory, channel } = intent;
+  return {
+    paymentId: executionId,
+    method: 'token',
+    agentId,
+    country: context.country ?? intent.country,
+    action,
+    amountMinor,
+    currency,
+    merchantRef,
+    merchantCategory,
+    channel,
   };
 }
 

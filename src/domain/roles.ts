@@ -15,10 +15,14 @@ export const ROLE_SCOPES: Record<Role, readonly string[]> = {
     ...of('assess policy identities agents certificates execution', 'read', 'write'),
     ...of('payments events audit organization', 'read'),
   ],
-  finance: [...of('payments', 'read', 'write', 'refund'), ...of('execution policy events audit organization', 'read')],
+  finance: [
+    ...of('payments', 'read', 'write', 'refund'),
+    ...of('routing', 'read', 'write'),
+    ...of('execution policy events audit organization', 'read'),
+  ],
   developer: [
     ...of('keys agents webhooks execution payments identities', 'read', 'write'),
-    ...of('assess policy certificates events organization', 'read'),
+    ...of('assess policy routing certificates events organization', 'read'),
   ],
   auditor: READS,
   viewer: READS.filter((scope) => !/^(?:audit|keys|members):/.test(scope)),

@@ -2,7 +2,10 @@ import { activityInfo } from '@temporalio/activity';
 import type { OperationStep, PayRequest } from '../../domain/messages.ts';
 import { establishAuthority } from '../../domain/authority.ts';
 import type { ProblemCode } from '../../domain/errors.ts';
+import { FAILURES, type FailureClass } from '../../domain/failures.ts';
+import type { Tenant } from '../../domain/types.ts';
 import { findExecution } from '../../store/executions/read.ts';
+import { findPayment } from '../../store/payments/read.ts';
 import { reserveAuthorization, reserveNextAttempt } from '../../store/payments/reserve.ts';
 import { freezeOnExecution, frozenProcessors } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
@@ -84,13 +87,13 @@ async function endBetweenAttempts(
   { request, operationId }: PayRequest,
 ): Promise<OperationStep> {
   const frozen = (await freezeOnExecution(deps.pool, tenant, executionId)) !== undefined;
-  const code = frozen ? 'frozen' : 'no_route';
+  const decline = frozen ? NOT_SENT_FROZEN : await lastDecline(deps, tenant, executionId);
   const payment = await abandon(
     deps,
     { tenant, executionId },
     {
       reason: frozen ? 'frozen between two attempts' : 'no account is left for another attempt',
-      decline: { class: 'not_sent', code, retryable: false },
+      decline,
       key: request.key,
       operationId,
     },
@@ -102,7 +105,22 @@ async function endBetweenAttempts(
       body: { payment, operation_id: operationId },
     });
   }
-  return { kind: 'failed', class: 'not_sent', code, failover: false };
+  return { kind: 'failed', class: decline.class, code: decline.code, failover: false };
+}
+
+interface Decline {
+  class: FailureClass;
+  code: string;
+  retryable: boolean;
+}
+
+const NOT_SENT_FROZEN: Decline = { class: 'not_sent', code: 'frozen', retryable: false };
+
+/** What the attempts that were made came to: that none is left to ask makes it no other answer. */
+async function lastDecline(deps: ActivityDeps, tenant: Tenant, paymentId: string): Promise<Decline> {
+  const last = (await findPayment(deps.pool, tenant, paymentId))?.attempts.at(-1);
+  const cls = (last?.class ?? 'not_sent') as FailureClass;
+  return { class: cls, code: last?.code ?? 'no_route', retryable: FAILURES[cls].retryable };
 }
 
 /** Which of the conditions of the reservation did not hold. */

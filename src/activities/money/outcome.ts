@@ -177,7 +177,8 @@ function open(known: Known, outcome: Extract<ProcessorOutcome, { status: 'pendin
 }
 
 function attempt(known: Known, what: { outcome: string; class?: string; code?: string }) {
-  const { payment, operation, at, sentAt } = known;
+  const { payment, operation, at, sentAt, midId } = known;
+  const { reason, message, probe, skipped } = payment.candidates.find((candidate) => candidate.midId === midId) ?? {};
   return {
     attempt: operation.attempt,
     processor: payment.processor!,
@@ -185,6 +186,10 @@ function attempt(known: Known, what: { outcome: string; class?: string; code?: s
     ...what,
     at: sentAt.toISOString(),
     latency_ms: at.getTime() - sentAt.getTime(),
+    reason,
+    message,
+    probe,
+    skipped,
   };
 }
 

@@ -1,5 +1,6 @@
 import { Problem, type ProblemCode } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
+import { routeWanted } from '../../domain/pipeline.ts';
 import { planRoute } from '../../domain/routing.ts';
 import { askRoute, insertRoutePlan, type RouteQuestion } from '../../store/payments/route-plans.ts';
 import { newId } from '../../trust/new-id.ts';
@@ -32,22 +33,24 @@ export function routeRoutes({ tokens }: ApiDeps): AnyRoute[] {
       handler: async ({ tenant, body, db }) => {
         const executionId = body.execution_ref ?? tokens.read(body.execution_token!);
         if (!executionId) throw new Problem('execution_token_expired', 'This execution token was not issued here.');
-        const question = found(await askRoute(db, tenant, executionId), 'execution', 'execution_ref');
+        const at = new Date();
+        const rulesId = body.routing_rules_id;
+        const question = found(await askRoute(db, tenant, { executionId, at, rulesId }), 'execution', 'execution_ref');
+        if (rulesId) found(question.routing ?? undefined, 'routing rules', 'routing_rules_id');
         refuseUnapproved(question);
-        const plan = planRoute(question.mids, {
-          currency: question.currency,
-          amountMinor: question.amountMinor,
-          method: body.payment_method?.type ?? 'token',
+        const want = {
+          ...routeWanted({ ...question, executionId, principalId: '' }),
           processor: body.payment_method?.processor,
           strategy: body.strategy,
-        });
+        };
+        const plan = planRoute(question.mids, want, question.routing, at.getTime());
         if (plan.candidates.length === 0) {
           throw new Problem('route_unavailable', 'No account can take this payment.', {
             members: { dropped: plan.dropped.map(({ midId: _, ...rest }) => rest) },
           });
         }
         const id = newId();
-        const expiresAt = new Date(Date.now() + PLAN_TTL_MS);
+        const expiresAt = new Date(at.getTime() + PLAN_TTL_MS);
         if (!body.dry_run) await insertRoutePlan(db, tenant, { ...plan, id, executionId, expiresAt });
         return {
           status: 200,
@@ -55,6 +58,11 @@ export function routeRoutes({ tokens }: ApiDeps): AnyRoute[] {
             route_plan_id: body.dry_run ? undefined : toTypeId('rtp', id),
             candidates: plan.candidates.map(({ midId: _, ...rest }) => rest),
             dropped: plan.dropped.map(({ midId: _, ...rest }) => rest),
+            rule: plan.rule && {
+              routing_rules_id: toTypeId('rtr', plan.rule.rulesId),
+              version: plan.rule.version,
+              name: plan.rule.name,
+            },
             expires_at: expiresAt.toISOString(),
           },
         };

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { currencyCode, idOf, majorAmount, timeOut, typeId } from '../schemas.ts';
 
+export const STRATEGIES = ['priority', 'split', 'success_rate', 'cost'] as const;
+
 /** Only tokens of a processor's vault are taken; a card number in their place is refused before it goes anywhere. */
 const Token = z
   .string()
@@ -30,12 +32,17 @@ export const RouteBody = z
     execution_token: z.string().max(255).optional(),
     execution_ref: idOf('exec').optional(),
     payment_method: PaymentMethod.optional(),
-    strategy: z.enum(['priority']).optional(),
+    strategy: z.enum(STRATEGIES).optional(),
+    routing_rules_id: idOf('rtr').optional().meta({ description: 'Only with dry_run: these rules, active or not' }),
     dry_run: z.boolean().optional(),
   })
   .refine((body) => (body.execution_token === undefined) !== (body.execution_ref === undefined), {
     error: 'exactly one of execution_token and execution_ref is required',
     path: ['execution_token'],
+  })
+  .refine((body) => body.routing_rules_id === undefined || body.dry_run === true, {
+    error: 'is taken with dry_run only: what is carried out goes by the active rules',
+    path: ['routing_rules_id'],
   })
   .meta({ id: 'RouteRequest' });
 
@@ -103,6 +110,13 @@ export const PaymentOutput = z
         code: z.string().optional(),
         at: timeOut,
         latency_ms: z.number(),
+        reason: z.string().optional().meta({ description: 'Why it went there, as the plan said' }),
+        message: z.string().optional(),
+        probe: z.boolean().optional().meta({ description: 'It was to find out whether an outage is over' }),
+        skipped: z
+          .array(z.object({ processor: z.string(), mid: z.string(), reason: z.string() }))
+          .optional()
+          .meta({ description: 'Accounts that came before it in the plan and could not be asked' }),
       }),
     ),
     operations: z.array(
@@ -140,6 +154,10 @@ export const RoutePlanOutput = z
       z.object({ processor: z.string(), mid: z.string(), position: z.int(), reason: z.string(), message: z.string() }),
     ),
     dropped: z.array(z.object({ processor: z.string(), mid: z.string(), reason: z.string(), message: z.string() })),
+    rule: z
+      .object({ routing_rules_id: typeId('rtr'), version: z.int(), name: z.string() })
+      .optional()
+      .meta({ description: 'The rule that made the plan; absent when none matched' }),
     expires_at: timeOut,
   })
   .meta({ id: 'RoutePlan' });

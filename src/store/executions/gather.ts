@@ -5,6 +5,7 @@ import type { Tenant } from '../../domain/types.ts';
 import { zonesOf } from '../../domain/scope/hours.ts';
 import type { Db } from '../pool.ts';
 import { TRUST_STATE } from '../agent-trust.ts';
+import { midsSql, ROUTING_SQL } from '../routing/gather.ts';
 import { clocksAt } from './clocks.ts';
 
 export interface GatherQuestion {
@@ -146,12 +147,8 @@ SELECT jsonb_build_object(
            SELECT w.counted_since FROM agent_watches w WHERE w.org_id = $1 AND w.mode = $2 AND w.agent_id = $3),
            '-infinity')
        ORDER BY e.occurred_at DESC LIMIT 100) b),
-  'mids', COALESCE((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-      'midId', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind, 'priority', m.priority,
-      'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor, 'enabled', m.enabled,
-      'frozen', (SELECT true FROM stops s WHERE s.org_id = $1 AND s.mode = $2 AND s.kind = 'freeze' AND s.lifted_at IS NULL
-         AND s.target_kind = 'processor' AND s.target = m.processor))))
-      FROM mids m WHERE m.org_id = $1 AND m.mode = $2), '[]'),
+  'mids', ${midsSql('$8')},
+  'routing', ${ROUTING_SQL},
   'velocityCount', COALESCE((SELECT velocity_count(rules->'velocity', $1, $2, $3, $4, $6, $8, $13) FROM policy), 0),
   'observedVelocityCount',
     COALESCE((SELECT velocity_count(rules->'velocity', $1, $2, $3, $4, $6, $8, $13) FROM observed), 0),

@@ -36,7 +36,8 @@ export interface Completion {
 
 /**
  * Records an outcome: operation, counters, ledger, audit entry, events and the stored answer, in one statement; and
- * gives back what the execution holds of running totals and can no longer be captured.
+ * gives back what the execution holds of running totals and can no longer be captured. What an attempt to authorize came
+ * to is counted for its account (`note_attempt`), once: later evidence about it says nothing about how the account fares.
  * @returns the payment as it stands now, or undefined when the operation was completed before
  */
 export async function completeOperation(db: Db, c: Completion): Promise<PaymentRow | undefined> {
@@ -117,8 +118,13 @@ WITH op AS (
   SELECT count(return_budget($1, $2, ARRAY[c.execution_id], CASE c.phase
            WHEN 'open' THEN c.authorized - c.released WHEN 'failed' THEN 0 ELSE c.amount_minor END)) AS done
     FROM changed c
+), health AS (
+  SELECT count(note_attempt(op.mid_id, CASE op.status WHEN 'succeeded' THEN 'approved' WHEN 'declined' THEN 'declined'
+                                       ELSE 'unavailable' END, $4)) AS noted
+    FROM returned, op JOIN operations before ON before.id = op.id
+   WHERE op.type = 'authorize' AND op.status <> 'pending' AND before.status IN ('sent', 'pending')
 ), fact AS (
-  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM payment, returned
+  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS sequence FROM payment, health
 )
 SELECT p.row AS payment, (SELECT sequence FROM fact), (SELECT posted FROM entries), (SELECT count(*) FROM answer)
   FROM payment p`;

@@ -40,7 +40,7 @@ const summary = (type: string, amount: string) =>
 /**
  * Spends the approval and reserves the first attempt: token, payment and operation in one conditional statement. The
  * approval must be live, its delegation, agent and principal too, nothing of it frozen, the amount within what was
- * approved, and a MID of the plan enabled and not frozen; otherwise nothing changes and nothing is returned.
+ * approved, and a MID of the plan usable (`choose_mid`); otherwise nothing changes and nothing is returned.
  */
 export async function reserveAuthorization(db: Db, r: AuthorizeReservation): Promise<Reservation | undefined> {
   const { rows } = await db.query<Reservation>({
@@ -51,10 +51,7 @@ WITH plan AS (
     FROM executions e LEFT JOIN route_plans rp ON rp.id = $10 AND rp.execution_id = e.id AND rp.expires_at > $5
    WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $6 AND ($10::uuid IS NULL OR rp.id IS NOT NULL)
 ), eligible AS (
-  SELECT jsonb_agg(c.v ORDER BY c.n) AS candidates
-    FROM plan, frozen_processors($1, $2) AS f(frozen), jsonb_array_elements(plan.candidates) WITH ORDINALITY c(v, n)
-    JOIN mids m ON m.id = (c.v->>'midId')::uuid AND m.enabled AND ($11::text IS NULL OR m.processor = $11)
-   WHERE m.processor <> ALL (f.frozen)
+  SELECT choose_mid($1, $2, plan.candidates, $11, $6, $5) AS candidates FROM plan
 ), spent AS (
   UPDATE executions e SET stage = 'authorizing', token_used_at = $5, updated_at = $5
     FROM eligible
@@ -106,8 +103,8 @@ SELECT to_jsonb(p) AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor"
 }
 
 /**
- * Reserves the next attempt at the first candidate that was not asked yet and is not frozen, while nothing of the payment
- * is; the attempt before must be over (a unique index holds that).
+ * Reserves the next attempt at the first candidate that was not asked yet and is usable now (`choose_mid`), while nothing
+ * of the payment is frozen; the attempt before must be over (a unique index holds that).
  */
 export async function reserveNextAttempt(
   db: Db,
@@ -128,17 +125,15 @@ export async function reserveNextAttempt(
   const { rows } = await db.query<Reservation>({
     name: 'reserve-next-attempt',
     text: `
-WITH payment AS (
+WITH eligible AS MATERIALIZED (
+  SELECT choose_mid($1, $2, p.candidates, NULL, p.id, $5) AS candidates FROM payments p
+   WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $4
+), payment AS (
   UPDATE payments p SET phase = 'authorizing', mid_id = m.id, processor = m.processor, mid = m.mid, updated_at = $5,
+         candidates = eligible.candidates,
          operations = p.operations || jsonb_build_object($3::uuid::text, ${summary(`'authorize'`, 'p.amount_minor')})
-    FROM mids m
+    FROM eligible JOIN mids m ON m.id = (eligible.candidates->0->>'midId')::uuid
    WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $4 AND p.phase IN ('authorizing', 'auth_unknown', 'pending')
-     AND m.id = (
-       SELECT (c.v->>'midId')::uuid
-         FROM frozen_processors($1, $2) AS f(frozen), jsonb_array_elements(p.candidates) WITH ORDINALITY c(v, n)
-        WHERE c.v->>'processor' <> ALL (f.frozen) AND NOT EXISTS (
-                SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.mid_id = (c.v->>'midId')::uuid)
-        ORDER BY c.n LIMIT 1)
      AND (SELECT authority_stands($1, $2, e.agent_id, e.principal_id, e.delegation_id, e.merchant_ref)
             FROM executions e WHERE e.id = p.execution_id)
   RETURNING p.*

@@ -1,30 +1,33 @@
-import type { MidCandidate, RoutePlan } from '../../domain/routing.ts';
-import type { Tenant } from '../../domain/types.ts';
+import type { ActiveRouting, MidCandidate, RoutePlan } from '../../domain/routing.ts';
+import type { Intent, IntentContext, Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
+import { midsSql, ROUTING_SQL, routingSql } from '../routing/gather.ts';
 
-/** What routing is asked about: the approved intent, and every account of the tenant as it is now. */
+/** What routing is asked about: the approved intent, and every account and the rules of the tenant as they are now. */
 export interface RouteQuestion {
   stage: string;
   decision: string;
-  amountMinor: number;
-  currency: string;
+  intent: Intent;
+  context: IntentContext;
+  agentId: string;
   reasonCode: string | null;
   mids: MidCandidate[];
+  routing: ActiveRouting | null;
 }
 
-export async function askRoute(db: Db, tenant: Tenant, executionId: string): Promise<RouteQuestion | undefined> {
+/** @param rulesId look by these rules instead of the active ones; `routing` is null when there are none of that id */
+export async function askRoute(
+  db: Db,
+  tenant: Tenant,
+  { executionId, at, rulesId }: { executionId: string; at: Date; rulesId?: string },
+): Promise<RouteQuestion | undefined> {
   const { rows } = await db.query<RouteQuestion>({
-    name: 'ask-route',
-    text: `SELECT e.stage, e.decision, e.amount_minor AS "amountMinor", e.currency,
-                  e.reasons->0->>'code' AS "reasonCode",
-                  COALESCE((SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-                    'midId', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind, 'priority', m.priority,
-                    'currencies', m.currencies, 'methods', m.methods, 'maxAmountMinor', m.max_amount_minor,
-                    'enabled', m.enabled,
-                    'frozen', (SELECT true FROM stops s WHERE s.org_id = $1 AND s.mode = $2 AND s.kind = 'freeze' AND s.lifted_at IS NULL
-         AND s.target_kind = 'processor' AND s.target = m.processor)))) FROM mids m WHERE m.org_id = $1 AND m.mode = $2), '[]') AS mids
+    name: rulesId === undefined ? 'ask-route' : 'ask-route-by',
+    text: `SELECT e.stage, e.decision, e.intent, e.context, e.agent_id AS "agentId",
+                  e.reasons->0->>'code' AS "reasonCode", ${midsSql('$4')} AS mids,
+                  ${rulesId === undefined ? ROUTING_SQL : routingSql('r.id = $5')} AS routing
              FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $3`,
-    values: [tenant.orgId, tenant.mode, executionId],
+    values: [tenant.orgId, tenant.mode, executionId, at, ...(rulesId === undefined ? [] : [rulesId])],
   });
   return rows[0];
 }
@@ -37,8 +40,8 @@ export async function insertRoutePlan(
 ): Promise<void> {
   await db.query({
     name: 'insert-route-plan',
-    text: `INSERT INTO route_plans (id, org_id, mode, execution_id, candidates, dropped, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    text: `INSERT INTO route_plans (id, org_id, mode, execution_id, candidates, dropped, expires_at, rule)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
     values: [
       plan.id,
       tenant.orgId,
@@ -47,6 +50,7 @@ export async function insertRoutePlan(
       JSON.stringify(plan.candidates),
       JSON.stringify(plan.dropped),
       plan.expiresAt,
+      plan.rule ? JSON.stringify(plan.rule) : null,
     ],
   });
 }

@@ -10,6 +10,30 @@ export interface AttemptRow {
   code?: string;
   at: string;
   latency_ms: number;
+  /** Why it went there, as the plan said. */
+  reason?: string;
+  message?: string;
+  /** It was to find out whether an outage is over. */
+  probe?: boolean;
+  /** Accounts that the plan put before it, and why they were passed over when it was made. */
+  skipped?: SkippedMid[];
+}
+
+export interface SkippedMid {
+  processor: string;
+  mid: string;
+  reason: 'disabled' | 'frozen' | 'outage' | 'at_capacity' | 'rate_limited';
+}
+
+export interface ChosenCandidate {
+  midId: string;
+  processor: string;
+  mid: string;
+  position: number;
+  reason?: string;
+  message?: string;
+  probe?: boolean;
+  skipped?: SkippedMid[];
 }
 
 /** Summary of one operation, kept on the payment's row so that a payment is read in one go. */
@@ -44,7 +68,8 @@ export interface PaymentRow extends Counters {
   mid: string | null;
   processor_reference: string | null;
   route_plan_id: string | null;
-  candidates: { midId: string; processor: string; mid: string; position: number }[];
+  /** What is left of the plan, the account of the latest attempt first. */
+  candidates: ChosenCandidate[];
   method_sealed: string;
   attempts: AttemptRow[];
   operations: Record<string, OperationSummary>;
