@@ -5,7 +5,7 @@ let t: TestApi;
 let production: TestApi;
 beforeAll(async () => {
   t = await startTestApi();
-  production = await startTestApi({ PROKURA_ENV: 'production' });
+  production = await startTestApi({ PROKURA_ENV: 'production', PROKURA_SIGNING_KEY: 'x', PROKURA_DATA_KEY: 'x' });
 }, 60_000);
 afterAll(async () => {
   await t.close();
@@ -158,7 +158,7 @@ describe('an account at a processor', () => {
   });
 
   it('may be on this machine in development', async () => {
-    expect(await add({ base_url: 'http://127.0.0.1:9/' })).toMatchObject({ base_url: 'http://127.0.0.1:9' });
+    expect(await add({ base_url: 'http://127.0.0.1:8090/' })).toMatchObject({ base_url: 'http://127.0.0.1:8090' });
   });
 });
 

@@ -55,4 +55,5 @@ export const NOT_TO_ITSELF: Record<string, string> = {
  */
 export const REFUSED_AS_DOCUMENTED: Record<string, string> = {
   'GET /v1/audit/proof': 'Asks for an entry, or for the size of a former tree.',
+  'POST /v1/processors': 'The stage has made it already, and an account exists once.',
 };

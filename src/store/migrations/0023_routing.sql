@@ -48,7 +48,7 @@ CREATE INDEX operations_by_mid ON operations (mid_id, sent_at);
 -- minute of each other open it for half a minute, and a probe that finds nobody doubles that, to ten minutes at most.
 CREATE FUNCTION note_attempt(p_mid uuid, p_outcome text, p_at timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-  slot bigint := floor(extract(epoch FROM p_at) / 300);
+  slot bigint := floor(extract(epoch FROM p_at))::bigint / 300;
   i integer := slot % 12 + 1;
   h mid_health;
 BEGIN
@@ -80,13 +80,11 @@ END $$;
 
 -- What a plan needs of it: attempts of the last hour and how many were approved, the circuit.
 CREATE FUNCTION health_of(h mid_health, p_at timestamptz) RETURNS jsonb LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object(
-    'attempted', COALESCE((SELECT sum(h.attempted[i]) FROM generate_series(1, 12) i
-                            WHERE h.slots[i] > floor(extract(epoch FROM p_at) / 300) - 12), 0),
-    'approved', COALESCE((SELECT sum(h.approved[i]) FROM generate_series(1, 12) i
-                           WHERE h.slots[i] > floor(extract(epoch FROM p_at) / 300) - 12), 0),
-    'outSinceMs', floor(extract(epoch FROM h.out_since) * 1000),
-    'probeAtMs', floor(extract(epoch FROM h.probe_at) * 1000))
+  SELECT jsonb_build_object('attempted', COALESCE(sum(c.attempted), 0), 'approved', COALESCE(sum(c.approved), 0),
+                            'outSinceMs', floor(extract(epoch FROM h.out_since) * 1000),
+                            'probeAtMs', floor(extract(epoch FROM h.probe_at) * 1000))
+    FROM unnest(h.slots, h.attempted, h.approved) AS c(slot, attempted, approved)
+   WHERE c.slot > floor(extract(epoch FROM p_at))::bigint / 300 - 12
 $$;
 
 -- Sent and not answered yet. What was sent more than a minute ago waits for evidence, and holds no place.
