@@ -1,4 +1,10 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+} from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -8,7 +14,7 @@ import type { TLSSocket } from 'node:tls';
  * no connection stood on which the request could have travelled (refused, DNS, TLS, no connection in time).
  */
 export type Exchange =
-  | { ok: true; status: number; text: string }
+  | { ok: true; status: number; headers: IncomingHttpHeaders; text: string }
   | { ok: false; sent: boolean; /** `ECONNREFUSED`, `ETIMEDOUT`, … */ code: string };
 
 export interface ExchangeRequest {
@@ -17,6 +23,7 @@ export interface ExchangeRequest {
   baseUrl: string;
   path: string;
   headers: OutgoingHttpHeaders;
+  /** JSON, unless `headers` has another `content-type`. */
   body?: string;
   /** Bound for the whole exchange, from the call to the last byte of the answer. */
   timeoutMs: number;
@@ -60,7 +67,7 @@ function exchange(base: Base, request: ExchangeRequest, agent: HttpAgent | Https
     let sent = false;
     const headers = request.headers;
     if (request.body !== undefined) {
-      headers['content-type'] = 'application/json';
+      headers['content-type'] ??= 'application/json';
       headers['content-length'] = Buffer.byteLength(request.body);
     }
     const call = (base.secure ? httpsRequest : httpRequest)({
@@ -103,7 +110,7 @@ function readAnswer(
     text += chunk;
     if (text.length > MAX_ANSWER_BYTES) answer.destroy(Object.assign(new Error('answer too large'), { code: 'E2BIG' }));
   });
-  answer.on('end', () => finish({ ok: true, status: answer.statusCode!, text }));
+  answer.on('end', () => finish({ ok: true, status: answer.statusCode!, headers: answer.headers, text }));
   answer.on('error', fail);
 }
 

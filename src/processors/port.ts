@@ -32,6 +32,8 @@ export interface MidAccount {
   mid: string;
   baseUrl: string;
   apiKey: string;
+  /** What this kind of processor can be told besides, as `settings.ts` of its adapter reads it. */
+  settings?: Readonly<Record<string, unknown>>;
 }
 
 interface Call {
@@ -56,6 +58,8 @@ export interface CaptureRequest extends Call {
   amountMinor: number;
   currency: string;
   final: boolean;
+  /** What the authorization was approved for: a capture of all of it is final by itself. */
+  authorizedMinor?: number;
 }
 export interface VoidRequest extends Call {
   processorReference: string;
@@ -70,6 +74,11 @@ export interface QueryRequest {
   reference: string;
   operationId: string;
   timeoutMs: number;
+  /** What was asked for; without it an authorization. */
+  operation?: 'authorize' | 'capture' | 'void' | 'refund';
+  /** The processor's name of the payment, once it is known: what it is found by without delay. */
+  processorReference?: string;
+  currency?: string;
 }
 
 export type ProcessorOutcome =
@@ -91,7 +100,15 @@ export type QueryOutcome =
   | { status: 'found'; outcome: ProcessorOutcome }
   | { status: 'absent' }
   /** The question itself could not be answered; ask again later. */
-  | { status: 'unanswered'; reason: string };
+  | {
+      status: 'unanswered';
+      reason: string;
+      /**
+       * The processor has no such question: what it notified counts, and without that the same operation under the same
+       * key at the same address is the question; it is done once, and its first answer repeated.
+       */
+      repeat?: true;
+    };
 
 /** What a processor tells us by itself, after its signature was checked; `eventId` makes it replay-safe. */
 export type ProcessorNotification =

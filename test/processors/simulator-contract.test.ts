@@ -17,6 +17,7 @@ processorContract('the simulator adapter', async () => {
   return {
     processor: createProcessors()['simulator']!,
     account: { processor: 'alpha', mid: 'alpha-eu', baseUrl: simulator.url, apiKey: 'sim_key' },
+    can: { modifications: 'in the answer', question: 'by reference', tellsExpiry: true },
     approved: 'tok_approve',
     declined: [
       { token: 'tok_decline_insufficient_funds', class: 'insufficient_funds' },

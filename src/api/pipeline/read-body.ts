@@ -3,6 +3,7 @@ import { Problem } from '../../domain/errors.ts';
 import { invalidRequest } from './invalid-request.ts';
 import { stateOf } from './state.ts';
 import { findBadText } from './bad-text.ts';
+import { findCardNumber, mayHoldCardNumber, refuseCardNumber } from './card-numbers.ts';
 
 /** Largest body, bytes. */
 export const MAX_BODY_BYTES = 1_048_576;
@@ -37,10 +38,13 @@ export function parseBody(takesForm: boolean, takes?: string): RequestHandler {
       });
     }
     if (raw.length === 0) return next();
+    let suspicious = true;
     if (takesForm && type !== undefined && FORM_TYPE.test(type)) {
       state.json = Object.fromEntries(new URLSearchParams(decode(raw)));
     } else if (type !== undefined && JSON_TYPE.test(type)) {
-      state.json = parseJson(decode(raw));
+      const text = decode(raw);
+      suspicious = mayHoldCardNumber(text);
+      state.json = parseJson(text);
     } else {
       throw new Problem(
         'unsupported_media_type',
@@ -52,6 +56,7 @@ export function parseBody(takesForm: boolean, takes?: string): RequestHandler {
     }
     const bad = findBadText(state.json);
     if (bad) throw invalidRequest(bad.path || 'body', bad.message);
+    if (suspicious) refuseCardNumber(findCardNumber(state.json));
     next();
   };
 }

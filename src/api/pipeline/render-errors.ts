@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
+import { holdsCardNumber } from './card-numbers.ts';
 import { problemBody, toProblem } from './problem.ts';
 import { stateOf } from './state.ts';
 
@@ -24,8 +25,14 @@ export function renderErrors(log: Logger): ErrorRequestHandler {
     res.status(problem.status);
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('Content-Type', `application/${envelope === 'kakunin' ? 'json' : 'problem+json'}; charset=utf-8`);
-    res.end(JSON.stringify(problemBody(problem, req.originalUrl.split('?')[0]!, requestId)));
+    res.end(JSON.stringify(problemBody(problem, pathOf(req.originalUrl), requestId)));
   };
+}
+
+/** Where it was sent, without the query; not said when a card number stands in it, since answers are kept and logged. */
+function pathOf(url: string): string {
+  const path = url.split('?')[0]!;
+  return holdsCardNumber(path.replaceAll('%20', ' ')) ? '' : path;
 }
 
 /** Where it went wrong, without what was being worked on: errors of PostgreSQL quote values in their other members. */

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { Problem, type FieldError } from '../../domain/errors.ts';
 import type { AnyRoute } from '../route.ts';
 import { findBadText } from './bad-text.ts';
+import { findCardNumber, refuseCardNumber } from './card-numbers.ts';
 import { invalidFields, invalidRequest } from './invalid-request.ts';
 import { stateOf } from './state.ts';
 
@@ -13,6 +14,7 @@ export function validateRequest(route: AnyRoute): RequestHandler {
     const query = { ...(req.query as Record<string, unknown>) };
     const bad = findBadText(req.params) ?? findBadText(query);
     if (bad) throw invalidRequest(bad.path, bad.message);
+    refuseCardNumber(findCardNumber(req.params) ?? findCardNumber(query, 'query'));
     if (route.params) state.params = parsePath(route.params, req.params);
     if (route.query) state.query = parse(route.query, query, 'query');
     if (route.body) {

@@ -1,6 +1,4 @@
-import type { FailureClass } from '../port.ts';
-
-type DefiniteClass = Exclude<FailureClass, 'unknown' | 'pending'>;
+import { classIn, type DefiniteClass } from '../code-table.ts';
 
 /** Code of the plain wire format → failure class. Each code is a definite no: nothing moved. */
 export const DECLINE_CLASSES: Readonly<Record<string, DefiniteClass>> = {
@@ -39,12 +37,6 @@ export const DECLINE_CLASSES: Readonly<Record<string, DefiniteClass>> = {
   rate_limited: 'throttled',
 };
 
-/**
- * A code that the table does not know is never retried, at this MID or another: it may say "stolen". So it takes the
- * strictest class. `invalid_data` was rejected: it invites another try with new input.
- */
-export const UNMAPPED_CLASS: DefiniteClass = 'hard_decline';
-
 export function classOfCode(code: string): DefiniteClass {
-  return Object.hasOwn(DECLINE_CLASSES, code) ? DECLINE_CLASSES[code]! : UNMAPPED_CLASS;
+  return classIn(DECLINE_CLASSES, code);
 }

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { deliverDue, type Receiver } from './deliveries.ts';
+import { deliverDue, type Receivers } from './deliveries.ts';
 
 /** How late something due may be noticed when nobody announced it: after a restart, or from another process. */
 const TICK_MS = 500;
@@ -12,7 +12,7 @@ export interface Clock {
 }
 
 /** Does what time brings: decides pending operations, ends holds, delivers notifications. */
-export function startClock(pool: Pool, receiver: Receiver | undefined, report: (error: unknown) => void): Clock {
+export function startClock(pool: Pool, receivers: Receivers, report: (error: unknown) => void): Clock {
   const stopping = new AbortController();
   const timers = new Set<NodeJS.Timeout>();
   const deliveries = new Set<Promise<unknown>>();
@@ -23,8 +23,7 @@ export function startClock(pool: Pool, receiver: Receiver | undefined, report: (
   const pass = async () => {
     const { rows } = await pool.query<{ done: number }>('SELECT simulator.do_what_is_due() AS done');
     if (rows[0]!.done > 0) again = true;
-    if (!receiver) return;
-    const delivery = deliverDue(pool, receiver, stopping.signal).catch(report);
+    const delivery = deliverDue(pool, receivers, stopping.signal).catch(report);
     deliveries.add(delivery);
     void delivery.finally(() => deliveries.delete(delivery));
   };

@@ -1,7 +1,16 @@
 import { json, Router } from 'express';
 import { listEffects, summarizeEffects } from './effects.ts';
-import type { SimulatorParts } from './processor-routes.ts';
-import { EffectsQuery, EmptyBody, OutageBody, ScriptBody, SettleBody, SummaryQuery, TimingBody } from './schemas.ts';
+import type { SimulatorParts } from './parts.ts';
+import {
+  EffectsQuery,
+  EmptyBody,
+  EndpointBody,
+  OutageBody,
+  ScriptBody,
+  SettleBody,
+  SummaryQuery,
+  TimingBody,
+} from './schemas.ts';
 import { emptySchema } from './schema.ts';
 import { settle } from './settlement.ts';
 import { parse } from './wire-problem.ts';
@@ -35,6 +44,10 @@ export function controlRoutes({ pool, controls, clock, announces }: SimulatorPar
   });
   router.post('/script', async (req, res) => {
     await controls.addScript(parse(ScriptBody, req.body));
+    res.json(controls.snapshot());
+  });
+  router.post('/endpoints', async (req, res) => {
+    await controls.setEndpoint(parse(EndpointBody, req.body));
     res.json(controls.snapshot());
   });
   router.post('/timing', async (req, res) => {

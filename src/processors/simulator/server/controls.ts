@@ -34,11 +34,25 @@ const DEFAULT_TIMING: Timing = {
   late_notification_ms: 5_000,
 };
 
+/** Where a processor with a wire format of its own tells its news. */
+export interface Endpoint {
+  wire: 'stripe' | 'adyen';
+  url: string;
+  secret: string;
+}
+
 interface State {
+  endpoints: Record<string, Endpoint>;
   outages: Record<string, { mode: OutageMode; until?: number }>;
   scripts: Script[];
   timing: Timing;
 }
+
+type SetEndpoint = Pick<Endpoint, 'wire'> & {
+  processor: string;
+  url?: string | undefined;
+  secret?: string | undefined;
+};
 
 export type Controls = Awaited<ReturnType<typeof loadControls>>;
 
@@ -68,7 +82,19 @@ export async function loadControls(pool: Pool) {
     get timing(): Readonly<Timing> {
       return state.timing;
     },
-    snapshot: (): State => structuredClone(state),
+    /** Without secrets. */
+    snapshot: () => {
+      const { outages, scripts, timing } = structuredClone(state);
+      return { outages, scripts, timing };
+    },
+
+    endpointOf: (processor: string): Endpoint | undefined =>
+      Object.hasOwn(state.endpoints, processor) ? state.endpoints[processor] : undefined,
+    async setEndpoint({ processor, wire, url, secret }: SetEndpoint): Promise<void> {
+      if (url === undefined || secret === undefined) delete state.endpoints[processor];
+      else state.endpoints[processor] = { wire, url, secret };
+      await save();
+    },
 
     outageOf(processor: string): OutageMode | undefined {
       const outage = state.outages[processor];
@@ -109,8 +135,9 @@ export async function loadControls(pool: Pool) {
       await save();
       return script.fault;
     },
+    /** Faults, outages and timing; who listens stays. */
     async clear(): Promise<void> {
-      Object.assign(state, fresh());
+      Object.assign(state, fresh({ endpoints: state.endpoints }));
       await save();
     },
   };
@@ -118,6 +145,7 @@ export async function loadControls(pool: Pool) {
 
 function fresh(stored: Partial<State> = {}): State {
   return {
+    endpoints: stored.endpoints ?? {},
     outages: stored.outages ?? {},
     scripts: stored.scripts ?? [],
     timing: { ...DEFAULT_TIMING, ...stored.timing },

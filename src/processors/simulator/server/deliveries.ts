@@ -1,11 +1,27 @@
 import type { Pool } from 'pg';
 import { type NotificationBody, SIGNATURE_HEADER, signNotification } from '../notification.ts';
-import { loadOperation } from './operations.ts';
 import type { SettlementView } from '../notification.ts';
+import { adyenMessage } from './adyen/message.ts';
+import type { Endpoint } from './controls.ts';
+import { findPayment, loadOperationRow, viewOf } from './operations.ts';
+import { stripeMessage } from './stripe/message.ts';
 
 export interface Receiver {
   url: string;
   secret: string;
+}
+
+/** Who is told: one receiver of the plain format, and those of the processors with a format of their own. */
+export interface Receivers {
+  plain: Receiver | undefined;
+  of(processor: string): Endpoint | undefined;
+}
+
+/** A notification as it travels. */
+export interface Message {
+  url: string;
+  headers: Record<string, string>;
+  body: string;
 }
 
 /** Waits between attempts, milliseconds; after the last one the notification is given up. */
@@ -26,7 +42,7 @@ interface DueNotification {
 }
 
 /** Claims what is due and sends it, all at once: a slow receiver of one holds up no other. Answers how many. */
-export async function deliverDue(pool: Pool, receiver: Receiver, signal: AbortSignal): Promise<number> {
+export async function deliverDue(pool: Pool, receivers: Receivers, signal: AbortSignal): Promise<number> {
   const { rows } = await pool.query<DueNotification>(
     `UPDATE simulator.notifications n
      SET attempts = attempts + 1, due_at = clock_timestamp() + $1 * interval '1 millisecond'
@@ -35,14 +51,14 @@ export async function deliverDue(pool: Pool, receiver: Receiver, signal: AbortSi
      WHERE n.event_id = due.event_id AND n.copy = due.copy RETURNING n.*`,
     [LEASE_MS, BATCH],
   );
-  await Promise.all(rows.map((row) => deliver(pool, receiver, row, signal)));
+  await Promise.all(rows.map((row) => deliver(pool, receivers, row, signal)));
   return rows.length;
 }
 
-async function deliver(pool: Pool, receiver: Receiver, due: DueNotification, signal: AbortSignal): Promise<void> {
-  const body = await render(pool, due);
-  // Nothing to tell any more: the money was reset in between.
-  const delivered = body === undefined || (await post(receiver, JSON.stringify(body), signal));
+async function deliver(pool: Pool, receivers: Receivers, due: DueNotification, signal: AbortSignal): Promise<void> {
+  const message = await render(pool, receivers, due);
+  // Nothing to tell any more: the money was reset in between, or nobody listens.
+  const delivered = message === undefined || (await post(message, signal));
   const wait = RETRY_AFTER_MS[due.attempts - 1];
   await pool.query(
     `UPDATE simulator.notifications SET state = $3, due_at = clock_timestamp() + $4 * interval '1 millisecond'
@@ -51,14 +67,11 @@ async function deliver(pool: Pool, receiver: Receiver, due: DueNotification, sig
   );
 }
 
-async function post(receiver: Receiver, body: string, signal: AbortSignal): Promise<boolean> {
+async function post({ url, headers, body }: Message, signal: AbortSignal): Promise<boolean> {
   try {
-    const answer = await fetch(receiver.url, {
+    const answer = await fetch(url, {
       method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        [SIGNATURE_HEADER]: signNotification(body, receiver.secret, Math.floor(Date.now() / 1000)),
-      },
+      headers: { 'content-type': 'application/json', ...headers },
       body,
       redirect: 'manual',
       signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]),
@@ -70,7 +83,26 @@ async function post(receiver: Receiver, body: string, signal: AbortSignal): Prom
   }
 }
 
-async function render(pool: Pool, due: DueNotification): Promise<NotificationBody | undefined> {
+async function render(pool: Pool, receivers: Receivers, due: DueNotification): Promise<Message | undefined> {
+  const endpoint = receivers.of(due.processor);
+  if (endpoint && due.operation_id !== null) {
+    const account = { processor: due.processor, mid: due.mid! };
+    const row = await loadOperationRow(pool, { ...account, operationId: due.operation_id });
+    const payment = row && (await findPayment(pool, { ...account, processorReference: row.processor_reference }));
+    if (!row || !payment) return undefined;
+    return (endpoint.wire === 'stripe' ? stripeMessage : adyenMessage)(endpoint, due.event_id, row, payment);
+  }
+  // Real processors settle by files.
+  if (endpoint || !receivers.plain) return undefined;
+  const body = await renderPlain(pool, due);
+  if (!body) return undefined;
+  const text = JSON.stringify(body);
+  const { url, secret } = receivers.plain;
+  const signature = signNotification(text, secret, Math.floor(Date.now() / 1000));
+  return { url, headers: { [SIGNATURE_HEADER]: signature }, body: text };
+}
+
+async function renderPlain(pool: Pool, due: DueNotification): Promise<NotificationBody | undefined> {
   const head = { event_id: due.event_id, processor: due.processor };
   if (due.settlement_id !== null) {
     const { rows } = await pool.query<Omit<SettlementView, 'settled_at'> & { settled_at: Date }>(
@@ -81,6 +113,6 @@ async function render(pool: Pool, due: DueNotification): Promise<NotificationBod
     return settlement && { ...head, type: 'settlement', settlement };
   }
   const key = { processor: due.processor, mid: due.mid!, operationId: due.operation_id! };
-  const operation = await loadOperation(pool, key);
-  return operation && { ...head, mid: key.mid, type: 'operation', operation };
+  const row = await loadOperationRow(pool, key);
+  return row && { ...head, mid: key.mid, type: 'operation', operation: viewOf(row) };
 }

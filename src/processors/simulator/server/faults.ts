@@ -51,15 +51,28 @@ const NO_OP: Record<'unavailable' | 'rate_limited', { status: number; error: Wir
   },
 };
 
-export function answerNoOp(res: Response, fault: 'unavailable' | 'rate_limited'): void {
-  const { status, error } = NO_OP[fault];
-  res.status(status).set('Retry-After', '1').json(error);
+/** How a wire format says what no operation says. */
+export interface Voice {
+  noOp(res: Response, fault: 'unavailable' | 'rate_limited'): void;
+  /** An internal error, which promises nothing. */
+  broken(res: Response): void;
+  /** The beginning of a JSON text. */
+  garbled: string;
 }
 
+export const PLAIN: Voice = {
+  noOp(res, fault) {
+    const { status, error } = NO_OP[fault];
+    res.status(status).set('Retry-After', '1').json(error);
+  },
+  broken: (res) => void res.status(500).json({ code: 'internal_error', message: 'Something failed.' }),
+  garbled: '{"operation_id": "op_',
+};
+
 /** Strikes before anything is done; `true` when the request ends here. */
-export function strikeBefore(fault: Fault | undefined, res: Response): boolean {
+export function strikeBefore(fault: Fault | undefined, res: Response, voice = PLAIN): boolean {
   if (fault === 'unavailable' || fault === 'rate_limited') {
-    answerNoOp(res, fault);
+    voice.noOp(res, fault);
     return true;
   }
   if (fault === 'lost_request') res.socket?.destroy();
@@ -67,15 +80,20 @@ export function strikeBefore(fault: Fault | undefined, res: Response): boolean {
 }
 
 /** Strikes between the deed and the answer; `true` when there is no regular answer any more. */
-export async function strikeAfter(fault: Fault | undefined, res: Response, slowMs: number): Promise<boolean> {
+export async function strikeAfter(
+  fault: Fault | undefined,
+  res: Response,
+  slowMs: number,
+  voice = PLAIN,
+): Promise<boolean> {
   if (fault === 'slow') {
     // Deed first, wait afterwards: an operation that came into being seconds later would be one that no query can see.
     await sleep(slowMs, undefined, { ref: false });
     return res.destroyed;
   }
   if (fault === 'lost_answer') res.socket?.destroy();
-  else if (fault === '500_after_commit') res.status(500).json({ code: 'internal_error', message: 'Something failed.' });
-  else if (fault === 'garbled_answer') res.type('application/json').send('{"operation_id": "op_');
+  else if (fault === '500_after_commit') voice.broken(res);
+  else if (fault === 'garbled_answer') res.type('application/json').send(voice.garbled);
   else return false;
   return true;
 }

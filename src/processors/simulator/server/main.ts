@@ -5,8 +5,11 @@ import { Pool, TypeOverrides, types } from 'pg';
 import { startClock } from './clock.ts';
 import { controlRoutes } from './control-routes.ts';
 import { loadControls } from './controls.ts';
-import { processorRoutes, type SimulatorParts } from './processor-routes.ts';
+import { adyenRoutes } from './adyen/routes.ts';
+import type { SimulatorParts } from './parts.ts';
+import { processorRoutes } from './processor-routes.ts';
 import { createSchema } from './schema.ts';
+import { stripeRoutes } from './stripe/routes.ts';
 import { notFound, renderProblem } from './wire-problem.ts';
 
 export interface SimulatorOptions {
@@ -27,7 +30,8 @@ const KEEP_ALIVE_MS = 65_000;
 const POOL_SIZE = 16;
 
 /**
- * Starts the simulated processors, `{url}/{processor}/v1/…`, and their `{url}/control/…`.
+ * Starts the simulated processors and their `{url}/control/…`. Every processor answers in three formats: plain and
+ * Stripe's at `{url}/{processor}/v1/…`, Adyen's at `{url}/{processor}/v71/…`; over one ledger and one script of faults.
  * @throws TypeError when one of `notifyUrl` and `notifySecret` is missing; whatever Postgres or the port refuses
  */
 export async function startSimulator(options: SimulatorOptions): Promise<{ url: string; stop(): Promise<void> }> {
@@ -46,7 +50,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<{ url: 
   try {
     await createSchema(pool);
     const controls = await loadControls(pool);
-    const clock = startClock(pool, receiver, report);
+    const clock = startClock(pool, { plain: receiver, of: controls.endpointOf }, report);
     const server = createServer(createApp({ pool, controls, clock, announces: receiver !== undefined }, report));
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     const stop = async () => {
@@ -76,6 +80,10 @@ function createApp(parts: SimulatorParts, report: (error: unknown) => void): Exp
     res.json({ status: 'ok' });
   });
   app.use('/control', controlRoutes(parts));
+  // An official SDK knows hosts without a path: there the key names the processor.
+  app.use('/v1', stripeRoutes(parts));
+  app.use('/:processor/v1', stripeRoutes(parts));
+  app.use('/:processor/v71', adyenRoutes(parts));
   app.use('/:processor/v1', processorRoutes(parts));
   app.use(notFound, renderProblem(report));
   return app;

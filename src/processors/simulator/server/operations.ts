@@ -23,6 +23,8 @@ export interface OperationInput {
   decide_after_ms: number | null;
   notify_copies: number;
   notify_after_ms: number;
+  /** What only one wire format has. */
+  details?: Record<string, unknown>;
 }
 
 /** A stored operation, as Postgres renders it to JSON: `bigint`s as numbers, times with microseconds. */
@@ -40,6 +42,20 @@ export interface OperationRow {
   expires_at: string | null;
   created_at: string;
   decided_at: string | null;
+  processor: string;
+  mid: string;
+  requested_minor: number | null;
+  final: boolean;
+  merchant_reference: string | null;
+  details: Record<string, unknown> | null;
+}
+
+/** One authorization with all that was done to it, for the wire formats that show a payment as a whole. */
+export interface StoredPayment {
+  /** Oldest first; the authorization is among them, also when it was declined. */
+  operations: OperationRow[];
+  /** `null` until an authorization is approved. */
+  counters: { authorized: number; captured: number; released: number; expired: boolean } | null;
 }
 
 export type RunResult =
@@ -94,16 +110,49 @@ export async function queryPayment(
   return { reference: filter.reference, payments, operations: operations.map(viewOf) };
 }
 
-export async function loadOperation(
+/** By the processor's own reference: no lag, as a lookup by primary key has none. */
+export async function findPayment(
+  pool: Pool,
+  key: { processor: string; mid: string; processorReference: string },
+): Promise<StoredPayment | undefined> {
+  const { rows } = await pool.query<StoredPayment>({
+    name: 'find_payment',
+    text: `SELECT
+      (SELECT coalesce(jsonb_agg(to_jsonb(o) ORDER BY o.created_at), '[]') FROM simulator.operations o
+        WHERE o.processor_reference = $3 AND o.processor = $1 AND o.mid = $2) AS operations,
+      (SELECT jsonb_build_object('authorized', p.authorized, 'captured', p.captured, 'released', p.released,
+          'expired', p.expired OR (p.expires_at <= clock_timestamp() AND p.captured + p.released < p.authorized))
+        FROM simulator.payments p WHERE p.processor_reference = $3 AND p.processor = $1 AND p.mid = $2) AS counters`,
+    values: [key.processor, key.mid, key.processorReference],
+  });
+  return rows[0]!.operations.length === 0 ? undefined : rows[0];
+}
+
+/** The processor's references of the payments under our reference that are older than `lagMs`. */
+export async function searchPayments(
+  pool: Pool,
+  filter: { processor: string; mid: string; reference: string; lagMs: number },
+): Promise<string[]> {
+  const { rows } = await pool.query<{ processor_reference: string }>({
+    name: 'search_payments',
+    text: `SELECT processor_reference FROM simulator.operations
+      WHERE reference = $1 AND processor = $2 AND mid = $3 AND type = 'authorize'
+        AND created_at <= clock_timestamp() - $4 * interval '1 millisecond' ORDER BY created_at DESC`,
+    values: [filter.reference, filter.processor, filter.mid, filter.lagMs],
+  });
+  return rows.map((row) => row.processor_reference);
+}
+
+export async function loadOperationRow(
   pool: Pool,
   key: { processor: string; mid: string; operationId: string },
-): Promise<OperationView | undefined> {
+): Promise<OperationRow | undefined> {
   const { rows } = await pool.query<{ operation: OperationRow }>(
     `SELECT to_jsonb(o) AS operation FROM simulator.operations o
      WHERE processor = $1 AND mid = $2 AND operation_id = $3`,
     [key.processor, key.mid, key.operationId],
   );
-  return rows[0] && viewOf(rows[0].operation);
+  return rows[0]?.operation;
 }
 
 export function viewOf(row: OperationRow): OperationView {

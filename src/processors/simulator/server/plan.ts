@@ -15,9 +15,11 @@ export function planOperation(
   fault: Fault | undefined,
   timing: Timing,
   announces: boolean,
+  habits: { alwaysLater?: boolean; alwaysTells?: boolean } = {},
 ): Plan {
-  const later = fault === 'pending' || fault === 'late_decline';
-  const news = fault === 'duplicate_notification' ? 2 : later || fault === 'late_notification' ? 1 : 0;
+  const later = habits.alwaysLater || fault === 'pending' || fault === 'late_decline';
+  const tells = habits.alwaysTells || later || fault === 'late_notification';
+  const news = fault === 'duplicate_notification' ? 2 : tells ? 1 : 0;
   const scriptedDecline = fault === 'decline' || fault === 'late_decline' ? 'generic_decline' : null;
   return {
     plan_minor:

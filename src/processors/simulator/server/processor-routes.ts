@@ -1,25 +1,16 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Router, type Request, type RequestHandler, type Response, json } from 'express';
-import type { Pool } from 'pg';
 import type { z } from 'zod';
 import { MID_HEADER, type OperationType } from '../wire.ts';
-import type { Clock } from './clock.ts';
 import type { Controls } from './controls.ts';
-import { answerNoOp, strikeAfter, strikeBefore } from './faults.ts';
+import { PLAIN, strikeAfter, strikeBefore, type Voice } from './faults.ts';
 import { messageOf } from './messages.ts';
-import { claimFirstAttempt, queryPayment, runOperation, viewOf } from './operations.ts';
-import { planOperation } from './plan.ts';
+import { queryPayment, viewOf } from './operations.ts';
+import type { SimulatorParts } from './parts.ts';
+import { hashOfKey, perform, type MoneyRequest } from './perform.ts';
 import { AuthorizationBody, CaptureBody, PaymentQuery, processorName, RefundBody, VoidBody } from './schemas.ts';
 import { behaviourOf } from './tokens.ts';
 import { parse, WireProblem } from './wire-problem.ts';
-
-export interface SimulatorParts {
-  pool: Pool;
-  controls: Controls;
-  clock: Clock;
-  /** Whether anyone listens to notifications. */
-  announces: boolean;
-}
 
 /** The account of a request that says none. */
 const DEFAULT_MID = 'default';
@@ -45,7 +36,7 @@ export function processorRoutes(parts: SimulatorParts): Router {
     body,
     (req, res) => moveMoney(parts, req, res, type, parse(schema, req.body ?? {})),
   ];
-  router.use(outage(parts.controls), requireKey);
+  router.use(outage(parts.controls, PLAIN), requireKey);
   router.post('/authorizations', ...money('authorize', AuthorizationBody));
   router.post('/authorizations/:ref/captures', ...money('capture', CaptureBody));
   router.post('/authorizations/:ref/voids', ...money('void', VoidBody));
@@ -58,9 +49,13 @@ export function processorRoutes(parts: SimulatorParts): Router {
  * `refuse` cuts every connection before anything is read: to a client a reset, since all processors share one port (for
  * a refused connect, point the account at a closed port). `hang` never answers. Nothing is done in any of the modes.
  */
-function outage(controls: Controls): RequestHandler {
+export function outage(
+  controls: Controls,
+  voice: Voice,
+  processorOf: (req: Request) => string = (req) => req.params.processor as string,
+): RequestHandler {
   return (req, res, next) => {
-    const processor = req.params.processor as string;
+    const processor = processorOf(req);
     if (!processorName.safeParse(processor).success) throw new WireProblem(404, 'not_found', 'No such processor.');
     switch (controls.outageOf(processor)) {
       case undefined:
@@ -68,7 +63,7 @@ function outage(controls: Controls): RequestHandler {
       case 'refuse':
         return void req.socket.destroy();
       case '503':
-        return answerNoOp(res, 'unavailable');
+        return voice.noOp(res, 'unavailable');
       case 'hang':
     }
   };
@@ -78,12 +73,12 @@ function outage(controls: Controls): RequestHandler {
 const requireKey: RequestHandler = (req, res, next) => {
   const match = /^Bearer (\S+)$/.exec(req.headers.authorization ?? '');
   if (!match) throw new WireProblem(401, 'unauthorized', 'Authorization: Bearer <api key> is required.');
-  res.locals.apiKeyHash = createHash('sha256').update(match[1]!).digest('hex').slice(0, 16);
+  res.locals.apiKeyHash = hashOfKey(match[1]!);
   next();
 };
 
 async function moveMoney(
-  { pool, controls, clock, announces }: SimulatorParts,
+  parts: SimulatorParts,
   req: Request,
   res: Response,
   type: OperationType,
@@ -91,55 +86,34 @@ async function moveMoney(
 ): Promise<void> {
   const processor = req.params.processor as string;
   const pathReference = req.params.ref as string | undefined;
-  const operationId = requireIdempotencyKey(req);
   const behaviour = body.token === undefined ? {} : behaviourOf(body.token, processor);
+  const operationId = requireIdempotencyKey(req);
   if (!behaviour) throw new WireProblem(422, 'invalid_token', messageOf('invalid_token'));
-
-  const references = [operationId, body.reference, pathReference].filter((reference) => reference !== undefined);
-  const scripted = await controls.takeScript(processor, type, references);
-  let fault = scripted ?? behaviour.fault;
-  if (!scripted && behaviour.firstAttemptOnly && behaviour.fault) {
-    const first = await claimFirstAttempt(pool, body.reference ?? operationId, behaviour.fault);
-    if (!first) fault = undefined;
-  }
-  if (strikeBefore(fault, res)) return;
-
   const { mid = midOf(req), ...content } = body;
-  const plan = planOperation(body.amount_minor ?? null, behaviour, fault, controls.timing, announces);
-  const requestHash = createHash('sha256')
-    .update(`${type} ${pathReference} ${JSON.stringify(content)}`)
-    .digest('hex');
-  const result = await runOperation(pool, {
+  const request: MoneyRequest = {
     processor,
     mid,
-    operation_id: operationId,
     type,
-    request_hash: requestHash,
-    reference: body.reference ?? null,
-    processor_reference: pathReference ?? `${processor}_${randomUUID()}`,
-    merchant_reference: body.merchant_reference ?? null,
-    currency: body.currency ?? null,
-    requested_minor: body.amount_minor ?? null,
+    operationId,
+    reference: body.reference,
+    processorReference: pathReference ?? `${processor}_${randomUUID()}`,
+    merchantReference: body.merchant_reference,
+    currency: body.currency,
+    amountMinor: body.amount_minor,
     final: body.final ?? false,
     automatic: body.capture === 'automatic',
-    api_key_hash: res.locals.apiKeyHash as string,
-    ...plan,
+    behaviour,
+    content: [type, pathReference, content],
+    apiKeyHash: res.locals.apiKeyHash as string,
+  };
+  await perform(parts, res, request, PLAIN, (performed) => {
+    if (performed.missing === undefined) {
+      res.status(STATUS[performed.state]).json(viewOf(performed));
+      return;
+    }
+    const status = performed.missing === 'payment_not_found' ? 404 : 409;
+    throw new WireProblem(status, performed.missing, messageOf(performed.missing));
   });
-  if (result.missing !== undefined) {
-    const status = result.missing === 'payment_pending' ? 409 : 404;
-    throw new WireProblem(status, result.missing, messageOf(result.missing));
-  }
-  if (result.request_hash !== requestHash) {
-    throw new WireProblem(409, 'idempotency_conflict', messageOf('idempotency_conflict'));
-  }
-  if (plan.decide_after_ms !== null) clock.wake(plan.decide_after_ms);
-  else if (plan.notify_copies > 0) clock.wake(plan.notify_after_ms);
-
-  // The fault of a token belongs to the deed, so a repetition is answered; a scripted one strikes the requests it counts.
-  const strikes = scripted !== undefined || !result.replayed;
-  if (strikes && (await strikeAfter(fault, res, controls.timing.slow_ms))) return;
-  if (result.replayed) res.set('Idempotent-Replayed', 'true');
-  res.status(STATUS[result.state]).json(viewOf(result));
 }
 
 async function query({ pool, controls }: SimulatorParts, req: Request, res: Response): Promise<void> {

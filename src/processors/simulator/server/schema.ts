@@ -62,6 +62,9 @@ CREATE TABLE IF NOT EXISTS simulator.operations (
   decided_at timestamptz,
   PRIMARY KEY (processor, mid, operation_id)
 );
+-- what only one wire format has: metadata and the like
+ALTER TABLE simulator.operations ADD COLUMN IF NOT EXISTS details jsonb;
+CREATE INDEX IF NOT EXISTS operations_processor_reference ON simulator.operations (processor_reference);
 CREATE INDEX IF NOT EXISTS operations_reference ON simulator.operations (reference);
 CREATE INDEX IF NOT EXISTS operations_undecided ON simulator.operations (decide_at) WHERE state = 'pending';
 

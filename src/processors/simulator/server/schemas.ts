@@ -78,6 +78,14 @@ export const ScriptBody = z
     path: ['fault'],
     error: 'does not exist for a query',
   });
+/** Where a processor tells its news in the format of its wire; without a URL it tells nobody. */
+export const EndpointBody = z.strictObject({
+  processor: processorName,
+  wire: z.enum(['stripe', 'adyen']),
+  url: z.url().optional(),
+  /** Signs what is sent: `whsec_…`, or the HMAC key in hexadecimal. */
+  secret: text.optional(),
+});
 export const TimingBody = z.strictObject({
   slow_ms: duration.optional(),
   pending_ms: duration.optional(),

@@ -1,0 +1,29 @@
+import { signItem, type AdyenItem } from '../../../adyen/wire.ts';
+import type { Endpoint } from '../controls.ts';
+import type { Message } from '../deliveries.ts';
+import type { OperationRow, StoredPayment } from '../operations.ts';
+import { reasonOf } from './render.ts';
+
+const EVENTS = { authorize: 'AUTHORISATION', capture: 'CAPTURE', void: 'CANCELLATION', refund: 'REFUND' } as const;
+
+/** A standard webhook with one item, as Adyen sends them in JSON. */
+export function adyenMessage(to: Endpoint, _eventId: string, row: OperationRow, payment: StoredPayment): Message {
+  const isPayment = row.type === 'authorize';
+  const authorization = payment.operations.find(({ type }) => type === 'authorize')!;
+  const succeeded = row.state === 'succeeded';
+  const value = row.type === 'void' || (isPayment && succeeded) ? row.amount_minor : (row.requested_minor ?? 0);
+  const item: AdyenItem = {
+    eventCode: EVENTS[row.type],
+    success: String(succeeded),
+    pspReference: isPayment ? row.processor_reference : String(row.details?.['psp_reference']),
+    ...(isPayment ? {} : { originalReference: row.processor_reference }),
+    merchantAccountCode: row.mid,
+    merchantReference: String(row.details?.['reference'] ?? authorization.reference),
+    amount: { value, currency: row.currency },
+    eventDate: new Date(row.decided_at ?? row.created_at).toISOString(),
+    ...(row.code ? { reason: reasonOf(row.code) } : {}),
+  };
+  const signed = { ...item, additionalData: { hmacSignature: signItem(item, to.secret) } };
+  const body = JSON.stringify({ live: 'false', notificationItems: [{ NotificationRequestItem: signed }] });
+  return { url: to.url, headers: {}, body };
+}
