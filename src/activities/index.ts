@@ -13,8 +13,10 @@ import { expireStage } from './decision/expire-stage.ts';
 import { findDecision } from './decision/find-decision.ts';
 import type { ActivityDeps } from './deps.ts';
 import { authorizePayment } from './money/authorize-payment.ts';
+import { captureAtExpiry, warnOfExpiry } from './money/before-expiry.ts';
 import { capturePayment, voidPayment } from './money/follow-up.ts';
 import { expireHold, flagOverdueSettlement } from './money/hold-and-settlement.ts';
+import { giveBack } from './money/perform.ts';
 import { refundPayment } from './money/refund-payment.ts';
 import { standingOfPayment } from './money/standing.ts';
 import { escalateOperation, resolveOperation } from './money/resolve.ts';
@@ -63,9 +65,12 @@ export function createActivities(
     authorizePayment: (ref, pay, attempt) => authorizePayment(deps, ref, pay, attempt),
     capturePayment: (ref, capture) => capturePayment(deps, ref, capture),
     voidPayment: (ref, request) => voidPayment(deps, ref, request),
+    giveBack: (ref, request, operationId) => giveBack(deps, ref, request, operationId),
     refundPayment: (input) => refundPayment(deps, input),
     resolveOperation: (ref) => resolveOperation(deps, ref),
     escalateOperation: (ref) => escalateOperation(deps, ref),
+    warnOfExpiry: (ref) => warnOfExpiry(deps, ref),
+    captureAtExpiry: (ref, operationId) => captureAtExpiry(deps, ref, operationId),
     expireHold: (ref) => expireHold(deps, ref),
     standingOfPayment: (ref) => standingOfPayment(deps, ref),
     flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),

@@ -130,11 +130,17 @@ export interface LifecycleActivities {
   authorizePayment(ref: ExecutionRef, pay: PayRequest, attempt: number): Promise<OperationStep>;
   capturePayment(ref: ExecutionRef, capture: CaptureRequest): Promise<OperationStep>;
   voidPayment(ref: ExecutionRef, request: VoidRequest): Promise<OperationStep>;
+  /** Gives back what was granted in part and not accepted: the operation was reserved with the grant. */
+  giveBack(ref: ExecutionRef, request: RequestRef, operationId: string): Promise<OperationStep>;
   refundPayment(input: RefundInput): Promise<OperationStep>;
   /** Asks the processor once by our reference and records what it says. */
   resolveOperation(ref: OperationRef): Promise<OperationStep>;
   /** The deadline of an unknown outcome passed: a person decides; the reservation stays. */
   escalateOperation(ref: OperationRef): Promise<void>;
+  /** The hold ends soon: tells whoever may still capture. Whether what is left is to be captured by itself. */
+  warnOfExpiry(ref: ExecutionRef): Promise<{ capture: boolean }>;
+  /** Captures what is left of a hold that is about to end, as was chosen when it was made. */
+  captureAtExpiry(ref: ExecutionRef, operationId: string): Promise<OperationStep>;
   /** The hold's date has passed: releases what was not captured; nothing is sent. */
   expireHold(ref: ExecutionRef): Promise<{ stage: PaymentStage }>;
   /** The payment as the database has it, for a lifecycle that lost a step to a dying worker. */

@@ -8,6 +8,7 @@ export const EVENT_TYPES = [
   'payment.voided',
   'payment.refunded',
   'payment.failed',
+  'payment.expiring',
   'payment.needs_review',
   'payment.settled',
   'payment.disputed',

@@ -72,6 +72,20 @@ export function operationIdOfAttempt(first: string, attempt: number): string {
   return uuidV7(timeOf(first), (random74Of(first) + BigInt(attempt - 1)) & ((1n << 74n) - 1n));
 }
 
+/** Beyond the attempts that one authorization can have. */
+const GIVE_BACK = 1_000_001;
+const AT_EXPIRY = 1_000_002;
+
+/** Id of the operation that gives back what an authorization granted and nobody accepts. */
+export function operationIdOfGiveBack(authorization: string): string {
+  return operationIdOfAttempt(authorization, GIVE_BACK);
+}
+
+/** Id of the `n`th capture that is made because the hold is about to end; `n` counts from 0. */
+export function operationIdAtExpiry(paymentId: string, n: number): string {
+  return operationIdOfAttempt(paymentId, AT_EXPIRY + n);
+}
+
 /** UUID → TypeID: `toTypeId('pay', uuid)` is `pay_01h…`. */
 export function toTypeId(prefix: IdPrefix, uuid: string): string {
   let value = BigInt('0x' + uuid.replaceAll('-', ''));

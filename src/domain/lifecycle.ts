@@ -49,12 +49,14 @@ export const MOVES: Readonly<Record<Stage, readonly Move[]>> = {
   authorizing: [
     { to: 'authorized', by: 'processor' },
     { to: 'captured', by: 'processor: captured at once, as asked' },
+    { to: 'voided', by: 'processor: granted in part, which the client did not accept: given back' },
     { to: 'failed', by: 'processor: all routes exhausted; revocation before anything was sent' },
     { to: 'auth_unknown', by: 'processor: unknown or pending outcome' },
   ],
   auth_unknown: [
     { to: 'authorized', by: 'evidence: query, notification or settlement line' },
     { to: 'captured', by: 'evidence: captured at once, as asked' },
+    { to: 'voided', by: 'evidence: granted in part and given back' },
     { to: 'authorizing', by: 'evidence: proven absent, next attempt' },
     { to: 'failed', by: 'evidence: declined or proven absent, and nothing left to try' },
     { to: 'needs_review', by: 'timer: no evidence before the deadline' },

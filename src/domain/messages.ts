@@ -13,6 +13,8 @@ export interface LifecycleTimers {
   reviewMs: number;
   tokenMs: number;
   settlementMs: number;
+  /** How long before its end a hold is warned of; of runs from before there was a warning, a day. */
+  holdWarningMs?: number;
   unknownDeadlineMs: number;
   /** Spacing of two "not found" answers before absence is believed. */
   visibilityLagMs: number;
@@ -69,7 +71,13 @@ export interface PayRequest {
   routePlanId?: string;
   capture: 'manual' | 'automatic';
   merchantReference?: string;
+  /** Take an approval for less than was asked; else it is given back, and the payment counts as declined. */
+  acceptPartial?: boolean;
+  onExpiry?: OnExpiry;
 }
+
+/** What becomes of what is still held when the hold is about to end. */
+export type OnExpiry = 'release' | 'capture';
 
 export interface CaptureRequest {
   request: RequestRef;
@@ -103,6 +111,8 @@ export type OperationStep =
       stage: PaymentStage;
       processor?: string;
       authorizationExpiresAt?: string;
+      /** Operation that gives the money back, reserved with this outcome: nobody accepts what was granted. */
+      giveBack?: string;
     }
   | { kind: 'failed'; class: FailureClass; code: string; failover: boolean }
   /** The operation stays reserved; only evidence resolves it. */

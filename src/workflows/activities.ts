@@ -39,6 +39,8 @@ export const money = {
   authorizePayment: persistent('reserve, authorize at the processor, record').authorizePayment,
   capturePayment: persistent('reserve, capture at the processor, record').capturePayment,
   voidPayment: persistent('reserve, void at the processor, record').voidPayment,
+  captureAtExpiry: persistent('the hold ends: capture what is left').captureAtExpiry,
+  giveBack: persistent('give back what was granted in part').giveBack,
   refundPayment: persistent('check policy, reserve, refund at the processor, record').refundPayment,
 };
 
@@ -46,7 +48,12 @@ export const money = {
 export const evidence = proxyActivities<
   Pick<
     LifecycleActivities,
-    'resolveOperation' | 'escalateOperation' | 'expireHold' | 'standingOfPayment' | 'flagOverdueSettlement'
+    | 'resolveOperation'
+    | 'escalateOperation'
+    | 'warnOfExpiry'
+    | 'expireHold'
+    | 'standingOfPayment'
+    | 'flagOverdueSettlement'
   >
 >({
   startToCloseTimeout: 60_000,

@@ -103,7 +103,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
           break;
         case 'authorized':
         case 'partially_captured':
-          if (!(await left(stage, run.waitUntil - Date.now()))) await payment.expireHold();
+          if (!(await left(stage, payment.hold.wait()))) await payment.hold.next();
           else if (state.stage === stage) await payment.hearNews();
           break;
         case 'captured':

@@ -5,12 +5,12 @@ import type { CaptureRequest, OperationStep, PayRequest, RequestRef, VoidRequest
 import type { Stage } from '../domain/lifecycle.ts';
 import { evidence, money } from './activities.ts';
 import * as admit from './admission.ts';
+import { holdOf } from './hold.ts';
 import { resolveOperation, type ResolvedStep } from './resolution.ts';
 import { isWithdrawn, type LifecycleRun } from './run.ts';
 import { attributes } from './visibility.ts';
 
-/** Seven days: the shortest hold that networks grant to online payments with a cardholder present. */
-const USUAL_HOLD_MS = 7 * 86_400_000;
+type Succeeded = Extract<OperationStep, { kind: 'succeeded' }>;
 
 /** The second half of a lifecycle: from the spent approval to the settled money. */
 export function paymentOf(run: LifecycleRun) {
@@ -18,13 +18,14 @@ export function paymentOf(run: LifecycleRun) {
   const { timers } = input;
   /** Operations that this run drives or whose outcome it awaits. */
   const followed = new Set<string>();
-  return { pay, capture, release, takeOver, hearNews, expireHold, settlement };
+  const hold = holdOf(run, { operate: (operationId, act) => operate(operationId, undefined, act), expire: expireHold });
+  return { pay, capture, release, takeOver, hearNews, hold, settlement };
 
   /** Follows the payment as the database has it, and stays with whatever is open there. */
   async function takeOver(): Promise<void> {
     const standing = await evidence.standingOfPayment(ref);
     run.fullySettled = standing.settled;
-    holdUntil(standing.authorizationExpiresAt);
+    hold.dated(standing.authorizationExpiresAt);
     run.enter(standing.stage);
     for (const operationId of standing.open) if (!followed.has(operationId)) stayWith(operationId);
   }
@@ -34,11 +35,6 @@ export function paymentOf(run: LifecycleRun) {
     run.news = false;
     run.look = false;
     if (run.fullySettled || look) await takeOver();
-  }
-
-  /** The hold's end as the processor dated it; undated holds get what the card networks usually grant. */
-  function holdUntil(date: string | undefined): void {
-    run.waitUntil = date ? Date.parse(date) : Date.now() + USUAL_HOLD_MS;
   }
 
   async function following<T>(operationId: string, work: Promise<T>): Promise<T> {
@@ -52,8 +48,10 @@ export function paymentOf(run: LifecycleRun) {
 
   function stayWith(operationId: string): void {
     void run.track(following(operationId, resolve(operationId))).then((step) => {
-      if (step.kind === 'succeeded') onAuthorized(step);
-      else if (step.kind === 'failed' && isOpen(state.stage)) run.enter('failed');
+      if (step.kind === 'succeeded') {
+        onAuthorized(step);
+        if (step.giveBack && !followed.has(step.giveBack)) stayWith(step.giveBack);
+      } else if (step.kind === 'failed' && isOpen(state.stage)) run.enter('failed');
     });
   }
 
@@ -77,11 +75,21 @@ export function paymentOf(run: LifecycleRun) {
         const operationId = operationIdOfAttempt(request.operationId, attempt);
         const step = await following(operationId, oneAttempt(operationId, attempt));
         if (step.kind === 'failed' && step.failover) continue;
-        if (step.kind === 'succeeded') onAuthorized(step);
+        if (step.kind === 'succeeded') onAuthorized(step.giveBack ? await handBack(step, step.giveBack) : step);
         else if (step.kind === 'failed') run.enter('failed');
         else if (step.kind === 'refused') returnTo(before);
         return step;
       }
+    };
+    /** Granted in part and not accepted: declined once the money is back, and held until it expires if it cannot be. */
+    const handBack = async (granted: Succeeded, operationId: string): Promise<Succeeded> => {
+      let step = await following(operationId, money.giveBack(ref, request.request, operationId));
+      if (step.kind === 'unknown' || step.kind === 'pending') {
+        first ??= step;
+        run.enter('auth_unknown');
+        step = await following(operationId, resolve(operationId, request.request));
+      }
+      return step.kind === 'succeeded' ? step : granted;
     };
     const oneAttempt = async (operationId: string, attempt: number): Promise<OperationStep> => {
       const step = await money.authorizePayment(ref, { ...request, operationId }, attempt);
@@ -101,8 +109,8 @@ export function paymentOf(run: LifecycleRun) {
     run.enter(isWithdrawn(run) ? 'lapsed' : before.stage);
   }
 
-  function onAuthorized(step: Extract<OperationStep, { kind: 'succeeded' }>): void {
-    holdUntil(step.authorizationExpiresAt);
+  function onAuthorized(step: Succeeded): void {
+    hold.dated(step.authorizationExpiresAt);
     run.enter(step.stage, [
       { key: attributes.processor, value: step.processor ?? '' },
       { key: attributes.payment, value: toTypeId('pay', input.executionId) },
@@ -125,12 +133,12 @@ export function paymentOf(run: LifecycleRun) {
   /** One operation on held funds; its amount stays reserved while the outcome is open. */
   async function operate(
     operationId: string,
-    request: RequestRef,
+    request: RequestRef | undefined,
     act: () => Promise<OperationStep>,
   ): Promise<OperationStep> {
     const step = await following(operationId, act());
     if (step.kind === 'succeeded') {
-      holdUntil(step.authorizationExpiresAt);
+      hold.dated(step.authorizationExpiresAt);
       run.enter(step.stage);
     }
     if (step.kind === 'unknown' || step.kind === 'pending') {

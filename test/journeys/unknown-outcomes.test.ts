@@ -85,7 +85,7 @@ describe('an authorization whose answer does not come', () => {
   });
 
   it('tok_partial: half of it was granted, and only that can be captured', async () => {
-    const payment = await t.paid({}, 'tok_partial');
+    const payment = await t.paid({}, 'tok_partial', { accept_partial: true });
     expect(payment).toMatchObject({ status: 'authorized', counters: { authorized: 60_00 } });
     expect(refusal(await t.operate('capture', payment, { amount: 60.01 }))).toEqual([409, 'amount_exceeds_capturable']);
     expect((await t.operate('capture', payment)).body.counters.captured).toBe(60_00);
@@ -243,7 +243,7 @@ describe('a settlement', () => {
   });
 
   it('matches what was granted, when that was less than asked', async () => {
-    const payment = await t.paid({}, 'tok_partial', { capture: 'automatic' });
+    const payment = await t.paid({}, 'tok_partial', { capture: 'automatic', accept_partial: true });
     expect(payment.counters).toMatchObject({ authorized: 60_00, captured: 60_00 });
     await t.simulator('POST', '/control/settle', { reference: payment.payment_id });
     const settled = await t.becomes(payment, ({ reconciliation }) => reconciliation.status !== 'expected');

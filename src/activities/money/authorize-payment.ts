@@ -52,6 +52,8 @@ export async function authorizePayment(
             capture: pay.capture,
             merchantReference: pay.merchantReference ?? null,
             methodSealed: pay.sealedMethod,
+            acceptPartial: pay.acceptPartial,
+            onExpiry: pay.onExpiry,
           });
   } catch (error) {
     if (!isKeyTaken(error)) throw error;

@@ -75,7 +75,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     type,
     amountMinor: reserved.amountMinor,
     attempt: 1,
-    final: f.final,
+    final: reserved.final ?? f.final,
     sentAt: at,
     ...who,
   });
@@ -103,6 +103,9 @@ function whyNot(
   }
   switch (type) {
     case 'capture': {
+      if (payment.decline) {
+        return { code: 'invalid_payment_state', detail: `The payment was declined: ${payment.decline.code}.` };
+      }
       const left = capturable(payment);
       if (amountMinor !== undefined && amountMinor > left) {
         return { code: 'amount_exceeds_capturable', detail: `At most ${left} minor units can be captured.` };
@@ -116,10 +119,7 @@ function whyNot(
           };
     }
     case 'void':
-      return {
-        code: 'invalid_payment_state',
-        detail: 'There is no open authorization to void; captured money is refunded.',
-      };
+      return { code: 'invalid_payment_state', detail: whyNoVoid(payment) };
     case 'refund': {
       const left = refundable(payment);
       return payment.captured === 0
@@ -127,4 +127,12 @@ function whyNot(
         : { code: 'amount_exceeds_refundable', detail: `At most ${left} minor units can be refunded.` };
     }
   }
+}
+
+function whyNoVoid(payment: PaymentRow): string {
+  if (payment.capture_pending > 0) return 'A capture is under way; its outcome must be known first.';
+  if (capturable(payment) > 0) return 'A void is under way.';
+  return payment.captured > 0
+    ? 'There is no open authorization to void; captured money is refunded.'
+    : 'There is no open authorization to void.';
 }

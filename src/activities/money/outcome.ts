@@ -1,5 +1,5 @@
 import { FAILURES, nextStep } from '../../domain/failures.ts';
-import { toTypeId } from '../../domain/ids.ts';
+import { operationIdOfGiveBack, toTypeId } from '../../domain/ids.ts';
 import { postings, type LedgerEvent } from '../../domain/ledger.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
@@ -68,12 +68,17 @@ function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 's
   switch (operation.type) {
     case 'authorize': {
       const captured = outcome.captured ? moved : 0;
-      return {
+      const opened = {
         ...common,
-        phase: 'open',
-        delta: { authorized: moved, captured },
+        phase: 'open' as const,
         authorizationExpiresAt: outcome.expiresAt,
         attempt: attempt(known, { outcome: 'approved' }),
+      };
+      if (moved < operation.amountMinor && !payment.accept_partial)
+        return { ...opened, ...grantedInPart(known, moved, captured) };
+      return {
+        ...opened,
+        delta: { authorized: moved, captured },
         entries: [entry(known, 'authorized', moved), ...(captured > 0 ? [entry(known, 'captured', captured)] : [])],
         answer: answer(known, 201),
         fact: fact(known, 'payment.authorized', { amount_minor: moved, processor: payment.processor }, [
@@ -99,18 +104,53 @@ function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 's
         endVoid: true,
         closedBy: 'void',
         entries: [released(known)],
-        answer: answer(known, 200),
-        fact: fact(known, 'payment.voided', { amount_minor: operation.amountMinor }, ['payment.voided']),
+        answer: answer(known, givesBack(known) ? 402 : 200),
+        fact: fact(known, 'payment.voided', { amount_minor: operation.amountMinor }, [
+          'payment.voided',
+          ...(givesBack(known) ? ['payment.failed'] : []),
+        ]),
       };
     case 'refund':
       return {
         status: 'succeeded',
         delta: { refunded: moved, refund_pending: -operation.amountMinor },
         entries: [entry(known, 'refunded', moved)],
-        answer: answer(known, 200),
-        fact: fact(known, 'payment.refunded', { amount_minor: moved }, ['payment.refunded']),
+        answer: answer(known, givesBack(known) ? 402 : 200),
+        fact: fact(known, 'payment.refunded', { amount_minor: moved }, [
+          'payment.refunded',
+          ...(givesBack(known) ? ['payment.failed'] : []),
+        ]),
       };
   }
+}
+
+/**
+ * The issuer granted less than was asked, and the client did not say that it takes that: the payment counts as declined
+ * and the money is given back, by an operation that is reserved with this outcome. No answer yet: it is given when the
+ * money is known to be back, since a failure is not reported over money that is still held.
+ */
+function grantedInPart(known: Known, moved: number, captured: number) {
+  const { operation } = known;
+  const type = captured > 0 ? 'refund' : 'void';
+  return {
+    delta: { authorized: moved, captured, refund_pending: captured },
+    decline: { class: 'insufficient_funds', code: PARTIAL_APPROVAL, retryable: true },
+    entries: [entry(known, 'authorized', moved), ...(captured > 0 ? [entry(known, 'captured', captured)] : [])],
+    giveBack: { operationId: operationIdOfGiveBack(operation.id), type, amountMinor: moved } as const,
+    fact: fact(known, 'payment.partially_approved', { amount_minor: moved, asked_minor: operation.amountMinor }, []),
+  };
+}
+
+const PARTIAL_APPROVAL = 'partial_approval';
+
+/** Whether this operation gives back an authorization that nobody accepts. */
+function givesBack({ payment, operation }: Known): boolean {
+  return Object.keys(payment.operations).some((id) => operationIdOfGiveBack(id) === operation.id);
+}
+
+/** The money could not be given back: it stays held, is not captured, and a person looks. */
+function notGivenBack(known: Known): Pick<Completion, 'needsAttention'> {
+  return { needsAttention: givesBack(known) ? 'A partial approval could not be given back' : null };
 }
 
 function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'failed' }>, failover: boolean): Rest {
@@ -146,6 +186,7 @@ function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'fail
     case 'void':
       return {
         ...common,
+        ...notGivenBack(known),
         endVoid: true,
         answer: answer(known, 402),
         fact: fact(known, 'payment.void_failed', body, []),
@@ -153,6 +194,7 @@ function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'fail
     case 'refund':
       return {
         ...common,
+        ...notGivenBack(known),
         delta: { refund_pending: -operation.amountMinor },
         answer: answer(known, 402),
         fact: fact(known, 'payment.refund_failed', body, []),

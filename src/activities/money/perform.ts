@@ -1,11 +1,13 @@
 import type { OperationStep, PaymentStage, RequestRef } from '../../domain/messages.ts';
 import { paymentStatus } from '../../domain/payment.ts';
+import { operationIdOfGiveBack } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
 import { findOperation, type OperationView } from '../../store/payments/read.ts';
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
+import type { ExecutionRef } from '../types.ts';
 import { findKey } from '../../store/executions/read.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import { completionOf } from './outcome.ts';
@@ -182,6 +184,7 @@ function stepOf(
       stage: stageOfPayment(row),
       processor: row.processor ?? undefined,
       authorizationExpiresAt: row.authorization_expires_at ?? undefined,
+      giveBack: openGiveBack(row),
     };
   }
   return {
@@ -190,6 +193,25 @@ function stepOf(
     code: failure?.failure_code ?? 'unknown',
     failover: row.phase === 'authorizing',
   };
+}
+
+/** The operation that gives back what this payment was granted and nobody accepts, while its outcome is open. */
+function openGiveBack({ operations }: PaymentRow): string | undefined {
+  return Object.keys(operations)
+    .map(operationIdOfGiveBack)
+    .find((id) => operations[id] && !['succeeded', 'declined', 'not_sent'].includes(operations[id].status));
+}
+
+/** Carries out the operation that was reserved to give back what nobody accepts; its outcome answers the request. */
+export async function giveBack(
+  deps: ActivityDeps,
+  { tenant }: ExecutionRef,
+  request: RequestRef,
+  operationId: string,
+): Promise<OperationStep> {
+  const step = await takeUp(deps, tenant, operationId, { actor: request.actor, reply: request });
+  if (!step) throw new Error(`operation ${operationId} is missing`);
+  return step;
 }
 
 export function sendingOf({ payment, account, id, type, amountMinor, final }: Operation): Sending {

@@ -30,6 +30,7 @@ export function timersOf(config: Config, challengeTtlSeconds?: number): Lifecycl
     reviewMs: config.REVIEW_TTL_SECONDS * 1_000,
     tokenMs: config.EXECUTION_TOKEN_TTL_SECONDS * 1_000,
     settlementMs: config.SETTLEMENT_SLA_SECONDS * 1_000,
+    holdWarningMs: config.HOLD_WARNING_SECONDS * 1_000,
     unknownDeadlineMs: config.UNKNOWN_DEADLINE_SECONDS * 1_000,
     visibilityLagMs: config.PROCESSOR_VISIBILITY_LAG_MS,
   };

@@ -40,6 +40,7 @@ export function renderPayment(row: PaymentRow): Record<string, unknown> {
       .map(([id, operation]) => ({ operation_id: toTypeId('op', id), ...operation, at: utc(operation.at) }))
       .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.operation_id < b.operation_id ? -1 : 1)),
     authorization_expires_at: row.authorization_expires_at ? utc(row.authorization_expires_at) : undefined,
+    on_expiry: row.on_expiry ?? 'release',
     reconciliation: {
       status: row.reconciliation_status,
       settlement_id: row.settlement_id ?? undefined,

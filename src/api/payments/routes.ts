@@ -7,6 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import { operationIdFor, requestRef, timersOf } from '../executions/authorize.ts';
 import { minorAt } from '../money.ts';
 import { found } from '../not-found.ts';
+import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { notificationRoutes } from './notification-routes.ts';
@@ -53,6 +54,8 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
           routePlanId: body.route_plan_id,
           capture: body.capture,
           merchantReference: body.merchant_reference,
+          acceptPartial: body.accept_partial,
+          onExpiry: body.on_expiry,
         });
         return renderMoney(answer);
       },
@@ -66,8 +69,8 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       example: { payment_id: 'pay_01h455vb4pex5vsknk084sn02q', amount: 10 },
       responses: answers,
       handler: async (ctx) => {
-        const { payment_id, amount, final } = ctx.body;
-        const amountMinor = await amountOf(ctx, payment_id, amount);
+        const { payment_id, amount, currency, final } = ctx.body;
+        const amountMinor = await amountOf(ctx, payment_id, amount, currency);
         return renderMoney(
           await lifecycle.capture(ctx.tenant, payment_id, {
             request: requestRef(ctx, lifecycle.processId),
@@ -104,8 +107,8 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       example: { payment_id: 'pay_01h455vb4pex5vsknk084sn02q', amount: 10, reason: 'one night less' },
       responses: answers,
       handler: async (ctx) => {
-        const { payment_id, amount, reason } = ctx.body;
-        const amountMinor = await amountOf(ctx, payment_id, amount);
+        const { payment_id, amount, currency, reason } = ctx.body;
+        const amountMinor = await amountOf(ctx, payment_id, amount, currency);
         const answer = await lifecycle.refund({
           tenant: ctx.tenant,
           request: requestRef(ctx, lifecycle.processId),
@@ -169,15 +172,19 @@ async function approvedCurrency(
 }
 
 /**
- * Minor units of an amount in the payment's own currency: the one case in which a capture must read the payment first,
- * since the body names no currency. Without an amount nothing is read.
+ * Minor units of an amount in the payment's own currency: the one case in which a capture must read the payment first.
+ * A currency in the body is only compared; without an amount and a currency nothing is read.
  */
 async function amountOf(
   { db, tenant }: Pick<RouteContext, 'db' | 'tenant'>,
   paymentId: string,
   amount: number | string | undefined,
+  currency: string | undefined,
 ): Promise<number | undefined> {
-  if (amount === undefined) return undefined;
+  if (amount === undefined && currency === undefined) return undefined;
   const payment = found(await findPayment(db, tenant, paymentId), 'payment', 'payment_id');
-  return minorAt('amount', amount, payment.currency);
+  if (currency !== undefined && currency !== payment.currency) {
+    throw invalidRequest('currency', `must be ${payment.currency}, the currency of the payment`);
+  }
+  return amount === undefined ? undefined : minorAt('amount', amount, payment.currency);
 }

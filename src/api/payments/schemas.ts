@@ -55,11 +55,25 @@ export const AuthorizePaymentBody = z
     merchant_reference: z.string().min(1).max(255).optional(),
     amount: majorAmount.optional(),
     currency: currencyCode.optional(),
+    accept_partial: z.boolean().default(false).meta({
+      description:
+        'Take an approval for less than was asked. Without it such an approval is given back: 402, code partial_approval',
+    }),
+    on_expiry: z.enum(['release', 'capture']).default('release').meta({
+      description: 'What becomes of what is still held shortly before the hold ends',
+    }),
   })
   .meta({ id: 'AuthorizePaymentRequest' });
 
 export const CaptureBody = z
-  .strictObject({ payment_id: idOf('pay'), amount: majorAmount.optional(), final: z.boolean().default(false) })
+  .strictObject({
+    payment_id: idOf('pay'),
+    amount: majorAmount.optional(),
+    currency: currencyCode.optional(),
+    final: z.boolean().default(false).meta({
+      description: 'Release what this capture leaves. Implied where the account takes one capture only',
+    }),
+  })
   .meta({ id: 'CaptureRequest' });
 
 export const VoidBody = z
@@ -67,7 +81,12 @@ export const VoidBody = z
   .meta({ id: 'VoidRequest' });
 
 export const RefundBody = z
-  .strictObject({ payment_id: idOf('pay'), amount: majorAmount.optional(), reason: z.string().max(500).optional() })
+  .strictObject({
+    payment_id: idOf('pay'),
+    amount: majorAmount.optional(),
+    currency: currencyCode.optional(),
+    reason: z.string().max(500).optional(),
+  })
   .meta({ id: 'RefundRequest' });
 
 const minor = z.int();
@@ -131,6 +150,7 @@ export const PaymentOutput = z
       }),
     ),
     authorization_expires_at: timeOut.optional(),
+    on_expiry: z.enum(['release', 'capture']),
     reconciliation: z.object({
       status: z.string(),
       settlement_id: z.string().optional(),

@@ -29,6 +29,8 @@ export interface Completion {
   needsAttention?: string | null;
   /** Ledger entries. Lines of a `released` entry are per minor unit: the amount is known only under the lock. */
   entries: { kind: string; lines: LedgerLine[] }[];
+  /** Reserves the operation that gives back what this one brought: in the same commit, so that nobody can use it. */
+  giveBack?: { operationId: string; type: 'void' | 'refund'; amountMinor: number };
   /** The request whose answer this is, and its HTTP status. */
   answer?: { key: string; status: number };
   fact: Fact;
@@ -70,6 +72,9 @@ export async function completeOperation(db: Db, c: Completion): Promise<PaymentR
       JSON.stringify(c.entries.map((entry) => ({ id: newId(), ...entry }))),
       c.answer?.key ?? null,
       c.answer?.status ?? null,
+      c.giveBack?.operationId ?? null,
+      c.giveBack?.type ?? null,
+      c.giveBack?.amountMinor ?? null,
     ],
   });
   return rows[0]?.payment;
@@ -90,15 +95,20 @@ WITH op AS (
          released = p.released + CASE WHEN $23
            THEN p.authorized - p.captured - $19 - (p.capture_pending + $20) - p.released ELSE 0 END,
          phase = COALESCE($24, p.phase), closed_by = COALESCE($25, p.closed_by),
-         void_pending = p.void_pending AND NOT $26,
+         void_pending = p.void_pending AND NOT $26 OR COALESCE($36::text = 'void', false),
          processor_reference = COALESCE($27, p.processor_reference),
          authorization_expires_at = COALESCE($28, p.authorization_expires_at),
          attempts = p.attempts || $29::jsonb, decline = COALESCE($30, p.decline), needs_attention = $31,
          operations = p.operations || jsonb_build_object(op.id::text,
-           (p.operations->op.id::text) || jsonb_strip_nulls(jsonb_build_object('status', $13::text, 'class', $14::text, 'code', $15::text))),
+           (p.operations->op.id::text) || jsonb_strip_nulls(jsonb_build_object('status', $13::text, 'class', $14::text, 'code', $15::text)))
+           || CASE WHEN $35::uuid IS NULL THEN '{}' ELSE jsonb_build_object(($35::uuid)::text, jsonb_build_object(
+                'type', $36::text, 'status', 'sent', 'amount_minor', $37::bigint, 'at', $4::timestamptz)) END,
          updated_at = $4
     FROM op, old WHERE p.id = op.payment_id AND old.id = p.id
   RETURNING p.*, p.released - old.released AS released_now
+), given_back AS (
+  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, final, by_itself, mid_id, sent_at)
+  SELECT $35, $1, $2, c.id, $36, 'sent', $37, $36::text = 'void', true, c.mid_id, $4 FROM changed c WHERE $35::uuid IS NOT NULL
 ), payment AS (
   SELECT changed.id, to_jsonb(changed) - 'released_now' AS row, released_now, execution_id FROM changed
 ), entries AS (

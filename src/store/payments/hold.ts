@@ -22,11 +22,24 @@ export async function holdPayment(
 export async function closeHold(db: Db, id: string, at: Date): Promise<PaymentRow> {
   const { rows } = await db.query<{ row: PaymentRow }>({
     name: 'close-hold',
-    text: `UPDATE payments p SET released = p.authorized - p.captured, closed_by = 'expiry', updated_at = $2
+    text: `UPDATE payments p SET released = p.authorized - p.captured, closed_by = 'expiry',
+                  needs_attention = NULLIF(p.needs_attention, $3), updated_at = $2
             WHERE p.id = $1 RETURNING to_jsonb(p) AS row`,
-    values: [id, at],
+    values: [id, at, ENDS_SOON],
   });
   return rows[0]!.row;
+}
+
+const ENDS_SOON = 'The hold ends soon, and is let go then';
+
+/** Somebody was told that the hold ends. @param letGo a person should look: what is not captured is let go */
+export async function noteWarning(db: Db, id: string, letGo: boolean, at: Date): Promise<void> {
+  await db.query({
+    name: 'note-warning',
+    text: `UPDATE payments SET expiry_warned_at = $3, needs_attention = COALESCE(needs_attention, $2), updated_at = $3
+            WHERE id = $1`,
+    values: [id, letGo ? ENDS_SOON : null, at],
+  });
 }
 
 export async function noteAttention(

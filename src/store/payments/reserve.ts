@@ -1,3 +1,4 @@
+import type { OnExpiry } from '../../domain/messages.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
 import type { AccountRow, PaymentRow } from './row.ts';
@@ -8,6 +9,8 @@ export interface Reservation {
   account: AccountRow;
   /** Minor units of this operation. */
   amountMinor: number;
+  /** Nothing follows it: what it leaves of the hold is released. */
+  final?: boolean;
 }
 
 interface Request {
@@ -29,6 +32,8 @@ export interface AuthorizeReservation extends Request {
   capture: 'manual' | 'automatic';
   merchantReference: string | null;
   methodSealed: string;
+  acceptPartial?: boolean;
+  onExpiry?: OnExpiry;
 }
 
 const ACCOUNT = `jsonb_build_object('mid_id', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind,
@@ -67,11 +72,11 @@ WITH plan AS (
 ), payment AS (
   INSERT INTO payments (id, org_id, mode, execution_id, workflow_id, agent_id, principal_id, merchant_ref, merchant_reference, phase,
     capture_mode, amount_minor, currency, mid_id, processor, mid, route_plan_id, candidates, method_sealed, operations,
-    created_at, updated_at)
+    created_at, updated_at, accept_partial, on_expiry)
   SELECT s.id, $1, $2, s.id, $12, s.agent_id, s.principal_id, s.merchant_ref, $13, 'authorizing', $14,
          COALESCE($8::bigint, s.amount_minor), s.currency, (eligible.candidates->0->>'midId')::uuid,
          eligible.candidates->0->>'processor', eligible.candidates->0->>'mid', plan.id, eligible.candidates, $15,
-         jsonb_build_object(($3::uuid)::text, ${summary(`'authorize'`, 'COALESCE($8::bigint, s.amount_minor)')}), $5, $5
+         jsonb_build_object(($3::uuid)::text, ${summary(`'authorize'`, 'COALESCE($8::bigint, s.amount_minor)')}), $5, $5, $16, $17
     FROM spent s, eligible, plan, key
   RETURNING *
 ), operation AS (
@@ -97,6 +102,8 @@ SELECT to_jsonb(p) AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor"
       r.merchantReference,
       r.capture,
       r.methodSealed,
+      r.acceptPartial ?? false,
+      r.onExpiry ?? 'release',
     ],
   });
   return rows[0];
@@ -163,24 +170,31 @@ const UNFROZEN = `(SELECT freeze_on($1, $2, e.agent_id, e.principal_id, e.delega
 const CAPTURABLE = '(p.authorized - p.captured - p.capture_pending - p.released)';
 const REFUNDABLE = '(p.captured - p.refunded - p.refund_pending - p.dispute_held - p.dispute_lost)';
 
+/** A capture is the last one when it says so, and where the account takes one only. */
+const FINAL = `($9::boolean OR NOT mid_can(m.kind, m.capabilities, 'multicapture'))`;
+
 /** For each operation on held funds: what it moves into reserve, and when it may. Reserve before send. */
 const FOLLOW_UPS = {
   capture: {
     amount: `COALESCE($7::bigint, ${CAPTURABLE})`,
     // A final one releases what it leaves, like a void: what that is must be known, and nobody may take from it.
     set: `capture_pending = p.capture_pending + COALESCE($7::bigint, ${CAPTURABLE}),
-          void_pending = $9::boolean`,
-    allowed: `NOT p.void_pending AND (NOT $9::boolean OR p.capture_pending = 0) AND COALESCE($7::bigint, ${CAPTURABLE}) BETWEEN 1 AND ${CAPTURABLE}
+          void_pending = ${FINAL}`,
+    final: FINAL,
+    // A declined payment that is open was granted in part only, and could not be given back: it is not captured.
+    allowed: `NOT p.void_pending AND p.decline IS NULL AND (NOT ${FINAL} OR p.capture_pending = 0) AND COALESCE($7::bigint, ${CAPTURABLE}) BETWEEN 1 AND ${CAPTURABLE}
               AND (p.authorization_expires_at IS NULL OR p.authorization_expires_at > $5) AND ${UNFROZEN}`,
   },
   void: {
     amount: CAPTURABLE,
     set: 'void_pending = true',
+    final: '($9::boolean OR true)',
     allowed: `NOT p.void_pending AND p.capture_pending = 0 AND ${CAPTURABLE} > 0`,
   },
   refund: {
     amount: `COALESCE($7::bigint, ${REFUNDABLE})`,
     set: `refund_pending = p.refund_pending + COALESCE($7::bigint, ${REFUNDABLE})`,
+    final: '($9::boolean AND false)',
     allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE} AND ${UNFROZEN}`,
   },
 } as const;
@@ -191,26 +205,27 @@ export async function reserveFollowUp(
   type: keyof typeof FOLLOW_UPS,
   r: FollowUpReservation,
 ): Promise<Reservation | undefined> {
-  const { amount, set, allowed } = FOLLOW_UPS[type];
+  const { amount, set, final, allowed } = FOLLOW_UPS[type];
   const { rows } = await db.query<Reservation>({
     name: `reserve-${type}`,
     text: `
 WITH payment AS (
   UPDATE payments p SET ${set}, updated_at = $5,
          operations = p.operations || jsonb_build_object($3::uuid::text, ${summary(`'${type}'`, amount)})
-   WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $6 AND p.phase = 'open' AND ($7::bigint IS NULL OR $7 > 0)
+    FROM mids m
+   WHERE m.id = p.mid_id AND p.org_id = $1 AND p.mode = $2 AND p.id = $6 AND p.phase = 'open' AND ($7::bigint IS NULL OR $7 > 0)
      AND ${allowed}
-  RETURNING p.*
+  RETURNING p.*, ${final} AS is_final
 ), key AS (
   INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, execution_id, operation_id)
   SELECT $1, $2, $4, $8, p.execution_id, $3 FROM payment p RETURNING key
 ), operation AS (
   INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, final, mid_id, sent_at)
-  SELECT $3, $1, $2, p.id, '${type}', 'sent', (p.operations->($3::uuid)::text->>'amount_minor')::bigint, $9, p.mid_id, $5
+  SELECT $3, $1, $2, p.id, '${type}', 'sent', (p.operations->($3::uuid)::text->>'amount_minor')::bigint, p.is_final, p.mid_id, $5
     FROM payment p, key
-  RETURNING amount_minor
+  RETURNING amount_minor, final
 )
-SELECT to_jsonb(p) AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor"
+SELECT to_jsonb(p) - 'is_final' AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor", o.final
   FROM payment p JOIN mids m ON m.id = p.mid_id, operation o`,
     values: [
       r.tenant.orgId,

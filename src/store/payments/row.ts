@@ -1,3 +1,4 @@
+import type { OnExpiry } from '../../domain/messages.ts';
 import type { Counters, PaymentPhase, ClosedBy } from '../../domain/payment.ts';
 
 /** One attempt at a processor, as it is printed. */
@@ -61,6 +62,9 @@ export interface PaymentRow extends Counters {
   phase: PaymentPhase;
   closed_by: ClosedBy | null;
   capture_mode: 'manual' | 'automatic';
+  accept_partial: boolean;
+  on_expiry: OnExpiry;
+  expiry_warned_at: string | null;
   amount_minor: number;
   currency: string;
   mid_id: string | null;

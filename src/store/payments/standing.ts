@@ -7,7 +7,7 @@ export async function openOperations(db: Db, tenant: Tenant, paymentId: string):
   const { rows } = await db.query<{ id: string }>({
     name: 'open-operations',
     text: `SELECT o.id FROM operations o WHERE o.org_id = $1 AND o.mode = $2 AND o.payment_id = $3
-              AND o.type <> 'refund' AND o.status IN ('sent', 'pending', 'unknown', 'needs_review') ORDER BY o.sent_at`,
+              AND (o.type <> 'refund' OR o.by_itself) AND o.status IN ('sent', 'pending', 'unknown', 'needs_review') ORDER BY o.sent_at`,
     values: [tenant.orgId, tenant.mode, paymentId],
   });
   return rows.map((row) => row.id);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { typeId } from '../../schemas.ts';
+import { timeOut, typeId } from '../../schemas.ts';
 import { currency, dataOf, exampleOf, ids, minor, type EventDoc, type EventFamily } from './shared.ts';
 
 const payment = {
@@ -26,6 +26,22 @@ export const PAYMENT_EVENTS: EventFamily<'payment'> = {
     told: 'every processor that may be asked said no',
     schema: dataOf(payment),
     example: exampleOf(example),
+  },
+  'payment.expiring': {
+    told: 'the hold ends soon, and some of it is not captured',
+    schema: dataOf({
+      ...payment,
+      currency,
+      amount_minor: minor,
+      on_expiry: z.enum(['release', 'capture']),
+      expires_at: timeOut.optional(),
+    }),
+    example: exampleOf({
+      ...example,
+      amount_minor: 24_000,
+      on_expiry: 'release',
+      expires_at: '2026-03-12T22:00:00.000Z',
+    }),
   },
   'payment.needs_review': {
     told: 'an outcome stayed unknown past its deadline',

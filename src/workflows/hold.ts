@@ -1,0 +1,70 @@
+import { operationIdAtExpiry } from '../domain/ids.ts';
+import type { OperationStep } from '../domain/messages.ts';
+import { evidence, money } from './activities.ts';
+import type { LifecycleRun } from './run.ts';
+
+/** Seven days: the shortest hold that networks grant to online payments with a cardholder present. */
+const USUAL_HOLD_MS = 7 * 86_400_000;
+/** Somebody should look a day before the money is let go. */
+const USUAL_WARNING_MS = 86_400_000;
+/** What is captured because the hold ends is captured this long before its end. */
+const CAPTURE_LEAD_MS = 3_600_000;
+/** Nothing is tried again with less time left than this. */
+const LAST_TRY_MS = 250;
+
+interface Acts {
+  /** Runs one operation on held funds and follows its outcome. */
+  operate: (operationId: string, act: () => Promise<OperationStep>) => Promise<OperationStep>;
+  /** Lets go of what the processor has let go of. */
+  expire: () => Promise<void>;
+}
+
+/**
+ * What is due while money is held, in order: the warning, the capture of the rest where that was chosen, the end. The
+ * warning comes `holdWarningMs` before the end, and never before half of the hold is over.
+ */
+export function holdOf(run: LifecycleRun, { operate, expire }: Acts) {
+  const { input, ref } = run;
+  let warnAt: number | undefined;
+  let captureAt: number | undefined;
+  let tries = 0;
+  return { dated, wait, next };
+
+  /** The hold's end as the processor dated it; undated holds get what the card networks usually grant. */
+  function dated(date: string | undefined): void {
+    const end = date ? Date.parse(date) : Date.now() + USUAL_HOLD_MS;
+    if (end === run.waitUntil) return;
+    run.waitUntil = end;
+    const left = end - Date.now();
+    warnAt = left > 0 ? end - Math.min(input.timers.holdWarningMs ?? USUAL_WARNING_MS, left / 2) : undefined;
+    captureAt = undefined;
+  }
+
+  function wait(): number {
+    return Math.min(warnAt ?? Infinity, captureAt ?? Infinity, run.waitUntil) - Date.now();
+  }
+
+  /** Does what is due. Of a workflow that waited for the end alone, from before there was a warning, that is the end. */
+  async function next(): Promise<void> {
+    if (Date.now() >= run.waitUntil) return expire();
+    if (warnAt !== undefined && Date.now() >= warnAt) {
+      warnAt = undefined;
+      const { capture } = await evidence.warnOfExpiry(ref);
+      if (capture) captureAt = run.waitUntil - Math.min(CAPTURE_LEAD_MS, (run.waitUntil - Date.now()) / 2);
+    } else if (captureAt !== undefined && Date.now() >= captureAt) {
+      captureAt = undefined;
+      await captureRest();
+    }
+  }
+
+  /** A capture that was not sent, or may not be made now, is tried again at half of what is left of the time. */
+  async function captureRest(): Promise<void> {
+    const operationId = operationIdAtExpiry(input.executionId, tries++);
+    const step = await operate(operationId, () => money.captureAtExpiry(ref, operationId));
+    const left = run.waitUntil - Date.now();
+    const notDone = step.kind === 'refused' || (step.kind === 'failed' && NOT_DONE.has(step.class));
+    if (notDone && left > LAST_TRY_MS) captureAt = Date.now() + left / 2;
+  }
+}
+
+const NOT_DONE: ReadonlySet<string> = new Set(['not_sent', 'throttled']);
