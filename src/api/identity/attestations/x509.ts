@@ -44,7 +44,10 @@ async function stateOfOurs(leaf: VerifiedLeaf, { db, agent, now }: Subject): Pro
   const serial = parseSerial(leaf.serialNumber);
   const ours = serial === undefined ? undefined : await findBySerial(db, serial);
   if (!ours && leaf.trustDomain !== HERE) return undefined;
-  const status = ours && ours.agentId === agent.id ? certificateStatus(ours.status, ours.expiresAt.getTime(), now.getTime()) : 'not of this agent';
+  const status =
+    ours && ours.agentId === agent.id
+      ? certificateStatus(ours.status, ours.expiresAt.getTime(), now.getTime())
+      : 'not of this agent';
   if (status !== 'active') throw new Failed('certificate_status', `The certificate is ${status}`);
   return passed('certificate_status', 'The certificate is active');
 }
