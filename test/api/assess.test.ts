@@ -103,6 +103,21 @@ describe('a plain mandate of a registered agent', () => {
     expect(other.body.assessmentId).not.toBe(first.body.assessmentId);
   });
 
+  it('is another question as another kind, and is not answered with what was said before', async () => {
+    const made = signedNow();
+    // Whoever asks about a chain as `custom` has nothing of it verified.
+    const forged = { token: made.token.replace(/~[^~]*$/, '~'), to: 'mrc_shop' };
+    expect((await assess(forged, { kind: 'custom', agent_id: agent })).body.decision).toBe('approve');
+    const before = await t.rowCounts();
+    const { status, body } = await assess(forged, { agent_id: agent });
+    expect([status, body.code, body.errors]).toEqual([
+      409,
+      'idempotency_conflict',
+      [expect.objectContaining({ path: 'kind' })],
+    ]);
+    expect(await t.rowCounts()).toEqual(before);
+  });
+
   it('is assessed once, also when fifty ask at the same moment', async () => {
     const mandate = plain();
     const before = await t.rowCounts();
