@@ -62,10 +62,10 @@ export async function screenAgain(deps: ActivityDeps, ref: ExecutionRef): Promis
 }
 
 /**
- * Judges with the proof that was given. The amount is already counted in the running totals, so they are not checked
+ * Judges with the proof that was given, or with none. The amount is already counted in the running totals, so they are not checked
  * a second time: what is held by this execution is added back first, and it does not count against its own exposure.
  */
-export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proof: 'challenge' | 'review'): Judgement {
+export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proof?: 'challenge' | 'review'): Judgement {
   const delegations = context.delegations.map((delegation) => ({
     ...delegation,
     budgetSpent: Math.max(0, delegation.budgetSpent - row.budget_minor),
@@ -81,7 +81,7 @@ export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proo
       mandate: row.mandate ? { ...row.mandate, charges: [], leafKey: undefined } : undefined,
     },
     { ...context, delegations, exposureCaps: besidesItself(context.exposureCaps, row.intent) },
-    { proof },
+    proof === undefined ? {} : { proof },
   );
 }
 

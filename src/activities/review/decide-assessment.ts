@@ -1,5 +1,7 @@
 import { riskLevelOf } from '../../domain/assessments/outcome.ts';
+import { circumstancesOf } from '../../domain/circumstances.ts';
 import { toTypeId } from '../../domain/ids.ts';
+import { needsPerson } from '../../domain/review/release.ts';
 import type { ReviewStatus } from '../../domain/review/vote.ts';
 import { payeeOf, type Screening } from '../../domain/screening.ts';
 import type { Reason, Tenant } from '../../domain/types.ts';
@@ -20,6 +22,7 @@ import { closeReview } from '../../store/reviews/vote.ts';
 import { issuerOf } from '../../trust/issuer.ts';
 import { readJws } from '../../trust/jws.ts';
 import { newId } from '../../trust/new-id.ts';
+import { atSoundTime } from '../decision/clock.ts';
 import type { ActivityDeps } from '../deps.ts';
 
 type Held = NonNullable<Awaited<ReturnType<typeof holdAssessmentReview>>>;
@@ -108,8 +111,18 @@ export async function decideAssessment(
   return { decision, reasons, jws };
 }
 
+/** Whether it needs a person by the facts as they are now, whatever a score says. */
+export async function assessmentNeedsPerson(
+  db: Db,
+  tenant: Tenant,
+  { assessment }: Held,
+  { at, screening }: { at: Date; screening: Screening | undefined },
+): Promise<boolean> {
+  return needsPerson(judge(questionOf(assessment), { ...(await gatherFor(db, tenant, assessment, at)), screening }));
+}
+
 async function gatherFor(db: Db, tenant: Tenant, row: ReviewedAssessment, now: Date): Promise<DecisionContext> {
-  return gatherContext(db, {
+  const gathered = await gatherContext(db, {
     tenant,
     agentId: row.agent_id,
     principalId: row.principal_id,
@@ -119,7 +132,9 @@ async function gatherFor(db: Db, tenant: Tenant, row: ReviewedAssessment, now: D
     now,
     sessionId: row.context.session_id,
     exceptExecution: row.id,
+    circumstances: circumstancesOf(row),
   });
+  return atSoundTime(gathered);
 }
 
 /** Everything that forbids it now; empty lets it be approved. */
