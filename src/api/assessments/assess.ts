@@ -128,7 +128,8 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     confidences: assessedConfidences(judgement, { agent: agentProof, signed: examined.signed }),
     auditId: newId(),
     // Whatever a person must look at is looked at a second time.
-    refinement: verdict.decision === 'review' ? 'pending' : null,
+    refinement: verdict.decision === 'review' ? { status: 'pending' as const } : null,
+    review: verdict.decision === 'review' ? { status: 'open' as const } : null,
     agent: agent && {
       id: agent.id,
       score: trustAt(agent.trust ?? undefined, context.nowMs),
