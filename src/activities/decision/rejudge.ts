@@ -8,6 +8,7 @@ import type { Reason } from '../../domain/types.ts';
 import { circumstancesOf } from '../../domain/circumstances.ts';
 import { payeeOf, type Screening } from '../../domain/screening.ts';
 import { judge } from '../../policy-language/pipeline.ts';
+import { screenPayee } from '../../screening/ask.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { policyStillHolds } from '../../store/executions/policy-holds.ts';
 import { redecide, type NewVerdict } from '../../store/executions/redecide.ts';
@@ -58,7 +59,7 @@ export async function gatherAgain(
 export async function screenAgain(deps: ActivityDeps, ref: ExecutionRef): Promise<Screening | undefined> {
   if (!deps.screening) return undefined;
   const row = await findExecution(deps.pool, ref.tenant, ref.executionId);
-  return row && deps.screening.screen(payeeOf(row.intent, row.context));
+  return row && screenPayee(deps.screening, payeeOf(row.intent, row.context));
 }
 
 /**

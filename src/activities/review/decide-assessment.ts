@@ -8,6 +8,7 @@ import type { Reason, Tenant } from '../../domain/types.ts';
 import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { Question } from '../../domain/pipeline.ts';
 import { judge } from '../../policy-language/pipeline.ts';
+import { screenPayee } from '../../screening/ask.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { policyStillHolds } from '../../store/executions/policy-holds.ts';
 import { recordFact } from '../../store/facts.ts';
@@ -48,7 +49,7 @@ export async function screenAssessment(
 ): Promise<Screening | undefined> {
   if (!screening) return undefined;
   const said = await findAssessedIntent(pool, tenant, id);
-  return said && screening.screen(payeeOf(said.intent, said.context));
+  return said && screenPayee(screening, payeeOf(said.intent, said.context));
 }
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';

@@ -13,6 +13,7 @@ import type { Question } from '../../domain/pipeline.ts';
 import { payeeOf } from '../../domain/screening.ts';
 import { trustAt } from '../../domain/trust-score.ts';
 import { judge } from '../../policy-language/pipeline.ts';
+import { screenPayee } from '../../screening/ask.ts';
 import { recordAbuse } from '../../store/abuse.ts';
 import { commitAssessment } from '../../store/assessments/commit.ts';
 import { recordOf, type AssessmentRow } from '../../store/assessments/row.ts';
@@ -82,7 +83,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
   const { tenant, body, actor } = ctx;
   const { presented, examined, evidence, question } = asked;
   const { intent } = question;
-  const screened = deps.screening?.screen(payeeOf(intent, question.context));
+  const screened = screenPayee(deps.screening, payeeOf(intent, question.context));
   const gathered = await gatherContext(deps.pool, {
     tenant,
     agentId: somebody(question.agentId),

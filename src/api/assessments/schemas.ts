@@ -68,11 +68,9 @@ export const Outcome = z
     refinement: RefinementOutput.pick({ status: true, score: true, model: true, findings: true })
       .nullable()
       .meta({ description: 'The second look at one that a person must look at' }),
-    review: ReviewState.pick({ status: true, closed_at: true })
-      .nullable()
-      .meta({
-        description: 'How far a person is with it; `outcome` and `risk_payload` are of the decision as it stands',
-      }),
+    review: ReviewState.pick({ status: true, closed_at: true }).nullable().meta({
+      description: 'How far a person is with it; `outcome` and `risk_payload` are of the decision as it stands',
+    }),
     agent: z.object({ id: typeId('agt'), trust_score: z.number(), risk_tier: z.enum(TRUST_TIERS) }).nullable(),
     latency_ms: z.int(),
   })
