@@ -423,6 +423,19 @@ describe('mandates of v0.1', () => {
   });
 });
 
+describe('a denial', () => {
+  it('says what is missing in members of the request, and whoever brings it is approved', async () => {
+    await t.api('POST', '/v1/policies', { name: 'where', rules: { geo: { allow: ['EU'] } }, activate: true });
+    const mandate = plain();
+    const { body } = await assess(mandate, { agent_id: agent });
+    const step = { action: 'missing_evidence', evidence: ['mandate.country'] };
+    expect([body.decision, body.next_step]).toEqual(['deny', step]);
+    const followed = await assess({ ...mandate, country: 'DE' }, { agent_id: agent });
+    expect(followed.body.decision).toBe('approve');
+    await t.api('POST', '/v1/policies', { name: 'none', rules: {}, activate: true });
+  });
+});
+
 describe('the other kinds', () => {
   it.each(['message_send', 'voice_call', 'claim_document', 'custom'])('%s is an action of its own', async (kind) => {
     const answer = await assess({ to: '+49301234', text: randomUUID() }, { kind, agent_id: agent });

@@ -3,6 +3,7 @@ import { atSoundTime } from '../../activities/decision/clock.ts';
 import { findAgentOf, type AgentFound } from '../../domain/assessments/agent.ts';
 import { assessedConfidences, type IdentityProof } from '../../domain/assessments/confidences.ts';
 import type { Kind } from '../../domain/assessments/kinds.ts';
+import { stepOfAssessment } from '../../domain/assessments/next-step.ts';
 import { verdictOf, type AssessmentRecord } from '../../domain/assessments/outcome.ts';
 import { circumstancesOf } from '../../domain/circumstances.ts';
 import { Problem } from '../../domain/errors.ts';
@@ -115,7 +116,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     contentHash,
     intent,
     reasons: judgement.reasons,
-    nextStep: nextStepOf({ intent, judgement, context }),
+    nextStep: stepOfAssessment(nextStepOf({ intent, judgement, context })),
   });
   const { agent } = context;
   const agentId = agent?.id ?? null;
