@@ -34,6 +34,7 @@ ENV NODE_ENV=production \
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
+COPY docs/examples docs/examples
 # `node`, by number: a host can check that it is not root.
 USER 1000
 EXPOSE 8080

@@ -64,7 +64,8 @@ export interface DecisionContext {
   features: RiskFeatures;
   /** The organization's own configuration of the risk model. */
   riskConfig?: RiskConfigVersion | null;
-  certificate?: RiskFacts['certificate'];
+  /** The agent's certificate, the last one when none is active; `null` when it never had one. */
+  certificate?: RiskFacts['certificate'] | null;
   /**
    * What the agent's behaviour says: its alerts (scores from 0.75) of the last day that nobody has judged, at most 100;
    * `score` is the highest of their points, 0 to 100, each fading to nothing over the day.

@@ -120,7 +120,7 @@ export function assess({ intent, context: said }: Question, context: DecisionCon
     deviceSeen: known(features.deviceSeen),
     channelSeen: known(features.channelSeen),
     countrySeen: known(features.countrySeen),
-    certificate,
+    certificate: certificate ?? undefined,
     behaviour,
     screening,
   };
@@ -142,7 +142,13 @@ export function explain(
     country: said.country ?? intent.country,
     velocityCount: context.velocityCount,
     agent: agent
-      ? { id: agent.id, ageMs: nowMs - agent.createdAtMs, trust: trustAt(agent.trust ?? undefined, nowMs) }
+      ? {
+          id: agent.id,
+          ageMs: nowMs - agent.createdAtMs,
+          trust: trustAt(agent.trust ?? undefined, nowMs),
+          behaviour: context.behaviour?.score,
+          certificate: context.certificate === null ? 'none' : context.certificate?.status,
+        }
       : undefined,
     principal: principal ? { id: principal.id, kind: principal.kind } : undefined,
     merchantSeen: context.features.merchantSeen,

@@ -39,6 +39,10 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   'agent.trust': whole("the agent's trust score, 0 to 100; who is new has 50", ({ agent }) =>
     agent?.trust === undefined ? undefined : Math.floor(agent.trust),
   ),
+  'agent.behaviour': whole('what its alerts of the last day come to, 0 to 100; each fades', ({ agent }) =>
+    agent?.behaviour === undefined ? undefined : Math.floor(agent.behaviour),
+  ),
+  'agent.certificate': text('`active`, `expired`, `revoked`, or `none`', ({ agent }) => agent?.certificate),
   'principal.id': text('`prn_…`, or `org_…` for the organization itself', ({ principal }) =>
     principal ? toTypeId(principal.kind === 'organization' ? 'org' : 'prn', principal.id) : undefined,
   ),

@@ -20,6 +20,7 @@ type Row = [
   agentId: string,
   agentAgeMs: number | null,
   agentTrust: number | null,
+  agentBehaviour: number | null,
   principalId: string,
   decision: Decision,
   reasons: Reason[] | null,
@@ -48,15 +49,19 @@ export async function readRecordedDecisions(db: Db, page: RecordedPage): Promise
 }
 
 function recordedOf(row: Row, orgId: string): RecordedDecision {
-  const [id, atMs, intent, context, agentId, ageMs, trust, principalId, decision, reasons, score, level, modelVersion] =
-    row;
-  const [, , , , , , , , , , , , , policyId, paid, occurrences, truth] = row;
+  const [id, atMs, intent, context, agentId, ageMs, trust, behaviour, principalId, decision, reasons] = row;
+  const [, , , , , , , , , , , score, level, modelVersion, policyId, paid, occurrences, truth] = row;
   return {
     id,
     atMs,
     intent,
     context,
-    agent: { id: agentId, ageMs: Math.max(0, ageMs ?? 0), ...(trust !== null && { trust }) },
+    agent: {
+      id: agentId,
+      ageMs: Math.max(0, ageMs ?? 0),
+      ...(trust !== null && { trust }),
+      ...(behaviour !== null && { behaviour }),
+    },
     principal: { id: principalId, kind: principalId === orgId ? 'organization' : 'principal' },
     decision,
     reasons: reasons ?? NO_REASONS,
@@ -103,7 +108,10 @@ WITH page AS MATERIALIZED (
 )
 SELECT e.id, floor(extract(epoch FROM e.at) * 1000)::float8, e.intent, e.context, e.agent_id,
        floor(extract(epoch FROM e.at - a.created_at) * 1000)::float8,
-       (e.risk->'measures'->'agent_trust')::float8, e.principal_id,
+       (e.risk->'measures'->'agent_trust')::float8,
+       -- A measure of nothing is not kept.
+       COALESCE((e.risk->'measures'->'behaviour_unusual')::float8, CASE WHEN e.risk->'measures' ? 'agent_trust' THEN 0 END),
+       e.principal_id,
        CASE WHEN f.answer IS NULL THEN e.decision WHEN f.answer ? 'review' THEN 'review'
             ELSE COALESCE(f.answer->>'decision', e.decision) END,
        CASE WHEN f.answer IS NULL THEN NULL ELSE COALESCE(f.answer->'reasons', e.reasons) END,

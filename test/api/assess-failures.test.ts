@@ -6,6 +6,7 @@ import request from 'supertest';
 import { createApp } from '../../src/api/app.ts';
 import { KINDS } from '../../src/domain/assessments/kinds.ts';
 import { paymentNow } from '../trust/mandates/now.ts';
+import { tampering } from '../failures/broken-pool.ts';
 import { startTestApi, type Answer, type TestApi } from './setup.ts';
 
 let t: TestApi;
@@ -73,6 +74,35 @@ describe('when something is away', () => {
     },
   );
 
+  it('nothing is approved by a clock that is not that of the database', async () => {
+    const before = await t.rowCounts();
+    const pool = tampering(t.database.pool, (gathered) => {
+      gathered['databaseMs'] = Date.now() + 600_000;
+    });
+    const { status, body } = await assessWith({ pool });
+    expect([status, body.code, body.decision]).toEqual([503, 'service_unavailable', undefined]);
+    expect(await t.rowCounts()).toEqual(before);
+  });
+
+  it.each(['agent', 'policy', 'features', 'behaviour', 'certificate', 'freezes', 'mandateUses'])(
+    'nothing is approved over facts that cannot be read: %s',
+    async (member) => {
+      const pool = tampering(t.database.pool, (gathered) => {
+        gathered[member] = new Proxy([], {
+          get: () => {
+            throw new Error('this fact cannot be read');
+          },
+          has: () => {
+            throw new Error('this fact cannot be read');
+          },
+        });
+      });
+      const { status, body } = await assessWith({ pool });
+      expect(body.decision).not.toBe('approve');
+      expect([member, status]).toEqual([member, member === 'mandateUses' && status === 200 ? 200 : 500]);
+    },
+  );
+
   it('nothing is approved when the facts change again and again', async () => {
     const pool = failingAt('commit-assessment', Object.assign(new Error('withdrawn'), { code: 'PK001' }));
     const { status, body } = await assessWith({ pool });
@@ -95,6 +125,8 @@ describe('when something is away', () => {
     expect((await assessWith({ screening: screening({ listed: [match] }) })).body.decision).toBe('deny');
     expect((await assessWith({ screening: screening({ unavailable: 'away' }) })).body.decision).toBe('review');
     expect((await assessWith({ screening: screening({}) })).body.decision).toBe('approve');
+    const failing = { screen: () => Promise.reject(new Error('a defect')), close() {} };
+    expect((await assessWith({ screening: failing })).body.decision).toBe('review');
   });
 
   it('a clock that is off by more than five minutes finds mandates not valid', async () => {

@@ -103,6 +103,21 @@ describe('a plain mandate of a registered agent', () => {
     expect(other.body.assessmentId).not.toBe(first.body.assessmentId);
   });
 
+  it('is another question as another kind, and is not answered with what was said before', async () => {
+    const made = signedNow();
+    // Whoever asks about a chain as `custom` has nothing of it verified.
+    const forged = { token: made.token.replace(/~[^~]*$/, '~'), to: 'mrc_shop' };
+    expect((await assess(forged, { kind: 'custom', agent_id: agent })).body.decision).toBe('approve');
+    const before = await t.rowCounts();
+    const { status, body } = await assess(forged, { agent_id: agent });
+    expect([status, body.code, body.errors]).toEqual([
+      409,
+      'idempotency_conflict',
+      [expect.objectContaining({ path: 'kind' })],
+    ]);
+    expect(await t.rowCounts()).toEqual(before);
+  });
+
   it('is assessed once, also when fifty ask at the same moment', async () => {
     const mandate = plain();
     const before = await t.rowCounts();
@@ -405,6 +420,19 @@ describe('mandates of v0.1', () => {
     const signed = { contents: { ...contents, id: 'cart-2' }, merchant_authorization: 'a.b.c' };
     const { status, body } = await assess(signed, { agent_id: agent });
     expect([status, body.code]).toEqual([422, 'invalid_mandate']);
+  });
+});
+
+describe('a denial', () => {
+  it('says what is missing in members of the request, and whoever brings it is approved', async () => {
+    await t.api('POST', '/v1/policies', { name: 'where', rules: { geo: { allow: ['EU'] } }, activate: true });
+    const mandate = plain();
+    const { body } = await assess(mandate, { agent_id: agent });
+    const step = { action: 'missing_evidence', evidence: ['mandate.country'] };
+    expect([body.decision, body.next_step]).toEqual(['deny', step]);
+    const followed = await assess({ ...mandate, country: 'DE' }, { agent_id: agent });
+    expect(followed.body.decision).toBe('approve');
+    await t.api('POST', '/v1/policies', { name: 'none', rules: {}, activate: true });
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { agentNames, findAgentOf } from '../../src/domain/assessments/agent.ts';
 import { intentOf, UncountableMandate } from '../../src/domain/assessments/intent.ts';
 import { riskLevelOf, verdictOf } from '../../src/domain/assessments/outcome.ts';
-import { payeeOfMandate } from '../../src/domain/assessments/payee.ts';
+import { withPayee } from '../../src/domain/assessments/payee.ts';
 import { withRiskData } from '../../src/domain/assessments/risk-data.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { openLimit } from '../../src/domain/mandates/limits.ts';
@@ -101,14 +101,22 @@ describe('the intent of a mandate', () => {
 });
 
 describe('the payee of a mandate, for screening', () => {
-  const intent = { action: 'a', amountMinor: 1, currency: 'EUR', merchantRef: 'm-1', channel: 'ap2' };
   it('is what the mandate says, before what the caller adds', () => {
     const context = { payee: { name: 'Other', account: 'DE1' } };
     const payee = { id: 'm-1', name: 'Shop', website: 'https://Shop.example:8443/x' };
-    const expected = { reference: 'm-1', name: 'Shop', account: 'DE1', domain: 'shop.example' };
-    expect(payeeOfMandate(intent, context, { payee })).toEqual(expected);
-    expect(payeeOfMandate(intent, context, {}, { merchant: payee })).toEqual(expected);
-    expect(payeeOfMandate(intent, {}, { payee: 'text' })).toEqual({ reference: 'm-1' });
+    const expected = { payee: { name: 'Shop', account: 'DE1', domain: 'shop.example' } };
+    expect(withPayee(context, { payee })).toEqual(expected);
+    expect(withPayee(context, {}, { merchant: payee })).toEqual(expected);
+    expect(withPayee(context, { payee: 'text' })).toEqual(context);
+  });
+
+  it.each([
+    ['shop.example', 'shop.example'],
+    ['https://good.example@evil.example/', 'evil.example'],
+    ['//Evil.example:443', 'evil.example'],
+    [' http://evil.example#x', 'evil.example'],
+  ])('has the host of its website: %s', (website, domain) => {
+    expect(withPayee({}, { payee: { website } })).toEqual({ payee: { domain } });
   });
 });
 

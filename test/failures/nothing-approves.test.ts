@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { activatePolicy, insertPolicy } from '../../src/store/policies.ts';
+import type { PayeeScreening } from '../../src/screening/port.ts';
 import { createSignerOn, type KeyHolder } from '../../src/trust/signing.ts';
 import { createActivityWorld, type ActivityWorld } from '../activities/setup.ts';
 import { ACTS, DECISIONS, prepare, type Act, type ActName } from './acts.ts';
@@ -23,7 +24,7 @@ async function attempt(act: Act): Promise<unknown> {
   } catch (error) {
     return error;
   } finally {
-    Object.assign(w.deps, { pool, signer, now: () => new Date() });
+    Object.assign(w.deps, { pool, signer, screening: undefined, now: () => new Date() });
   }
 }
 
@@ -109,6 +110,26 @@ describe.each(DECISIONS)('a key that cannot sign %s', (name) => {
   });
 });
 
+describe.each(DECISIONS)('whoever screens payees, under %s,', (name) => {
+  it.each<[string, PayeeScreening['screen']]>([
+    ['says that nobody answers', async () => ({ listed: [], suspected: [], unavailable: 'the service is away' })],
+    ['fails', () => Promise.reject(new Error('a defect'))],
+    ['says nothing', () => Promise.resolve(undefined as never)],
+    [
+      'throws at once',
+      () => {
+        throw new Error('a defect');
+      },
+    ],
+  ])('leaves it to an operator when it %s', async (_, screen) => {
+    const act = await prepare(w, name, 'approvable');
+    w.deps.screening = { screen, close() {} };
+    await attempt(act);
+    // An operator's yes is what it asks for.
+    expect(await act.approved()).toBe(name === 'review');
+  });
+});
+
 describe.each(DECISIONS)('a clock that is wrong under %s', (name) => {
   it.each([
     ['ten minutes behind', () => new Date(Date.now() - 600_000)],
@@ -163,22 +184,29 @@ const unreadable = (): unknown => {
 };
 
 describe.each(DECISIONS)('facts that whoever judges %s fails over', (name) => {
-  it.each(['agent', 'principal', 'delegations', 'freezes', 'exposureCaps', 'features', 'mids', 'policy'])(
-    'approve nothing: %s',
-    async (member) => {
-      const act = await prepare(w, name, 'approvable');
-      let changed = 0;
-      w.deps.pool = tampering(whole.pool, (gathered) => {
-        changed += Number(member in gathered);
-        gathered[member] = unreadable();
-      });
-      expect(await attempt(act)).toBeInstanceOf(Error);
-      expect(changed).toBeGreaterThan(0);
-      expect(await act.approved()).toBe(false);
-      await attempt(act);
-      expect(await act.approved()).toBe(true);
-    },
-  );
+  it.each([
+    'agent',
+    'principal',
+    'delegations',
+    'freezes',
+    'exposureCaps',
+    'features',
+    'mids',
+    'policy',
+    'certificate',
+  ])('approve nothing: %s', async (member) => {
+    const act = await prepare(w, name, 'approvable');
+    let changed = 0;
+    w.deps.pool = tampering(whole.pool, (gathered) => {
+      changed += Number(member in gathered);
+      gathered[member] = unreadable();
+    });
+    expect(await attempt(act)).toBeInstanceOf(Error);
+    expect(changed).toBeGreaterThan(0);
+    expect(await act.approved()).toBe(false);
+    await attempt(act);
+    expect(await act.approved()).toBe(true);
+  });
 
   it.each(['agent', 'principal'])('approve nothing: no %s', async (member) => {
     const act = await prepare(w, name, 'approvable');

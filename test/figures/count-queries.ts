@@ -10,7 +10,11 @@ export interface RoundTrip {
 
 /** Polling of the worker process, which asks whether or not anybody pays, and what is written in batches now and then. */
 const BACKGROUND = new Set([
-  'take-due-deliveries',
+  'find-due-endpoints',
+  'find-untold-endpoints',
+  'find-trust-due',
+  'forget-risk-counts',
+  'find-undriven-backtests',
   'find-undriven-stops',
   'find-undriven-reviews',
   'date-review',

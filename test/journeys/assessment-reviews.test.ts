@@ -39,23 +39,36 @@ afterAll(async () => {
   await connection.close();
 });
 
+interface Assessed {
+  assessmentId: string;
+  decision: string;
+  mandate: object;
+  outcome: { review: object | null };
+}
+
+const newMandate = () => ({
+  vct: 'mandate.payment.1',
+  transaction_id: randomUUID(),
+  payee: { id: 'mrc_hotel', name: 'Hotel' },
+  payment_amount: { amount: 12_000, currency: 'EUR' },
+  payment_instrument: { id: 'pi_1', type: 'card' },
+});
+
+function ask({ agent_id, principal_id, everyday: delegation_id }: Cast, mandate: object = newMandate()) {
+  const context = { device_trust: 'verified', risk_signals: ['velocity_ok'] };
+  const { risk_data: _, ...presented } = mandate as Record<string, unknown>;
+  return t.api<Assessed>('POST', '/v1/assess', {
+    mandate: presented,
+    agent_id,
+    principal_id,
+    delegation_id,
+    context,
+  });
+}
+
 /** An assessment that the policy has somebody look at. @returns `asmt_…` */
 async function flagged(cast: Cast): Promise<string> {
-  const mandate = {
-    vct: 'mandate.payment.1',
-    transaction_id: randomUUID(),
-    payee: { id: 'mrc_hotel', name: 'Hotel' },
-    payment_amount: { amount: 12_000, currency: 'EUR' },
-    payment_instrument: { id: 'pi_1', type: 'card' },
-  };
-  const { agent_id, principal_id, everyday: delegation_id } = cast;
-  const context = { device_trust: 'verified', risk_signals: ['velocity_ok'] };
-  const asked = { mandate, agent_id, principal_id, delegation_id, context };
-  const { status, body } = await t.api<{ assessmentId: string; decision: string; outcome: object }>(
-    'POST',
-    '/v1/assess',
-    asked,
-  );
+  const { status, body } = await ask(cast);
   expect({ status, body }).toMatchObject({
     status: 200,
     body: { decision: 'review', outcome: { refinement: { status: 'pending' } } },
@@ -137,6 +150,32 @@ describe('an assessment that a person must look at', () => {
       () => describeWorkflow(id),
       ({ status }) => status.name === 'COMPLETED',
     );
+  });
+
+  it('tells how far it is wherever it is read: at once, under way, and when it has ended', async () => {
+    const cast = await t.cast();
+    const asked = await ask(cast);
+    const { assessmentId: id, mandate } = asked.body;
+    const waiting = { outcome: { decision: 'review' }, review: { status: 'open' } };
+    expect(asked.body.outcome).toMatchObject({ ...waiting, refinement: { status: 'pending' } });
+    await eventually(
+      () => reviewOf(id),
+      ({ refinement }) => refinement.status !== 'pending',
+    );
+    const refinement = { status: 'completed', score: expect.any(Number), model: 'history-1', findings: [] };
+    await vote(id, await operator());
+    const review = { status: 'approved', closed_at: expect.any(String) };
+    const ended = { outcome: { decision: 'approve', reason: 'approved' }, rejection_reasons: [], refinement, review };
+    const again = await ask(cast, mandate);
+    expect(again.body).toMatchObject({ decision: 'approve', assessmentId: id, outcome: ended });
+    expect(again.body.outcome.review).toEqual(review);
+    const one = await t.api<object>('GET', `/v1/assessments/${id}`);
+    expect(one.body).toMatchObject({ ...ended, review: { ...review, approvals: 1, quorum: 1 } });
+    const list = await t.api<{ data: { id: string }[] }>('GET', '/v1/assessments?status=approve');
+    expect(list.body.data.find((row) => row.id === id)).toMatchObject(ended);
+    // The control: what nobody had to look at says so.
+    const small = await ask(cast, { ...newMandate(), payment_amount: { amount: 100, currency: 'EUR' } });
+    expect(small.body.outcome).toMatchObject({ outcome: { decision: 'approve' }, refinement: null, review: null });
   });
 
   it('is denied by one, and stays so', async () => {

@@ -224,6 +224,7 @@ describe('policies', () => {
       'count("behaviour_events", "merchant", "1h") >= 1',
       'count("behaviour_alerts", "session", "1h") >= 1',
       'seconds_since("behaviour_alerts", "agent") < 60',
+      'agent.behaviour > 70',
     ];
     for (const when of questions) expect([when, await denied(when)]).toEqual([when, false]);
     const event = { agentId: cast.agent_id, actionType: 'api_call', sessionId: 'behaving' };

@@ -65,9 +65,40 @@ it('is taken away by the agent’s own behaviour, and that of an agent that beha
   expect(crl!.findRevoked(lost.serial_number)).toMatchObject({ reason: 9 });
   expect(crl!.findRevoked(kept.serial_number)).toBeNull();
   const verify = async (serial: string) =>
-    ((await (await fetch(`${t.url}/v1/verify/${serial}`)).json()) as { data: { valid: boolean } }).data;
+    ((await (await fetch(`${t.url}/v1/verify/${serial}`)).json()) as { data: { status: string } }).data;
   expect([await verify(lost.serial_number), await verify(kept.serial_number)]).toMatchObject([
-    { valid: false },
-    { valid: true },
+    { status: 'revoked' },
+    { status: 'active' },
   ]);
+});
+
+it('counts in decisions: as a signal of the risk, and for the rules of a policy', async () => {
+  const cast = await t.cast();
+  const certify = async () => {
+    const path = `/v1/agents/${cast.agent_id}/certify`;
+    return (await t.api<{ data: { id: string } }>('POST', path, { key: 'p-256' })).body.data.id;
+  };
+  const simulate = async (when: string) => {
+    const { body } = await t.api<{
+      explanation: { outcome: string }[];
+      risk: { level: string; signals: { type: string }[] };
+    }>('POST', '/v1/execution/policies/simulate', {
+      agent_id: cast.agent_id,
+      principal_id: cast.principal_id,
+      intent: { amount: 10, currency: 'EUR', merchant_ref: 'mrc_hotel', channel: 'chatpay' },
+      rules: { cel: [{ name: 'certified', when, effect: 'deny', message: 'Certify it' }] },
+    });
+    const signals = body.risk.signals.map(({ type }) => type).filter((type) => type.startsWith('certificate'));
+    return [body.explanation[0]!.outcome, ...signals];
+  };
+  expect(await simulate('agent.certificate != "none" || agent.behaviour > 0')).toEqual(['pass']);
+  const id = await certify();
+  expect(await simulate('agent.certificate != "active"')).toEqual(['pass']);
+  await t.database.pool.query(`UPDATE certificates SET expires_at = now() WHERE id = $1`, [id]);
+  expect(await simulate('agent.certificate != "expired"')).toEqual(['pass', 'certificate_expired']);
+  await t.database.pool.query(`UPDATE certificates SET expires_at = now() + interval '1 day' WHERE id = $1`, [id]);
+  await t.api('POST', `/v1/certificates/${id}/revoke`, { reason: 'seen elsewhere', reason_code: 'keyCompromise' });
+  expect(await simulate('agent.certificate != "revoked"')).toEqual(['pass', 'certificate_revoked']);
+  await certify();
+  expect(await simulate('agent.certificate != "active"')).toEqual(['pass']);
 });

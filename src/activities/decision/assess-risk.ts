@@ -3,6 +3,7 @@ import type { AuthorizeInput } from '../../domain/messages.ts';
 import { assess } from '../../domain/pipeline.ts';
 import { circumstancesOf } from '../../domain/circumstances.ts';
 import { payeeOf } from '../../domain/screening.ts';
+import { screenPayee } from '../../screening/ask.ts';
 import { gatherContext, type Gathered } from '../../store/executions/gather.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { atSoundTime } from './clock.ts';
@@ -21,7 +22,7 @@ export async function assessRisk(deps: ActivityDeps, input: AuthorizeInput): Pro
 }
 
 export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Promise<Gathered> {
-  const screened = deps.screening?.screen(payeeOf(input.intent, input.context));
+  const screened = screenPayee(deps.screening, payeeOf(input.intent, input.context));
   const gathered = await gatherContext(deps.pool, {
     tenant: input.tenant,
     agentId: input.agentId,

@@ -8,6 +8,7 @@ import type { Reason } from '../../domain/types.ts';
 import { circumstancesOf } from '../../domain/circumstances.ts';
 import { payeeOf, type Screening } from '../../domain/screening.ts';
 import { judge } from '../../policy-language/pipeline.ts';
+import { screenPayee } from '../../screening/ask.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { policyStillHolds } from '../../store/executions/policy-holds.ts';
 import { redecide, type NewVerdict } from '../../store/executions/redecide.ts';
@@ -58,14 +59,14 @@ export async function gatherAgain(
 export async function screenAgain(deps: ActivityDeps, ref: ExecutionRef): Promise<Screening | undefined> {
   if (!deps.screening) return undefined;
   const row = await findExecution(deps.pool, ref.tenant, ref.executionId);
-  return row && deps.screening.screen(payeeOf(row.intent, row.context));
+  return row && screenPayee(deps.screening, payeeOf(row.intent, row.context));
 }
 
 /**
- * Judges with the proof that was given. The amount is already counted in the running totals, so they are not checked
+ * Judges with the proof that was given, or with none. The amount is already counted in the running totals, so they are not checked
  * a second time: what is held by this execution is added back first, and it does not count against its own exposure.
  */
-export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proof: 'challenge' | 'review'): Judgement {
+export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proof?: 'challenge' | 'review'): Judgement {
   const delegations = context.delegations.map((delegation) => ({
     ...delegation,
     budgetSpent: Math.max(0, delegation.budgetSpent - row.budget_minor),
@@ -81,7 +82,7 @@ export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proo
       mandate: row.mandate ? { ...row.mandate, charges: [], leafKey: undefined } : undefined,
     },
     { ...context, delegations, exposureCaps: besidesItself(context.exposureCaps, row.intent) },
-    { proof },
+    proof === undefined ? {} : { proof },
   );
 }
 

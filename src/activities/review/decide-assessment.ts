@@ -1,11 +1,14 @@
 import { riskLevelOf } from '../../domain/assessments/outcome.ts';
+import { circumstancesOf } from '../../domain/circumstances.ts';
 import { toTypeId } from '../../domain/ids.ts';
+import { needsPerson } from '../../domain/review/release.ts';
 import type { ReviewStatus } from '../../domain/review/vote.ts';
 import { payeeOf, type Screening } from '../../domain/screening.ts';
 import type { Reason, Tenant } from '../../domain/types.ts';
 import type { DecisionContext } from '../../domain/decision-context.ts';
 import type { Question } from '../../domain/pipeline.ts';
 import { judge } from '../../policy-language/pipeline.ts';
+import { screenPayee } from '../../screening/ask.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { policyStillHolds } from '../../store/executions/policy-holds.ts';
 import { recordFact } from '../../store/facts.ts';
@@ -20,6 +23,7 @@ import { closeReview } from '../../store/reviews/vote.ts';
 import { issuerOf } from '../../trust/issuer.ts';
 import { readJws } from '../../trust/jws.ts';
 import { newId } from '../../trust/new-id.ts';
+import { atSoundTime } from '../decision/clock.ts';
 import type { ActivityDeps } from '../deps.ts';
 
 type Held = NonNullable<Awaited<ReturnType<typeof holdAssessmentReview>>>;
@@ -45,7 +49,7 @@ export async function screenAssessment(
 ): Promise<Screening | undefined> {
   if (!screening) return undefined;
   const said = await findAssessedIntent(pool, tenant, id);
-  return said && screening.screen(payeeOf(said.intent, said.context));
+  return said && screenPayee(screening, payeeOf(said.intent, said.context));
 }
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';
@@ -108,8 +112,18 @@ export async function decideAssessment(
   return { decision, reasons, jws };
 }
 
+/** Whether it needs a person by the facts as they are now, whatever a score says. */
+export async function assessmentNeedsPerson(
+  db: Db,
+  tenant: Tenant,
+  { assessment }: Held,
+  { at, screening }: { at: Date; screening: Screening | undefined },
+): Promise<boolean> {
+  return needsPerson(judge(questionOf(assessment), { ...(await gatherFor(db, tenant, assessment, at)), screening }));
+}
+
 async function gatherFor(db: Db, tenant: Tenant, row: ReviewedAssessment, now: Date): Promise<DecisionContext> {
-  return gatherContext(db, {
+  const gathered = await gatherContext(db, {
     tenant,
     agentId: row.agent_id,
     principalId: row.principal_id,
@@ -119,7 +133,9 @@ async function gatherFor(db: Db, tenant: Tenant, row: ReviewedAssessment, now: D
     now,
     sessionId: row.context.session_id,
     exceptExecution: row.id,
+    circumstances: circumstancesOf(row),
   });
+  return atSoundTime(gathered);
 }
 
 /** Everything that forbids it now; empty lets it be approved. */

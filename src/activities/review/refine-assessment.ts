@@ -11,7 +11,7 @@ import { findReviewSettings } from '../../store/reviews/settings.ts';
 import { holdStanding } from '../../store/stops/begin.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { standingOf } from './assessment.ts';
-import { decideAssessment, screenAssessment } from './decide-assessment.ts';
+import { assessmentNeedsPerson, decideAssessment, screenAssessment } from './decide-assessment.ts';
 import { lookAgain, storeRefinement } from './refine.ts';
 import type { ReviewRef } from './types.ts';
 
@@ -21,7 +21,10 @@ const TOO_UNUSUAL: Reason = {
   message: 'The second look found it too unusual to be asked about',
 };
 
-/** The second look at an assessment; it decides only where the organization has set a score for that. */
+/**
+ * The second look at an assessment; it decides only where the organization has set a score for that, and releases
+ * nothing that needs a person.
+ */
 export async function refineAssessmentReview(deps: ActivityDeps, ref: ReviewRef): Promise<ReviewStanding | undefined> {
   const refinement = await lookAgain(deps, ref.tenant, ref.reviewId);
   if (!refinement) return undefined;
@@ -48,10 +51,12 @@ async function apply(
   if (held?.review.refinement.status !== 'pending') return undefined;
   const at = deps.now();
   const open = held.review.status === 'open' && at < new Date(held.review.expires_at);
-  const verdict =
+  const wished =
     open && refinement.score !== undefined
       ? automaticVerdict(refinement.score, await findReviewSettings(db, tenant))
       : undefined;
+  const personal = wished === 'approve' && (await assessmentNeedsPerson(db, tenant, held, { at, screening }));
+  const verdict = personal ? undefined : wished;
   if (verdict) {
     const proposal = verdict === 'deny' ? { deny: TOO_UNUSUAL } : ('approve' as const);
     const body = { refinement_score: refinement.score };

@@ -1,3 +1,4 @@
+import { needsPerson } from '../../domain/review/release.ts';
 import { automaticVerdict } from '../../domain/review/vote.ts';
 import { holdExecution } from '../../store/executions/redecide.ts';
 import { DecisionRaced } from '../../store/executions/commit-decision.ts';
@@ -23,7 +24,8 @@ const TOO_UNUSUAL: Reason = {
 
 /**
  * The second look at an execution in review, after its answer and beside the person. It informs; it decides only where
- * the organization has set a score for that, and then the intent is judged anew like after a person's yes.
+ * the organization has set a score for that, and then the intent is judged anew like after a person's yes. What needs
+ * a person whatever the score says stays open.
  * @returns how the execution stands when it was decided by this; else undefined
  */
 export async function refineReview(deps: ActivityDeps, ref: ExecutionRef): Promise<DecidedExecution | undefined> {
@@ -62,11 +64,13 @@ async function apply(
   if (verdict) {
     const about: Rejudged = { ref, row, actor: 'system:refinement', challengeStatus: row.challenge_status };
     const context = { ...(await gatherAgain(db, about, at)), screening };
-    const judgement =
-      verdict === 'deny' ? denial(row, TOO_UNUSUAL, 'denied_by_operator') : judgeWithProof(row, context, 'review');
-    await closeReview(db, tenant, row.id, { status: judgement.decision === 'approved' ? 'approved' : 'denied', at });
-    const body = { verdict, refinement_score: refinement.score };
-    ({ decided } = await storeVerdict(deps, db, about, judgement, { context, body }));
+    if (verdict === 'deny' || !needsPerson(judgeWithProof(row, context))) {
+      const judgement =
+        verdict === 'deny' ? denial(row, TOO_UNUSUAL, 'denied_by_operator') : judgeWithProof(row, context, 'review');
+      await closeReview(db, tenant, row.id, { status: judgement.decision === 'approved' ? 'approved' : 'denied', at });
+      const body = { verdict, refinement_score: refinement.score };
+      ({ decided } = await storeVerdict(deps, db, about, judgement, { context, body }));
+    }
   }
   // After the verdict: the head of the trail is locked last.
   await storeRefinement(db, tenant, review, { refinement, at });

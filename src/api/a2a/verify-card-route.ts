@@ -125,10 +125,11 @@ async function judged(card: unknown, { verification, verdicts, keys }: CardSigna
     signatures.push({ ...verdict, trusted: by !== undefined });
   }
   const { valid, code, detail } = verification;
+  const signed = !['unsigned', 'malformed'].includes(code);
   const trusted = valid && trust !== undefined;
   const checks: Check[] = [
     schemaCheck(card),
-    { code: 'signed', ok: !['unsigned', 'malformed'].includes(code), detail },
+    signed ? { code: 'signed', ok: true, detail: 'it carries signatures' } : { code: 'signed', ok: false, detail },
     { code: 'signatures', ok: valid, detail: valid ? detail : `${code}: ${detail}` },
     {
       code: 'trusted',

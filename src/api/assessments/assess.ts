@@ -2,19 +2,22 @@ import type { z } from 'zod';
 import { atSoundTime } from '../../activities/decision/clock.ts';
 import { findAgentOf, type AgentFound } from '../../domain/assessments/agent.ts';
 import { assessedConfidences, type IdentityProof } from '../../domain/assessments/confidences.ts';
+import type { Kind } from '../../domain/assessments/kinds.ts';
+import { stepOfAssessment } from '../../domain/assessments/next-step.ts';
 import { verdictOf, type AssessmentRecord } from '../../domain/assessments/outcome.ts';
-import { payeeOfMandate } from '../../domain/assessments/payee.ts';
 import { circumstancesOf } from '../../domain/circumstances.ts';
 import { Problem } from '../../domain/errors.ts';
 import type { MandateEvidence } from '../../domain/mandates/evidence.ts';
 import { usedKeys } from '../../domain/mandates/evidence.ts';
 import { nextStepOf } from '../../domain/next-step.ts';
 import type { Question } from '../../domain/pipeline.ts';
+import { payeeOf } from '../../domain/screening.ts';
 import { trustAt } from '../../domain/trust-score.ts';
 import { judge } from '../../policy-language/pipeline.ts';
+import { screenPayee } from '../../screening/ask.ts';
 import { recordAbuse } from '../../store/abuse.ts';
 import { commitAssessment } from '../../store/assessments/commit.ts';
-import { recordOf } from '../../store/assessments/row.ts';
+import { recordOf, type AssessmentRow } from '../../store/assessments/row.ts';
 import { DecisionRaced } from '../../store/executions/commit-decision.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import type { Examined } from '../../trust/mandates/examine.ts';
@@ -51,12 +54,12 @@ export async function assess(deps: ApiDeps, ctx: AssessContext): Promise<Assesse
   const now = new Date();
   const presented = await readPresented(body.kind, body.mandate, body.mandateType);
   const { prior, keys, agents } = await identify(deps, ctx, presented, now);
-  if (prior) return { record: recordOf(prior), mandateId: prior.mandate_id };
+  if (prior) return assessedBefore(prior, body.kind);
   const found = findAgentOf({ thumbprint: presented.thumbprint, proofAgentId: proof?.agentId, keys, agents });
   const live = keys.filter((key) => key.live).map(({ jwk }) => jwk);
   const { intent, ...examined } = await examinePresented(presented, body.verification, live, now);
   const evidence = evidenceOf(examined, 'assessment');
-  const question = questionOf(ctx, intent, found, agents, evidence);
+  const question = questionOf(ctx, { ...examined, intent }, found, agents, evidence);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     try {
       return await decide(deps, ctx, { began, presented, examined, evidence, found, question });
@@ -81,8 +84,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
   const { tenant, body, actor } = ctx;
   const { presented, examined, evidence, question } = asked;
   const { intent } = question;
-  const payee = payeeOfMandate(intent, question.context, examined.claims, examined.checkout);
-  const screened = deps.screening?.screen(payee);
+  const screened = screenPayee(deps.screening, payeeOf(intent, question.context));
   const gathered = await gatherContext(deps.pool, {
     tenant,
     agentId: somebody(question.agentId),
@@ -114,7 +116,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     contentHash,
     intent,
     reasons: judgement.reasons,
-    nextStep: nextStepOf({ intent, judgement, context }),
+    nextStep: stepOfAssessment(nextStepOf({ intent, judgement, context })),
   });
   const { agent } = context;
   const agentId = agent?.id ?? null;
@@ -128,7 +130,8 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     confidences: assessedConfidences(judgement, { agent: agentProof, signed: examined.signed }),
     auditId: newId(),
     // Whatever a person must look at is looked at a second time.
-    refinement: verdict.decision === 'review' ? 'pending' : null,
+    refinement: verdict.decision === 'review' ? { status: 'pending' as const } : null,
+    review: verdict.decision === 'review' ? { status: 'open' as const } : null,
     agent: agent && {
       id: agent.id,
       score: trustAt(agent.trust ?? undefined, context.nowMs),
@@ -163,7 +166,7 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     gathered: { at: new Date(context.nowMs), history: context.history },
     fact: assessmentFact({ tenant, actor, contentHash, mandateId, agentId, record }),
   });
-  if ('prior' in committed) return { record: recordOf(committed.prior), mandateId: committed.prior.mandate_id };
+  if ('prior' in committed) return assessedBefore(committed.prior, body.kind);
   for (const { code, message } of judgement.reasons.filter(({ code }) => ABUSE.has(code))) {
     await recordAbuse(deps.pool, deps.log, { tenant, actor, code, detail: message, at });
   }
@@ -171,6 +174,20 @@ async function decide(deps: ApiDeps, ctx: AssessContext, asked: Asked): Promise<
     record: { ...record, mode: tenant.mode, sequence: committed.sequence, anchored: false },
     mandateId: committed.mandateId,
   };
+}
+
+/**
+ * The verdict that there is. As another kind the same content was another question, with other checks: a chain that was
+ * asked about as `custom` was never verified.
+ * @throws Problem `idempotency_conflict`
+ */
+function assessedBefore(prior: AssessmentRow, kind: Kind): Assessed {
+  if (prior.kind !== kind) {
+    throw new Problem('idempotency_conflict', `The same mandate was assessed as ${prior.kind}.`, {
+      fields: [{ path: 'kind', message: `was ${prior.kind} when the mandate was assessed` }],
+    });
+  }
+  return { record: recordOf(prior), mandateId: prior.mandate_id };
 }
 
 /** What says that it is this agent: its signature on request or mandate, the caller, or the mandate about itself. */

@@ -1,4 +1,5 @@
 import { agentNames, type AgentFound, type KnownAgent } from '../../domain/assessments/agent.ts';
+import { withPayee } from '../../domain/assessments/payee.ts';
 import type { MandateEvidence } from '../../domain/mandates/evidence.ts';
 import type { Question } from '../../domain/pipeline.ts';
 import type { Intent } from '../../domain/types.ts';
@@ -36,7 +37,7 @@ export async function identify(
  */
 export function questionOf(
   { tenant, body }: AssessContext,
-  intent: Intent,
+  { intent, claims, checkout }: Pick<Examined, 'claims' | 'checkout'> & { intent: Intent },
   { agent, identity }: AgentFound,
   registered: readonly KnownAgent[],
   mandate: MandateEvidence,
@@ -50,7 +51,7 @@ export function questionOf(
   const standing = bound ? 'delegation' : agent === undefined ? 'nobody' : 'registration';
   return {
     intent,
-    context: body.context ?? {},
+    context: withPayee(body.context ?? {}, claims, checkout),
     agentId: explicit ? body.agent_id! : (agent?.id ?? NOBODY),
     principalId: standing === 'nobody' ? (body.principal_id ?? NOBODY) : principalId,
     ...(body.delegation_id === undefined ? {} : { delegationId: body.delegation_id }),

@@ -5,7 +5,7 @@ import { NextStepOutput } from '../next-step.ts';
 import { TRUST_TIERS } from '../../domain/trust-score.ts';
 import { ContextBody, principalOrOrganization } from '../executions/schemas.ts';
 import { MandateBody, VerificationBody } from '../mandate-body.ts';
-import { ReviewState } from '../reviews/review-body.ts';
+import { RefinementOutput, ReviewState } from '../reviews/review-body.ts';
 import { idOf, timeOut, typeId } from '../schemas.ts';
 
 export const AssessBody = z
@@ -65,7 +65,12 @@ export const Outcome = z
     rejection_reasons: z.array(z.object({ key: z.string(), category: z.string(), description: z.string() })),
     risk_payload: z.object({ jws: z.string(), kid: z.string(), alg: z.literal('EdDSA'), verify_url: z.string() }),
     audit: z.object({ entry_id: typeId('ae'), sequence: z.int(), status: z.enum(['pending', 'anchored']) }),
-    refinement: z.object({ status: z.string() }).nullable(),
+    refinement: RefinementOutput.pick({ status: true, score: true, model: true, findings: true })
+      .nullable()
+      .meta({ description: 'The second look at one that a person must look at' }),
+    review: ReviewState.pick({ status: true, closed_at: true }).nullable().meta({
+      description: 'How far a person is with it; `outcome` and `risk_payload` are of the decision as it stands',
+    }),
     agent: z.object({ id: typeId('agt'), trust_score: z.number(), risk_tier: z.enum(TRUST_TIERS) }).nullable(),
     latency_ms: z.int(),
   })
@@ -93,7 +98,10 @@ export const AssessOutput = z
 export const AssessmentOutput = Outcome.extend({
   mandate_id: typeId('mnd'),
   a2a: z.record(z.string(), z.unknown()).optional(),
-  review: ReviewState.optional().meta({ description: 'Of one that a person had, or has, to look at' }),
+  review: ReviewState.partial()
+    .required({ status: true })
+    .nullable()
+    .meta({ description: 'Of one that a person had, or has, to look at; whole when it is read by itself' }),
 }).meta({ id: 'StoredAssessment' });
 
 const money = { amount_minor: z.int(), currency: z.string() };

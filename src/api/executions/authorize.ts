@@ -82,7 +82,10 @@ export async function authorizeInput(
     });
   }
   const intent = intentOf(body.intent);
-  const mandate = body.mandate && (await presentedMandate(sealer, body.mandate, body.verification, intent));
+  const said = { intent, context: body.context ?? {} };
+  const { mandate, context } = body.mandate
+    ? await presentedMandate(sealer, body.mandate, body.verification, said)
+    : { ...said, mandate: undefined };
   return {
     tenant,
     executionId: executionIdFor(tenant, ctx.idempotencyKey!, Date.now()),
@@ -91,7 +94,7 @@ export async function authorizeInput(
     principalId: body.principal_id,
     delegationId: body.delegation_id,
     intent,
-    context: body.context ?? {},
+    context,
     mandate,
     agentProof: agentProofOf(ctx),
     timers: timersOf(config, body.challenge_ttl_seconds),

@@ -9,6 +9,7 @@ import type { PolicyRules } from '../../domain/policy.ts';
 import type { Risk, Tenant } from '../../domain/types.ts';
 import { historyFactsOf } from '../../policy-language/draft.ts';
 import { explain, judge } from '../../policy-language/pipeline.ts';
+import { screenPayee } from '../../screening/ask.ts';
 import { gatherContext, type GatherQuestion } from '../../store/executions/gather.ts';
 import { recordFact } from '../../store/facts.ts';
 import { findPolicy } from '../../store/policies.ts';
@@ -120,7 +121,7 @@ async function gather(
   by: Pick<GatherQuestion, 'policyId' | 'inline'> & Pick<ApiDeps, 'screening'>,
 ) {
   const { screening, ...policy } = by;
-  const screened = screening?.screen(payeeOf(intent, said));
+  const screened = screenPayee(screening, payeeOf(intent, said));
   const context = await gatherContext(db, {
     tenant,
     agentId: body.agent_id ?? null,

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
+import { withPayee } from '../../domain/assessments/payee.ts';
 import type { PresentedMandate } from '../../domain/mandates/evidence.ts';
-import type { Intent, Reason } from '../../domain/types.ts';
+import type { Intent, IntentContext, Reason } from '../../domain/types.ts';
 import type { Examined } from '../../trust/mandates/examine.ts';
 import type { Sealer } from '../../trust/seal.ts';
 import { examinePresented, readPresented } from '../assessments/presented.ts';
@@ -11,26 +12,30 @@ const PAYMENTS = ['mandate.payment.1', 'ap2.mandates.PaymentMandate'];
 
 /**
  * The mandate of an authorize request, verified and held against the intent. Here, and not in the workflow: what
- * travels on is what was found, and the document sealed. Nothing is relied upon that nobody signed.
+ * travels on is what was found, and the document sealed. Nothing is relied upon that nobody signed. Whom it pays is
+ * screened, and so it joins the circumstances.
  * @throws Problem `invalid_request` or `invalid_mandate` for what cannot be read
  */
 export async function presentedMandate(
   sealer: Sealer,
   mandate: Record<string, unknown>,
   verification: z.output<typeof VerificationBody> | undefined,
-  intent: Intent,
-): Promise<PresentedMandate> {
+  { intent, context }: { intent: Intent; context: IntentContext },
+): Promise<{ mandate: PresentedMandate; context: IntentContext }> {
   const presented = await readPresented('ap2_payment', mandate);
   const examined = await examinePresented(presented, verification, [], new Date());
   const evidence = evidenceOf(examined, 'execution');
   return {
-    ...evidence,
-    reasons: [...evidence.reasons, ...unrelied(examined), ...unbound(examined, intent)],
-    contentHash: presented.contentHash,
-    type: examined.type,
-    opens: examined.opens,
-    ...(examined.reference === undefined ? {} : { reference: examined.reference }),
-    sealedDocument: sealer.seal(JSON.stringify(mandate)),
+    mandate: {
+      ...evidence,
+      reasons: [...evidence.reasons, ...unrelied(examined), ...unbound(examined, intent)],
+      contentHash: presented.contentHash,
+      type: examined.type,
+      opens: examined.opens,
+      ...(examined.reference === undefined ? {} : { reference: examined.reference }),
+      sealedDocument: sealer.seal(JSON.stringify(mandate)),
+    },
+    context: withPayee(context, examined.claims, examined.checkout),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Refinement, ReviewRow, Vote } from '../../store/reviews/row.ts';
 import { timeOut, typeId } from '../schemas.ts';
 import { utc } from '../utc.ts';
 
-const RefinementOutput = z
+export const RefinementOutput = z
   .object({
     status: z.enum(['pending', 'completed', 'failed']),
     score: z.number().optional().meta({ description: '0 (usual) to 100' }),
@@ -36,6 +36,7 @@ export const ReviewState = z
     approvals: z.int(),
     votes: z.array(VoteOutput).optional().meta({ description: 'Not shown to tokens of a delegation' }),
     expires_at: timeOut,
+    closed_at: timeOut.optional(),
     refinement: RefinementOutput,
   })
   .meta({ id: 'ReviewState' });
@@ -54,7 +55,6 @@ export const ReviewOutput = z
     amount_minor: z.int().optional(),
     currency: z.string().optional(),
     opened_at: timeOut,
-    closed_at: timeOut.optional(),
     evidence: z
       .object({
         action: z.string().optional(),
@@ -84,6 +84,7 @@ export function printReviewState(row: ReviewRow, { votes: shown = true } = {}): 
     approvals: tally(row.votes, row.quorum).approvals,
     ...(shown ? { votes: row.votes.map(printVote) } : {}),
     expires_at: utc(row.expires_at),
+    ...(row.closed_at === null ? {} : { closed_at: utc(row.closed_at) }),
     refinement: printRefinement(row.refinement),
   };
 }
@@ -104,7 +105,6 @@ export function printReview(row: QueuedReview, orgId: string): z.input<typeof Re
       ? { amount: toMajor(row.amount_minor, row.currency), amount_minor: row.amount_minor, currency: row.currency }
       : {}),
     opened_at: utc(row.opened_at),
-    closed_at: row.closed_at ? utc(row.closed_at) : undefined,
     evidence: evidence
       ? {
           action: evidence.action,

@@ -2,14 +2,17 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
+import path from 'node:path';
 import type { Command } from 'commander';
 import { KINDS, verifyKind } from '../../verify/kinds.ts';
+import { projectRoot } from '../paths.ts';
 import { invalid, Misuse, type Verification } from '../../verify/result.ts';
 
 const MISUSE = 2;
 const MAX_INPUT_CHARS = 256 * 1024 * 1024;
 
-interface AuditOptions {
+interface VerifyOptions {
+  example?: boolean;
   key?: string;
   earlierCheckpoint?: string;
 }
@@ -30,8 +33,11 @@ export function verifyCommand(program: Command): void {
     const kind = verify
       .command(`${name} [file]`)
       .description(summary)
+      .option('--example', 'print a whole input instead of verifying one')
       .addHelpText('after', helpOf(name, members, example))
-      .action((file: string | undefined, options: AuditOptions) => answer(name, file, options));
+      .action((file: string | undefined, options: VerifyOptions) =>
+        options.example ? printExample(name) : answer(name, file, options),
+      );
     if (name !== 'audit') continue;
     kind
       .option('--key <file>', 'the key that must have sealed an export: JWK, JWK Set or key of a signed note')
@@ -46,14 +52,22 @@ function helpOf(name: string, members: Record<string, string>, example: string):
     'Members of the input (? = optional):',
     ...lines,
     '',
-    'Example:',
+    'Shape:',
     `  ${example}`,
     '',
+    'Examples:',
+    `  prokura verify ${name} --example > input.json`,
     `  prokura verify ${name} input.json`,
+    `  prokura verify ${name} --example | prokura verify ${name}`,
   ].join('\n');
 }
 
-async function answer(kind: string, file: string | undefined, options: AuditOptions): Promise<void> {
+/** The examples of docs/verification.md, each valid at the moment that it names. */
+async function printExample(kind: string): Promise<void> {
+  process.stdout.write(await readFile(path.join(projectRoot, 'docs', 'examples', `${kind}.json`), 'utf8'));
+}
+
+async function answer(kind: string, file: string | undefined, options: VerifyOptions): Promise<void> {
   let verification: Verification;
   try {
     verification = await verifyInput(kind, file, options);
@@ -68,7 +82,7 @@ async function answer(kind: string, file: string | undefined, options: AuditOpti
 }
 
 /** @throws Misuse when the input cannot be read */
-async function verifyInput(kind: string, file: string | undefined, options: AuditOptions): Promise<Verification> {
+async function verifyInput(kind: string, file: string | undefined, options: VerifyOptions): Promise<Verification> {
   // Before the file is opened: nobody would hear of its failure meanwhile.
   const { BUNDLE_FORMAT, verifyAuditBundle } = await import('../../verify/audit-bundle.ts');
   const stream: Readable = file === undefined || file === '-' ? process.stdin : createReadStream(file);
@@ -89,7 +103,7 @@ async function verifyInput(kind: string, file: string | undefined, options: Audi
   }
 }
 
-async function bundleOptions({ key, earlierCheckpoint }: AuditOptions) {
+async function bundleOptions({ key, earlierCheckpoint }: VerifyOptions) {
   const { ed25519In } = await import('../../verify/keys.ts');
   const keyText = key === undefined ? undefined : await readFile(key, 'utf8');
   const publicKeys = keyText === undefined ? undefined : ed25519In(tryParse(keyText) ?? keyText.trim());

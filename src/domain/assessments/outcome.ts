@@ -1,6 +1,7 @@
 import { toTypeId } from '../ids.ts';
 import type { TrustTier } from '../trust-score.ts';
 import type { Decision, Mode, Reason, RiskLevel, RiskSignal } from '../types.ts';
+import type { ReviewStatus } from '../review/vote.ts';
 import type { Kind } from './kinds.ts';
 
 export type Verdict = 'approve' | 'review' | 'deny';
@@ -22,6 +23,14 @@ export interface AssessedAgent {
   tier: TrustTier;
 }
 
+/** What the second look came to: `score` 0 (usual) to 100, and what made it. */
+export interface AssessedAgain {
+  status: 'pending' | 'completed' | 'failed';
+  score?: number;
+  model?: string;
+  findings?: { type: string; points: number; detail: string }[];
+}
+
 /** An assessment as it is stored: everything that its outcome is made of. */
 export interface AssessmentRecord {
   id: string;
@@ -40,8 +49,10 @@ export interface AssessmentRecord {
   sequence: number;
   /** The seal of the audit trail covers it. */
   anchored: boolean;
-  /** State of the second, slower look; null when none was ordered. */
-  refinement: string | null;
+  /** The second, slower look; null when none was ordered. */
+  refinement: AssessedAgain | null;
+  /** Of one that waits, or waited, for a person. */
+  review: { status: ReviewStatus; closedAt?: string } | null;
   agent: AssessedAgent | null;
   latencyMs: number;
   /** RFC 3339 UTC. */
@@ -102,7 +113,13 @@ export function outcomeOf(record: AssessmentRecord, verifyUrl: string) {
       sequence: record.sequence,
       status: record.anchored ? ('anchored' as const) : ('pending' as const),
     },
-    refinement: record.refinement === null ? null : { status: record.refinement },
+    refinement: record.refinement && {
+      status: record.refinement.status,
+      score: record.refinement.score,
+      model: record.refinement.model,
+      findings: record.refinement.findings?.map(({ type, points, detail }) => ({ type, points, detail })),
+    },
+    review: record.review && { status: record.review.status, closed_at: record.review.closedAt },
     agent: record.agent && {
       id: toTypeId('agt', record.agent.id),
       trust_score: record.agent.score,

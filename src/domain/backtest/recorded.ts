@@ -27,8 +27,8 @@ export interface RecordedDecision {
   atMs: number;
   intent: Intent;
   context: IntentContext;
-  /** `trust` as it was then, when it was kept. */
-  agent: { id: string; ageMs: number; trust?: number };
+  /** `trust` and `behaviour` as they were then, when they were kept. */
+  agent: { id: string; ageMs: number; trust?: number; behaviour?: number };
   principal: { id: string; kind: 'principal' | 'organization' };
   decision: Decision;
   reasons: Reason[];

@@ -32,7 +32,8 @@ export async function listAssessments(
 ): Promise<AssessmentRow[]> {
   const { rows } = await db.query<{ record: AssessmentRow }>({
     name: 'list-assessments',
-    text: `SELECT to_jsonb(a) || jsonb_build_object('sequence', e.seq, 'anchored', e.seq <= sealed.size) AS record
+    text: `SELECT to_jsonb(a) || jsonb_build_object('review', review_of_assessment(a.id), 'sequence', e.seq,
+                                                    'anchored', e.seq <= sealed.size) AS record
              FROM assessments a JOIN audit_entries e ON e.id = a.audit_id,
                   (SELECT COALESCE(max(c.size), 0) AS size FROM audit_checkpoints c
                     WHERE c.org_id = $1 AND c.mode = $2) sealed

@@ -1,6 +1,8 @@
 import type { Kind } from '../../domain/assessments/kinds.ts';
 import type { AssessedAgent, AssessmentRecord, OutcomeConfidences, Verdict } from '../../domain/assessments/outcome.ts';
+import type { ReviewStatus } from '../../domain/review/vote.ts';
 import type { Mode, Reason, RiskLevel, RiskSignal } from '../../domain/types.ts';
+import type { Refinement } from '../reviews/row.ts';
 
 /** A row of `assessments` as `assessment_record` gives it. */
 export interface AssessmentRow {
@@ -22,6 +24,8 @@ export interface AssessmentRow {
   kid: string;
   audit_id: string;
   refinement: string | null;
+  /** Of one that waits, or waited, for a person; its times are texts of the database. */
+  review: { status: ReviewStatus; closed_at: string | null; refinement: Refinement } | null;
   a2a: Record<string, unknown> | null;
   latency_ms: number;
   created_at: string;
@@ -46,9 +50,23 @@ export function recordOf(row: AssessmentRow): AssessmentRecord {
     auditId: row.audit_id,
     sequence: row.sequence,
     anchored: row.anchored,
-    refinement: row.refinement,
+    refinement: row.review && refinementOf(row.review.refinement),
+    review: row.review && {
+      status: row.review.status,
+      ...(row.review.closed_at === null ? {} : { closedAt: new Date(row.review.closed_at).toISOString() }),
+    },
     agent: row.agent,
     latencyMs: row.latency_ms,
     createdAt: new Date(row.created_at).toISOString(),
+  };
+}
+
+/** What of the second look is told with the outcome; who wants more reads the review. */
+function refinementOf({ status, score, findings, model }: Refinement): AssessmentRecord['refinement'] {
+  return {
+    status,
+    ...(score === undefined ? {} : { score }),
+    ...(model === undefined ? {} : { model }),
+    ...(findings === undefined ? {} : { findings: findings.filter(({ points }) => points > 0) }),
   };
 }

@@ -147,6 +147,10 @@ SELECT jsonb_build_object(
            SELECT w.counted_since FROM agent_watches w WHERE w.org_id = $1 AND w.mode = $2 AND w.agent_id = $3),
            '-infinity')
        ORDER BY e.occurred_at DESC LIMIT 100) b),
+  'certificate', (SELECT jsonb_build_object('status',
+      CASE WHEN c.status = 'active' AND c.expires_at <= $8 THEN 'expired' ELSE c.status END)
+      FROM certificates c WHERE c.org_id = $1 AND c.mode = $2 AND c.agent_id = $3
+     ORDER BY c.status = 'active' DESC, c.id DESC LIMIT 1),
   'mids', ${midsSql('$8')},
   'routing', ${ROUTING_SQL},
   'velocityCount', COALESCE((SELECT velocity_count(rules->'velocity', $1, $2, $3, $4, $6, $8, $13) FROM policy), 0),
