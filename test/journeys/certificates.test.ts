@@ -65,9 +65,9 @@ it('is taken away by the agent’s own behaviour, and that of an agent that beha
   expect(crl!.findRevoked(lost.serial_number)).toMatchObject({ reason: 9 });
   expect(crl!.findRevoked(kept.serial_number)).toBeNull();
   const verify = async (serial: string) =>
-    ((await (await fetch(`${t.url}/v1/verify/${serial}`)).json()) as { data: { valid: boolean } }).data;
+    ((await (await fetch(`${t.url}/v1/verify/${serial}`)).json()) as { data: { status: string } }).data;
   expect([await verify(lost.serial_number), await verify(kept.serial_number)]).toMatchObject([
-    { valid: false },
-    { valid: true },
+    { status: 'revoked' },
+    { status: 'active' },
   ]);
 });
