@@ -288,7 +288,10 @@ describe('revoking a certificate', () => {
     await t.api('POST', '/v1/identities/revoke', { agent_id: retired, reason: 'gone' });
     const events = Array.from({ length: 3 }, () => ({ agentId: halted, actionType: 'transaction_anomaly' }));
     await t.api('POST', '/v1/events/batch', { events });
-    await haltForBehaviour({ pool: t.deps.pool, now: () => new Date() } as ActivityDeps, { tenant: t.tenant, agentId: halted });
+    await haltForBehaviour({ pool: t.deps.pool, now: () => new Date() } as ActivityDeps, {
+      tenant: t.tenant,
+      agentId: halted,
+    });
     const log = await t.api('GET', '/v1/audit-log?event_type=certificate.revoked&limit=3');
     expect(
       log.body.data.map(({ affected_id, actor_id, metadata: { body } }: Entry) => [
