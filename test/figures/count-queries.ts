@@ -10,7 +10,8 @@ export interface RoundTrip {
 
 /** Polling of the worker process, which asks whether or not anybody pays, and what is written in batches now and then. */
 const BACKGROUND = new Set([
-  'take-due-deliveries',
+  'find-due-endpoints',
+  'find-endpoint-news',
   'find-undriven-stops',
   'find-undriven-reviews',
   'date-review',
