@@ -38,8 +38,9 @@ export async function untilQuiet(stage: Stage, seed: Seed, receiver: Receiver, l
     });
     await until('waits that have run out have ended', async () => (await left(OVERDUE)).length);
     await until('every event has arrived', async () => {
-      // Retries that are minutes away are due now: their waiting is not what is looked at.
+      // Retries that are minutes away are due now, and circuits are tried: their waiting is not what is looked at.
       await pool.query(`UPDATE deliveries SET next_at = now() WHERE status = 'pending' AND next_at > now()`);
+      await pool.query('UPDATE webhook_relay SET open_until = now() WHERE open_until > now()');
       return (await left(OWED)).filter(({ id }) => !receiver.acknowledged.has(id)).length;
     });
   } finally {

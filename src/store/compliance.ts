@@ -53,13 +53,35 @@ export async function reportAgents(db: Db, scope: ReportScope) {
   return { counts, rows };
 }
 
-/** What was said of certificates in the period: issued, revoked. */
+export interface ReportedCertificate {
+  id: string;
+  agentId: string;
+  serialNumber: string;
+  keyRef: string;
+  issuedAt: Date;
+  expiresAt: Date;
+  revokedAt: Date | null;
+  reason: string | null;
+  reasonCode: number | null;
+}
+
+/** Certificates that were good at some moment of the period, whenever they were issued. */
 export async function reportCertificates(db: Db, scope: ReportScope) {
-  const which = `FROM events e WHERE e.org_id = $1 AND e.mode = $2 AND ($3::uuid IS NULL OR e.agent_id = $3)
-    AND e.occurred_at >= $4 AND e.occurred_at < $5 AND e.type IN ('certificate.issued', 'certificate.revoked')`;
-  const counts = await countsOf(db, scope, `SELECT e.type AS name, count(*) AS n ${which} GROUP BY 1 ORDER BY 1`);
-  const { rows } = await db.query<{ type: string; subject: string; agentId: string | null; at: Date }>(
-    `SELECT e.type, e.subject, e.agent_id AS "agentId", e.occurred_at AS at ${which} ORDER BY e.sequence LIMIT ${LISTED}`,
+  const which = `FROM certificates c WHERE c.org_id = $1 AND c.mode = $2 AND ($3::uuid IS NULL OR c.agent_id = $3)
+    AND c.issued_at < $5 AND c.expires_at > $4 AND (c.revoked_at IS NULL OR c.revoked_at >= $4)`;
+  const counts = await countsOf(
+    db,
+    scope,
+    `SELECT x.name, count(*) AS n FROM (
+       SELECT unnest(ARRAY['good in the period', CASE WHEN c.issued_at >= $4 THEN 'issued in it' END,
+         CASE WHEN c.revoked_at < $5 THEN 'revoked in it' END,
+         CASE WHEN c.expires_at < $5 AND c.revoked_at IS NULL THEN 'expired in it' END]) AS name ${which}) x
+      WHERE x.name IS NOT NULL GROUP BY 1 ORDER BY 1`,
+  );
+  const { rows } = await db.query<ReportedCertificate>(
+    `SELECT c.id, c.agent_id AS "agentId", c.serial_number AS "serialNumber", c.key_ref AS "keyRef",
+            c.issued_at AS "issuedAt", c.expires_at AS "expiresAt", c.revoked_at AS "revokedAt",
+            c.revocation_reason AS reason, c.reason_code AS "reasonCode" ${which} ORDER BY c.id LIMIT ${LISTED}`,
     valuesOf(scope),
   );
   return { counts, rows };
@@ -100,26 +122,39 @@ export async function reportDelegations(db: Db, scope: ReportScope) {
 }
 
 export interface ReportedDecisions {
+  of: 'execution' | 'assessment';
   currency: string;
   decision: string;
   decisions: number;
   amountMinor: string;
 }
 
-/** Decisions by currency and verdict as they stand, and how often each reason was given for what is no approval. */
+/**
+ * Decisions on executions and verdicts on assessments, by currency, as they stand; and how often each reason was given
+ * for what is no approval.
+ */
 export async function reportDecisions(db: Db, scope: ReportScope) {
-  const which = `FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND ($3::uuid IS NULL OR e.agent_id = $3)
+  const within = `e.org_id = $1 AND e.mode = $2 AND ($3::uuid IS NULL OR e.agent_id = $3)
     AND e.created_at >= $4 AND e.created_at < $5`;
+  const which = `FROM (
+    SELECT 'execution' AS of, e.decision, e.currency, e.amount_minor, e.reasons FROM executions e WHERE ${within}
+    UNION ALL
+    SELECT 'assessment', e.decision, e.currency, e.amount_minor, e.reasons FROM assessments e WHERE ${within}) e`;
   const { rows } = await db.query<ReportedDecisions>(
-    `SELECT e.currency, e.decision, count(*) AS decisions, sum(e.amount_minor)::text AS "amountMinor" ${which}
-      GROUP BY 1, 2 ORDER BY 1, 2`,
+    `SELECT e.of, e.currency, e.decision, count(*) AS decisions, sum(e.amount_minor)::text AS "amountMinor" ${which}
+      GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3`,
     valuesOf(scope),
   );
-  const counts = await countsOf(db, scope, `SELECT e.decision AS name, count(*) AS n ${which} GROUP BY 1 ORDER BY 1`);
+  const counts = await countsOf(
+    db,
+    scope,
+    `SELECT CASE e.of WHEN 'assessment' THEN 'assessment: ' ELSE '' END || e.decision AS name, count(*) AS n ${which}
+      GROUP BY e.of, e.decision ORDER BY e.of DESC, e.decision`,
+  );
   const reasons = await countsOf(
     db,
     scope,
-    `SELECT r.code AS name, count(*) AS n FROM (SELECT e.reasons ${which} AND e.decision <> 'approved') x,
+    `SELECT r.code AS name, count(*) AS n FROM (SELECT e.reasons ${which} WHERE e.decision NOT IN ('approved', 'approve')) x,
             jsonb_to_recordset(x.reasons) AS r(code text) WHERE r.code IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 50`,
   );
   return { counts, reasons, rows };
@@ -171,22 +206,31 @@ export const INTERVENTIONS = [
   'certificate.revoked',
 ] as const;
 
-/** Interventions, and decisions that a person took; for one agent those on it, its freezes and its executions. */
-export async function reportOverrides(db: Db, scope: ReportScope): Promise<{ total: number; rows: AuditRow[] }> {
+/**
+ * Interventions, and decisions that a person took; for one agent those on it, its freezes, its executions and its
+ * assessments. By type all of them are counted.
+ */
+export async function reportOverrides(
+  db: Db,
+  scope: ReportScope,
+): Promise<{ counts: Record<string, number>; rows: AuditRow[] }> {
   const agent = scope.agentId && toTypeId('agt', scope.agentId);
-  const { rows } = await db.query<AuditRow & { total: number }>(
-    `SELECT a.id, a.seq, a.at, a.type, a.actor, a.subject, a.body, a.prev_hash AS "prevHash",
-            a.entry_hash AS "entryHash", count(*) OVER () AS total
+  const { rows } = await db.query<AuditRow & { counts: Record<string, number> }>(
+    `WITH a AS MATERIALIZED (
+     SELECT a.id, a.seq, a.at, a.type, a.actor, a.subject, a.body, a.prev_hash AS "prevHash",
+            a.entry_hash AS "entryHash"
        FROM audit_entries a
       WHERE a.org_id = $1 AND a.mode = $2 AND a.at >= $4 AND a.at < $5
-        AND (a.type = ANY ($6) OR a.type = 'execution.decision' AND a.body ? 'verdict')
+        AND (a.type = ANY ($6) AND NOT a.body ? 'replaced_by' OR a.type = 'execution.decision' AND a.body ? 'verdict'
+             OR a.type = 'assessment.reviewed' AND a.actor NOT LIKE 'system:%')
         AND ($3::uuid IS NULL OR a.subject = $7 OR a.body->'target'->>'id' = $7 OR a.body->'revoked' ? $7
              OR EXISTS (SELECT 1 FROM events e WHERE e.org_id = $1 AND e.mode = $2 AND e.sequence = a.seq
-                           AND e.agent_id = $3))
-      ORDER BY a.seq LIMIT ${LISTED}`,
+                           AND e.agent_id = $3)))
+     SELECT a.*, (SELECT jsonb_object_agg(c.type, c.n) FROM (SELECT type, count(*) AS n FROM a GROUP BY 1) c) AS counts
+       FROM a ORDER BY a.seq LIMIT ${LISTED}`,
     [...valuesOf(scope), INTERVENTIONS, agent ?? null],
   );
-  return { total: rows[0]?.total ?? 0, rows: rows.map(({ total: _, ...row }) => row) };
+  return { counts: rows[0]?.counts ?? {}, rows: rows.map(({ counts: _, ...row }) => row) };
 }
 
 /** First and last entry of the trail in the period. */

@@ -186,6 +186,39 @@ describe('POST /v1/events/batch', () => {
     expect(await t.rowCounts()).toEqual(before);
   });
 
+  it('stores none when two of its events disagree about an id, and names the later one', async () => {
+    const agentId = await agent();
+    const before = await t.rowCounts();
+    const events = [
+      { agentId, actionType: 'api_call', eventId: 'one' },
+      { agentId, actionType: 'tool_call', eventId: 'two' },
+      { agentId, actionType: 'transaction_anomaly', eventId: 'one' },
+    ];
+    const { status, body } = await t.api('POST', '/v1/events/batch', { events });
+    expect([status, body.code, body.errors[0].path]).toEqual([409, 'idempotency_conflict', 'events.2.eventId']);
+    expect(await t.rowCounts()).toEqual(before);
+    // Control: they agree.
+    events.pop();
+    expect((await t.api('POST', '/v1/events/batch', { events: [...events, events[0]] })).body).toMatchObject({
+      stored: 2,
+      data: [{ duplicate: false }, { duplicate: false }, { duplicate: true }],
+    });
+  });
+
+  it('stores all or none of each, when batches that disagree about ids come at once', async () => {
+    const agentId = await agent();
+    const batch = (actionType: string) =>
+      t.api('POST', '/v1/events/batch', {
+        events: Array.from({ length: 40 }, (_, i) => ({ agentId, actionType, eventId: `x${i}`, occurredAt: ago(2) })),
+      });
+    const kinds = ['api_call', 'tool_use', 'authentication', 'transaction', 'model_inference', 'data_access'];
+    const answers = await Promise.all(kinds.map(batch));
+    expect(answers.map(({ status }) => status).filter((status) => status !== 409)).toEqual([201]);
+    const { body } = await t.api('GET', `/v1/events?agent_id=${agentId}&limit=100`);
+    expect(new Set(body.data.map((one: { action_type: string }) => one.action_type)).size).toBe(1);
+    expect(body.data).toHaveLength(40);
+  });
+
   it('is repeated without storing twice, by ids or by the key, and knows repeats within itself', async () => {
     const agentId = await agent();
     const one = { agentId, actionType: 'api_call', eventId: 'a', occurredAt: ago(1) };

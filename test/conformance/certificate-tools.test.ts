@@ -145,6 +145,15 @@ describe.runIf(haveOpenssl)('OpenSSL', () => {
     expect(await ask(`revoked-${key}`)).toMatch(/: revoked[\s\S]*Reason: keyCompromise/);
   });
 
+  it.each(['sha1', 'sha256', 'sha384', 'sha512'])('may name the issuer by %s', async (hash) => {
+    const said = await run(
+      'openssl',
+      ['ocsp', `-${hash}`, '-CAfile', file('root.pem'), '-issuer', file('issuer.pem')],
+      ['-cert', file('good-p-256.pem'), '-cert', file('revoked-p-256.pem'), '-url', `${url}/ocsp`, '-nonce'],
+    );
+    expect(said).toMatch(/good-p-256\.pem: good[\s\S]*revoked-p-256\.pem: revoked/);
+  });
+
   it('is told unknown of a number that nobody has, and of another issuer', async () => {
     const ask = (...more: string[]) =>
       run('openssl', 'ocsp', '-CAfile', file('root.pem'), ...more, '-url', `${url}/ocsp`, '-nonce');
@@ -243,6 +252,12 @@ describe.runIf(haveOpenssl)('OpenSSL', () => {
         await csr(p256, ...san(`${own},URI:urn:prokura:agent:${issued.get('good-p-256')!.agent_id}`)),
         /not the agent's/,
       ],
+      [
+        'a foreign name of a kind that is rarely shown',
+        await csr(p256, ...san(`${own},otherName:1.2.3.4;UTF8:bank.example`)),
+        /not the agent's/,
+      ],
+      ['a hash that nobody takes', await csr(['-newkey', 'rsa:2048'], '-md5'), /algorithm that is not taken/],
       ['the wish to be an authority', await csr(p256, '-addext', 'basicConstraints=critical,CA:TRUE'), /authority/],
       ['a usage of authorities', await csr(p256, '-addext', 'keyUsage=keyCertSign'), /key usage/],
       ['an unknown extension', await csr(p256, '-addext', '1.2.3.4=DER:0500'), /1\.2\.3\.4/],

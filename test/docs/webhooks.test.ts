@@ -14,6 +14,7 @@ import { EVENT_TYPES } from '../../src/domain/event-catalogue.ts';
 import { RETRY_SECONDS } from '../../src/domain/webhooks/retries.ts';
 import { createSigner, type Signer } from '../../src/trust/signing.ts';
 import { catalogueTable } from '../webhooks/catalogue-table.ts';
+import { strangeEvents } from '../journeys/strange-events.ts';
 import { pageOf, sectionOf } from './tables.ts';
 
 const page = pageOf('docs/notifications.md');
@@ -168,6 +169,16 @@ describe('the notifications of docs/notifications.md', () => {
     const cells = (table: string) => table.split('\n').map((row) => row.split('|').map((cell) => cell.trim()));
     const rows = cells(catalogueTable());
     expect(cells(listed!).slice(2)).toEqual(rows.slice(2));
+  });
+
+  it('are found strange when a member is wrong, is not listed, or the event itself is unknown', async () => {
+    const of = (type: string, data: object) =>
+      strangeEvents({ database: { pool: { query: async () => ({ rows: [{ type, data }] }) } } } as never);
+    const { example } = CATALOGUE['risk.alert'];
+    expect(await of('risk.alert', example)).toEqual([]);
+    expect(await of('risk.alert', { ...example, agent_id: 'x' })).toEqual([expect.stringMatching(/^risk\.alert: /)]);
+    expect(await of('risk.alert', { ...example, more: 1 })).toEqual(['risk.alert does not list more']);
+    expect(await of('risk.calm', example)).toEqual(['risk.calm is not in the catalogue']);
   });
 
   it('have examples that their schemas accept, and refuse when a member is wrong', () => {

@@ -126,6 +126,30 @@ describe('an assessment that a person must look at', () => {
     expect(queue.body.data.map(({ assessment_id }) => assessment_id)).toContain(id);
   });
 
+  it('is in the compliance report of its agent, with who decided on it', async () => {
+    const cast = await t.cast();
+    const id = await flagged(cast);
+    interface Section {
+      name: string;
+      summary: Record<string, number>;
+      rows: Record<string, unknown>[];
+    }
+    const partsOf = async () => {
+      const path = `/v1/compliance/report?agent_id=${cast.agent_id}`;
+      const { sections } = (await t.api<{ data: { sections: Section[] } }>('GET', path)).body.data;
+      return ['decisions', 'overrides'].map((part) => sections.find(({ name }) => name === part)!);
+    };
+    expect(await partsOf()).toMatchObject([
+      { summary: { 'assessment: review': 1 }, rows: [{ of: 'assessment', decision: 'review', amount_minor: '12000' }] },
+      { summary: {}, rows: [] },
+    ]);
+    expect((await vote(id, await operator())).status).toBe(200);
+    expect(await partsOf()).toMatchObject([
+      { summary: { 'assessment: approve': 1 }, rows: [{ of: 'assessment', decision: 'approve' }] },
+      { summary: { 'assessment.reviewed': 1 }, rows: [{ what: 'reviewer: approve', on: id, reason: 'looked at it' }] },
+    ]);
+  });
+
   it('is approved by somebody else than who asked, and signed anew', async () => {
     const id = await flagged(await t.cast());
     expect(refusal(await vote(id, t.credentials.api_key))).toEqual([403, 'approver_excluded']);

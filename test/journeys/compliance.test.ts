@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LAWS, SECTIONS } from '../../src/domain/compliance/duties.ts';
+import { parseId } from '../../src/domain/ids.ts';
+import { recordFact } from '../../src/store/facts.ts';
 import { verifyInclusion } from '../../src/trust/merkle.ts';
 import { eventually, startJourney, type Cast, type Journey } from './journey.ts';
 
@@ -8,6 +10,10 @@ interface Section {
   serves: { law: string; article: string; about: string }[];
   summary: Record<string, number>;
   rows: Record<string, unknown>[];
+}
+interface Certificate {
+  id: string;
+  serial_number: string;
 }
 interface Report {
   notice: string;
@@ -31,12 +37,14 @@ interface Report {
 const NAME = `<script>alert("1")</script> & 'Co'`;
 let t: Journey;
 let cast: Cast;
+let certificate: Certificate;
 beforeAll(async () => {
   t = await startJourney({ AUDIT_SEAL_SECONDS: '0.5' });
   cast = await t.cast();
   await t.api('PATCH', `/v1/agents/${cast.agent_id}`, { name: NAME });
   await t.approved(cast);
   await t.propose(cast, { amount: 30, currency: 'USD' });
+  certificate = (await t.api<{ data: Certificate }>('POST', `/v1/agents/${cast.agent_id}/certify`)).body.data;
   await t.api('POST', '/v1/events', { agentId: cast.agent_id, actionType: 'transaction_anomaly' });
   await t.api('POST', `/v1/agents/${cast.agent_id}/halt`, { reason: 'for the report' });
   await t.api('POST', `/v1/agents/${cast.agent_id}/resume`, { reason: 'it was reported' });
@@ -108,6 +116,36 @@ describe('a compliance report', () => {
     expect(past.audit_proof).toMatchObject({ entries: 0, anchored: 0, inclusion: null });
     expect(sectionOf(past, 'overrides').rows).toEqual([]);
     expect(sectionOf(past, 'decisions').summary).toEqual({});
+  });
+
+  it('names the certificates that were good in its period, whenever they were issued', async () => {
+    const since = (from: Date) =>
+      `?agent_id=${cast.agent_id}&from=${from.toISOString()}&to=${new Date(from.getTime() + 60_000).toISOString()}`;
+    const short = since(new Date());
+    const { serial_number } = certificate;
+    expect(sectionOf(await reportOf(short), 'certificates')).toMatchObject({
+      summary: { 'good in the period': 1 },
+      rows: [{ serial_number, revoked_at: null, reason_code: null }],
+    });
+    await t.api('POST', `/v1/certificates/${certificate.id}/revoke`, { reason: 'ended', reason_code: 'superseded' });
+    const after = sectionOf(await reportOf(short), 'certificates');
+    expect(after.summary).toEqual({ 'good in the period': 1, 'revoked in it': 1 });
+    expect(after.rows).toMatchObject([{ serial_number, reason_code: 'superseded', reason: 'ended' }]);
+    expect(sectionOf(await reportOf(since(new Date())), 'certificates')).toMatchObject({ summary: {}, rows: [] });
+  });
+
+  it('counts all interventions, and lists the first of them', async () => {
+    const tenant = { orgId: parseId(t.credentials.org_id, 'org')!, mode: 'test' as const };
+    const at = new Date('2021-05-05T00:00:00Z');
+    for (let n = 0; n < 203; n++) {
+      const type = n < 2 ? 'agent.halted' : 'agent.suspended';
+      await recordFact(t.database.pool, { tenant, at, type, actor: 'test', subject: 'agt_x', body: {}, events: [] });
+    }
+    const { summary, rows } = sectionOf(
+      await reportOf('?from=2021-05-01T00:00:00Z&to=2021-06-01T00:00:00Z'),
+      'overrides',
+    );
+    expect([summary, rows.length]).toEqual([{ 'agent.halted': 2, 'agent.suspended': 201 }, 200]);
   });
 
   it('is a page that runs nothing, whatever an agent is called', async () => {

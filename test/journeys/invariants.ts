@@ -4,9 +4,8 @@ import { checkInvariants } from '../../src/cli/demo/invariants.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { wrongTotals } from '../store/wrong-totals.ts';
 import type { TestService } from '../setup/service.ts';
-import { CATALOGUE } from '../../src/api/events/catalogue/index.ts';
-import type { EventType } from '../../src/domain/event-catalogue.ts';
 import { eventually } from './journey.ts';
+import { strangeEvents } from './strange-events.ts';
 
 /** How long an unknown outcome may stay unknown once the fault is over. */
 const RESOLVED_WITHIN_MS = 15_000;
@@ -52,17 +51,6 @@ export async function expectInvariants(service: TestService): Promise<void> {
   expect((await pool.query(WRONG_USES)).rows, 'mandates whose use is not what is held').toEqual([]);
   expect((await pool.query(UNAPPROVED)).rows, 'payments without a live approval').toEqual([]);
   expect(await strangeEvents(service), 'events that are not as the catalogue says').toEqual([]);
-}
-
-/** Every event that was told, against the schema of its type. */
-async function strangeEvents({ database }: TestService): Promise<string[]> {
-  const { rows } = await database.pool.query<{ type: string; data: unknown }>('SELECT type, data FROM events');
-  return rows.flatMap(({ type, data }) => {
-    const doc = CATALOGUE[type as EventType] as (typeof CATALOGUE)[EventType] | undefined;
-    if (!doc) return [`${type} is not in the catalogue`];
-    const { error } = doc.schema.safeParse(data);
-    return error ? [`${type}: ${error.message} in ${JSON.stringify(data)}`] : [];
-  });
 }
 
 /** Operations whose outcome is not known, and payments that are on their way. */

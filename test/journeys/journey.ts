@@ -3,6 +3,7 @@ import type { Decided, Execution, Payment } from '../../src/cli/demo/bodies.ts';
 import { assembleCast, type Cast } from '../../src/cli/demo/cast.ts';
 import { createClient } from '../../src/cli/demo/client.ts';
 import { startTestService, type ApiAnswer, type TestService } from '../setup/service.ts';
+import { strangeEvents } from './strange-events.ts';
 
 export type { Cast } from '../../src/cli/demo/cast.ts';
 export type { Decided, Execution, Payment } from '../../src/cli/demo/bodies.ts';
@@ -63,6 +64,11 @@ export async function startJourney(settings: Record<string, string> = {}): Promi
   const client = createClient(service.url, service.credentials.api_key);
   const journey: Journey = {
     ...service,
+    // Whatever the journeys of a file were about, they told no event that the catalogue does not describe.
+    async close() {
+      const strange = await strangeEvents(service).finally(async () => service.close());
+      expect(strange, 'events that are not as the catalogue says').toEqual([]);
+    },
     cast: () => assembleCast(client),
     propose(cast, wish = {}, headers = {}) {
       const { amount = 120, currency = 'EUR', merchant_ref = 'mrc_hotel', context = {}, ...more } = wish;

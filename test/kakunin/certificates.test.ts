@@ -1,10 +1,18 @@
 import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto';
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { haltForBehaviour } from '../../src/activities/behaviour/watch.ts';
 import { refreshLists } from '../../src/activities/certificates/refresh-lists.ts';
+import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { insertExecution } from '../api/executions-fixture.ts';
 import { startTestApi, type TestApi } from '../api/setup.ts';
+
+interface Entry {
+  affected_id: string;
+  actor_id: string;
+  metadata: { body: Record<string, unknown> };
+}
 
 let t: TestApi;
 beforeAll(async () => {
@@ -270,6 +278,33 @@ describe('revoking a certificate', () => {
     const verified = (await t.api('GET', `/v1/verify/${data.serial_number}`)).body.data;
     expect(verified).toMatchObject({ status: 'revoked', reason_code: 'privilegeWithdrawn', agent_status: 'retired' });
     expect(t.calls.lists).toBe(1);
+  });
+
+  it('stands in the audit log, whatever it came with', async () => {
+    const [renewed, retired, halted] = [agentId, await newAgent(), await newAgent()];
+    const first: Record<string, string> = {};
+    for (const id of [renewed, retired, halted]) first[id] = (await certify(id, { key: 'p-256' })).body.data.id;
+    const next = (await t.api('POST', `/v1/certificates/${first[renewed]}/renew`)).body.data.id;
+    await t.api('POST', '/v1/identities/revoke', { agent_id: retired, reason: 'gone' });
+    const events = Array.from({ length: 3 }, () => ({ agentId: halted, actionType: 'transaction_anomaly' }));
+    await t.api('POST', '/v1/events/batch', { events });
+    await haltForBehaviour({ pool: t.deps.pool, now: () => new Date() } as ActivityDeps, {
+      tenant: t.tenant,
+      agentId: halted,
+    });
+    const log = await t.api('GET', '/v1/audit-log?event_type=certificate.revoked&limit=3');
+    expect(
+      log.body.data.map(({ affected_id, actor_id, metadata: { body } }: Entry) => [
+        affected_id,
+        actor_id === 'agent-watch',
+        body['reason_code'],
+        body['replaced_by'],
+      ]),
+    ).toEqual([
+      [first[halted], true, 'privilegeWithdrawn', undefined],
+      [first[retired], false, 'privilegeWithdrawn', undefined],
+      [first[renewed], false, 'superseded', toTypeId('crt', next)],
+    ]);
   });
 });
 

@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pauseWebhook, resumeWebhook } from '../../src/store/webhooks/endpoints.ts';
+import { recallRead, wakeRelay } from '../../src/store/webhooks/replay.ts';
 import { verifyWebhook } from '../../src/verify/index.ts';
 import { eventually } from '../journeys/journey.ts';
 import { createHookWorld, type HookWorld } from './setup.ts';
@@ -263,7 +266,6 @@ describe('a rate limit', () => {
 
 describe('a paused endpoint', () => {
   it('collects, and is sent nothing until it is resumed', async () => {
-    const { pauseWebhook, resumeWebhook } = await import('../../src/store/webhooks/endpoints.ts');
     const { id } = await w.endpoint(w.farm.url('/paused'));
     await pauseWebhook(w.pool, w.tenant, id);
     await w.event();
@@ -274,6 +276,58 @@ describe('a paused endpoint', () => {
       () => statuses(id),
       (all) => all.join() === 'delivered',
     );
+  });
+
+  it.each([
+    ['once it is told', true],
+    ['within seconds when the word of it is lost', false],
+  ])('is sent nothing more of what was read before, %s', { timeout: 40_000 }, async (_, told) => {
+    const { id } = await w.endpoint(w.farm.url('/recalled'), { rateLimit: 2 });
+    const before = w.farm.received('/recalled').length;
+    const count = () => w.farm.received('/recalled').length - before;
+    await Promise.all(Array.from({ length: 40 }, () => w.event()));
+    await eventually(
+      async () => count(),
+      (n) => n >= 3,
+    );
+    await pauseWebhook(w.pool, w.tenant, id);
+    if (told) await recallRead(w.pool, id);
+    // What was read would be sent for another twenty seconds.
+    const sent = await eventually(
+      async () => {
+        const before = count();
+        await sleep(1_700);
+        return [before, count()] as const;
+      },
+      ([before, after]) => before === after,
+    );
+    expect(sent[1]).toBeLessThan(30);
+    // Control: it goes on when it is resumed.
+    await resumeWebhook(w.pool, w.tenant, id);
+    await wakeRelay(w.pool, id);
+    await eventually(
+      async () => count(),
+      (n) => n > sent[1],
+    );
+    await pauseWebhook(w.pool, w.tenant, id);
+  });
+
+  it('gets at once what waited for its next attempt, when it is resumed', async () => {
+    w.farm.script('/mended', 500, 200);
+    const { id } = await w.endpoint(w.farm.url('/mended'));
+    await w.event();
+    await eventually(
+      () => w.deliveries(id),
+      ([one]) => one?.attempts === 1,
+    );
+    await w.pool.query(`UPDATE deliveries SET next_at = now() + interval '5 hours' WHERE endpoint_id = $1`, [id]);
+    await resumeWebhook(w.pool, w.tenant, id);
+    await wakeRelay(w.pool, id);
+    const [done] = await eventually(
+      () => w.deliveries(id),
+      ([one]) => one?.status === 'delivered',
+    );
+    expect(done!.attempts).toBe(2);
   });
 });
 

@@ -82,6 +82,14 @@ describe('the event stream', () => {
     await stream.stop();
   });
 
+  it('begins with its position, so that whoever has seen none comes again without missing any', async () => {
+    const before = await event();
+    const response = await fetch(`${url}/v1/events/stream`, { headers: { authorization: `Bearer ${t.key}` } });
+    const { value } = await response.body!.getReader().read();
+    expect(Buffer.from(value as Uint8Array).toString()).toBe(`retry: 1000\nid: ${before}\n\n`);
+    expect(response.headers.get('last-event-id')).toBe(before);
+  });
+
   it('goes on after the event that was seen last', async () => {
     const [seen, ...missed] = [await event(), await event(), await event()];
     const stream = await follow('', { 'last-event-id': seen });
@@ -158,6 +166,37 @@ describe('prokura listen', () => {
     const [got] = farm.received('/forwarded');
     expect(new Webhook(secret).verify(got!.body, got!.headers)).toMatchObject({ id, type: 'payment.captured' });
     await one.stop();
+  });
+
+  it('misses nothing between two connections, and learns of a new signing key', async () => {
+    // A proxy that cuts the first stream before it has said anything, and knew other keys then.
+    let streams = 0;
+    let asked = 0;
+    let missed = '';
+    const proxy = createServer((req, res) => {
+      const copy = async () => {
+        const named = req.headers['last-event-id'];
+        const headers = { authorization: `Bearer ${t.key}`, ...(named ? { 'last-event-id': String(named) } : {}) };
+        if (req.url === '/.well-known/jwks.json' && ++asked <= 2) return void res.end('{"keys":[]}');
+        const { body, headers: told } = await fetch(`${url}${req.url}`, { headers });
+        const position = told.get('last-event-id');
+        res.writeHead(200, position === null ? {} : { 'last-event-id': position });
+        if (req.url?.startsWith('/v1/events') && ++streams === 1) {
+          missed = await event();
+          return void res.end('retry: 1000\n\n');
+        }
+        for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) res.write(chunk);
+        res.end();
+      };
+      copy().catch(() => res.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const one = started({ api: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
+    await said(one.lines, 'verified');
+    expect([one.lines.at(-1), streams, asked]).toEqual([expect.stringContaining(missed), 2, 3]);
+    await one.stop();
+    proxy.closeAllConnections();
+    proxy.close();
   });
 
   it('does not believe an event whose signature is another’s', async () => {

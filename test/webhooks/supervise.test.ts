@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { superviseEndpoint } from '../../src/activities/webhooks/supervise.ts';
-import { deleteWebhook, pauseWebhook } from '../../src/store/webhooks/endpoints.ts';
+import { deleteWebhook, pauseWebhook, resumeWebhook } from '../../src/store/webhooks/endpoints.ts';
 import { insertReplay, listReplays } from '../../src/store/webhooks/replay.ts';
 import { createHookWorld, type HookWorld } from './setup.ts';
 
@@ -42,7 +42,7 @@ describe('the supervisor of an endpoint', () => {
     expect(await replayed('all')).toEqual([1, ['pending', 'pending', 'pending']]);
   });
 
-  it('gives up what is too old, but not what waits at a paused endpoint', async () => {
+  it('gives up what is too old at an endpoint that fails, and nothing that waits for another reason', async () => {
     const { id } = await w.endpoint(w.farm.url('/'));
     await w.event();
     const paused = await w.endpoint(w.farm.url('/'));
@@ -50,11 +50,29 @@ describe('the supervisor of an endpoint', () => {
     await pauseWebhook(w.pool, w.tenant, paused.id);
     await pass(id);
     expect(await statuses(id)).toEqual(['pending', 'pending']);
+    const fails = (each: string, since: string, last: string) =>
+      w.pool.query(
+        `UPDATE webhook_relay SET failures = 9, failing_since = now() - $2::interval, last_failure_at = now() - $3::interval
+          WHERE endpoint_id = $1`,
+        [each, since, last],
+      );
+    for (const each of [id, paused.id]) await set(each, `due_since = now() - interval '5 days'`);
+    // Not tried since, or well until lately: a limit, or an outage of ours, is no fault of the endpoint.
+    await pass(id);
+    await fails(id, '5 days', '5 days');
+    await pass(id);
+    await fails(id, '1 day', '1 minute');
+    await pass(id);
+    expect(await statuses(id)).toEqual(['pending', 'pending']);
     for (const each of [id, paused.id]) {
-      await set(each, `due_since = now() - interval '5 days'`);
+      await fails(each, '5 days', '1 minute');
       await pass(each);
     }
     expect([await statuses(id), await statuses(paused.id)]).toEqual([['dead', 'dead'], ['pending']]);
+    // Resumed after days: it gets what was collected.
+    await resumeWebhook(w.pool, w.tenant, paused.id);
+    await pass(paused.id);
+    expect(await statuses(paused.id)).toEqual(['pending']);
   });
 
   it('removes what ended long ago, with its log', async () => {

@@ -17,14 +17,31 @@ export class EndpointLane {
   heldUntil = 0;
   usedAt = performance.now();
   circuit: Circuit;
+  /** Counts changes of the endpoint: what was read before the last one is read anew. */
+  generation = 0;
+  #changedAt: number;
   #lastLatencyMs = 0;
   #tokens = { left: 0, at: -Infinity };
   #unkept: Omit<Health, 'id' | keyof Circuit> | undefined;
   #successKeptAt = -Infinity;
 
-  constructor(id: string, circuit: Circuit) {
+  constructor(id: string, { changedAt, ...circuit }: Circuit & { changedAt: number }) {
     this.id = id;
     this.circuit = circuit;
+    this.#changedAt = changedAt;
+  }
+
+  /** Its owner has paused, changed or deleted it, or its secret is another: what is not yet sent is read anew. */
+  recall(): void {
+    this.generation++;
+    this.queue = [];
+    this.hungry = true;
+  }
+
+  /** As `recall`, for a change that no word was heard of. */
+  asOf(changedAt: number): void {
+    if (changedAt !== this.#changedAt) this.recall();
+    this.#changedAt = changedAt;
   }
 
   /** How many more attempts may begin now, apart from the rate limit. */
@@ -32,15 +49,17 @@ export class EndpointLane {
     return attemptsAtOnce(this.circuit, nowMs, this.#lastLatencyMs) - this.busy.size;
   }
 
-  /** The next delivery to send: none of a lane of which one is under way. Marks it as under way. */
+  /** The next delivery to send: none of a lane of which one is under way. */
   next(): DueDelivery | undefined {
     const under = new Set(this.busy.values());
-    const index = this.queue.findIndex(({ lane }) => lane === null || !under.has(lane));
-    if (index < 0) return undefined;
-    const [due] = this.queue.splice(index, 1);
-    this.busy.set(due!.id, due!.lane);
+    return this.queue.find(({ lane }) => lane === null || !under.has(lane));
+  }
+
+  /** Marks it as under way. */
+  begin(due: DueDelivery): void {
+    this.queue.splice(this.queue.indexOf(due), 1);
+    this.busy.set(due.id, due.lane);
     this.usedAt = performance.now();
-    return due;
   }
 
   /** Milliseconds until the rate limit lets one more through; 0 takes one. */

@@ -95,9 +95,10 @@ class DeliveryRelay {
     this.#recorder = new AttemptRecorder(options.pool, options.log);
   }
 
-  /** @param word ids of endpoints, or `*` */
+  /** @param word ids of endpoints, `*`, or `!` and the id of one that was changed */
   hear(word: string): void {
     if (word === '*') this.#pollNow = true;
+    else if (word.startsWith('!')) this.#lanes.get(word.slice(1))?.recall();
     else for (const id of word.split(' ')) this.#call(id);
     this.kick();
   }
@@ -175,6 +176,7 @@ class DeliveryRelay {
     for (const row of rows) {
       const lane = this.#lanes.get(row.id) ?? new EndpointLane(row.id, row);
       lane.heldUntil = now + HOLD_SECONDS * 1_000;
+      lane.asOf(row.changedAt);
       this.#lanes.set(row.id, lane);
     }
     // One that was not given is another's, or its row is being written: it is given up when its time is over.
@@ -200,6 +202,7 @@ class DeliveryRelay {
       busy: [...busy.keys(), ...queue.map((due) => due.id)],
     }));
     for (const lane of lanes) lane.hungry = false;
+    const generations = new Map(lanes.map(({ id, generation }) => [id, generation]));
     let rows: DueDelivery[];
     try {
       rows = await readDue(this.#o.pool, this.#holder, wanted, each);
@@ -210,7 +213,9 @@ class DeliveryRelay {
     const found = new Map<string, number>();
     for (const row of rows) {
       found.set(row.endpointId, (found.get(row.endpointId) ?? 0) + 1);
-      this.#lanes.get(row.endpointId)?.queue.push(row);
+      const lane = this.#lanes.get(row.endpointId);
+      // What was changed while it was read is read anew.
+      if (lane?.generation === generations.get(row.endpointId)) lane?.queue.push(row);
     }
     // The last shall be first the next time.
     for (const lane of lanes) {
@@ -227,13 +232,14 @@ class DeliveryRelay {
     for (const lane of this.#lanes.values()) {
       if (lane.queue.length === 0 || lane.heldUntil - now < NEEDED_MS) continue;
       while (this.#inFlight < IN_FLIGHT && lane.room(nowMs) > 0 && lane.queue.length > 0) {
-        const wait = lane.waitForToken(lane.queue[0]!.rateLimit, now);
+        const due = lane.next();
+        if (!due) break;
+        const wait = lane.waitForToken(due.rateLimit, now);
         if (wait > 0) {
           delay = Math.min(delay, wait);
           break;
         }
-        const due = lane.next();
-        if (!due) break;
+        lane.begin(due);
         this.#inFlight++;
         void this.#attempt(lane, due);
       }

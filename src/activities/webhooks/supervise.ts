@@ -58,8 +58,8 @@ export async function superviseEndpoint(deps: SuperviseDeps, { tenant, endpointI
     return GONE;
   }
   const bury = before.active
-    ? { olderThanSeconds: GIVE_UP_SECONDS, reason: 'given up: the endpoint did not answer in time', limit: BATCH }
-    : { olderThanSeconds: 0, reason: before.disabledReason ?? 'the endpoint is disabled', limit: BATCH };
+    ? { failingForSeconds: GIVE_UP_SECONDS, reason: 'given up: the endpoint did not answer in time', limit: BATCH }
+    : { failingForSeconds: null, reason: before.disabledReason ?? 'the endpoint is disabled', limit: BATCH };
   const oldest = uuidV7(deps.now().getTime() - (deps.webhookLogDays ?? 30) * 86_400_000, 0n);
   const more =
     (await exhaust(() => stepReplay(pool, tenant, endpointId, BATCH))) ||

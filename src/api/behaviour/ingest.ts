@@ -45,7 +45,8 @@ const QUARTER_MS = 15 * 60_000;
 /**
  * Scores events and stores them: one read for all of them, one statement for all of them; where some raise an alert, one
  * transaction with the alerts, and with the note that their agents must be looked at. Each is judged by itself; with
- * `whole`, nothing is stored unless all can be.
+ * `whole`, nothing is stored unless all can be: that is said by an outcome, or thrown when it shows only at the end.
+ * @throws Problem `idempotency_conflict`, with `whole`
  */
 export async function ingest(
   { pool, lifecycle }: IngestDeps,
@@ -70,15 +71,24 @@ export async function ingest(
   const outcomes = incoming.map((one): Outcome => {
     const row = scorer(one);
     if (!row) return { problem: notFound('agent', `${one.path}agentId`) };
-    return row.clientEventId === null ? { row, duplicate: false } : judgeRepeat(row, earlier.get(idOf(row)), one);
+    if (row.clientEventId === null) return { row, duplicate: false };
+    const outcome = judgeRepeat(row, earlier.get(idOf(row)), one);
+    // What comes later under the same id is a repeat of this one, or in conflict with it.
+    if ('row' in outcome && !outcome.duplicate) earlier.set(idOf(row), row);
+    return outcome;
   });
   if (whole) for (const outcome of outcomes) if ('problem' in outcome) return outcomes;
   const fresh = outcomes.flatMap((outcome) => ('row' in outcome && !outcome.duplicate ? [outcome.row] : []));
   if (fresh.length === 0) return outcomes;
-  const { stored, tell } = await store(pool, tenant, fresh, { now, actor: incoming[0]!.actor });
+  const by = { now, actor: incoming[0]!.actor };
+  const mayRace = whole && fresh.some(({ clientEventId }) => clientEventId !== null);
+  const alerts = fresh.some(({ points }) => points >= ALERT_POINTS);
+  // A statement alone is its own transaction, and one round trip instead of three.
+  const { settled, tell } = await (mayRace || alerts
+    ? inTransaction(pool, (db) => storeAll(db, tenant, { incoming, outcomes, fresh, by, whole }))
+    : storeAll(pool, tenant, { incoming, outcomes, fresh, by, whole }));
   if (tell.length > 0) lifecycle.watch(tenant, tell);
-  if (stored.size === fresh.length) return outcomes;
-  return resolveRaces(pool, tenant, incoming, outcomes, stored);
+  return settled;
 }
 
 /** Events of one request count for each other as if they had come one after the other. */
@@ -135,23 +145,31 @@ function createScorer(known: Map<string, MinuteFacts | undefined>, now: Date) {
   };
 }
 
-async function store(
-  pool: pg.Pool,
+interface Storing {
+  incoming: readonly Incoming[];
+  outcomes: Outcome[];
+  fresh: BehaviourRow[];
+  by: { now: Date; actor: string };
+  whole: boolean;
+}
+
+/** @throws Problem with `whole`, when another request has stored another event under one of the ids meanwhile */
+async function storeAll(
+  db: Db,
   tenant: Tenant,
-  fresh: BehaviourRow[],
-  by: { now: Date; actor: string },
-): Promise<{ stored: Set<string>; tell: string[] }> {
-  if (!fresh.some(({ points }) => points >= ALERT_POINTS)) {
-    return { stored: await insertBehaviour(pool, tenant, fresh), tell: [] };
-  }
-  return inTransaction(pool, async (db) => {
-    const stored = await insertBehaviour(db, tenant, fresh);
-    const alerts = fresh.filter(({ id, points }) => stored.has(id) && points >= ALERT_POINTS);
-    const high = [...new Set(alerts.filter(({ points }) => points >= HIGH_POINTS).map(({ agentId }) => agentId))];
-    const tell = high.length === 0 ? [] : await oweLook(db, tenant, high, by.now);
-    await recordAlerts(db, tenant, alerts, by);
-    return { stored, tell };
-  });
+  { incoming, outcomes, fresh, by, whole }: Storing,
+): Promise<{ settled: Outcome[]; tell: string[] }> {
+  const stored = await insertBehaviour(db, tenant, fresh);
+  const settled =
+    stored.size === fresh.length ? outcomes : await resolveRaces(db, tenant, incoming, outcomes, fresh, stored);
+  const conflict = whole ? settled.find((one) => 'problem' in one) : undefined;
+  if (conflict && 'problem' in conflict) throw conflict.problem;
+  const alerts = fresh.filter(({ id, points }) => stored.has(id) && points >= ALERT_POINTS);
+  if (alerts.length === 0) return { settled, tell: [] };
+  const high = [...new Set(alerts.filter(({ points }) => points >= HIGH_POINTS).map(({ agentId }) => agentId))];
+  const tell = high.length === 0 ? [] : await oweLook(db, tenant, high, by.now);
+  await recordAlerts(db, tenant, alerts, by);
+  return { settled, tell };
 }
 
 /** One entry of the audit trail for each agent, and one `risk.alert` for each event. */
@@ -198,22 +216,21 @@ function shortly({ id, actionType, points, occurredAt }: BehaviourRow) {
 
 /** What another request stored under the same client id meanwhile is the answer, if it was the same event. */
 async function resolveRaces(
-  pool: pg.Pool,
+  db: Db,
   tenant: Tenant,
   incoming: readonly Incoming[],
   outcomes: Outcome[],
+  fresh: BehaviourRow[],
   stored: Set<string>,
 ): Promise<Outcome[]> {
-  const lost = outcomes.flatMap((one): ClientEventId[] =>
-    'row' in one && !one.duplicate && !stored.has(one.row.id)
-      ? [{ agentId: one.row.agentId, clientEventId: one.row.clientEventId! }]
-      : [],
+  const lost = new Set(fresh.filter(({ id }) => !stored.has(id)).map(({ id }) => id));
+  const ids = fresh.flatMap(({ id, agentId, clientEventId }): ClientEventId[] =>
+    lost.has(id) ? [{ agentId, clientEventId: clientEventId! }] : [],
   );
-  const winners = new Map((await findByClientIds(pool, tenant, lost)).map((row) => [idOf(row), row]));
+  const winners = new Map((await findByClientIds(db, tenant, ids)).map((row) => [idOf(row), row]));
+  // Repeats within the request are of a row that was not stored, too.
   return outcomes.map((one, i) =>
-    'problem' in one || one.duplicate || stored.has(one.row.id)
-      ? one
-      : judgeRepeat(one.row, winners.get(idOf(one.row)), incoming[i]!),
+    'row' in one && lost.has(one.row.id) ? judgeRepeat(one.row, winners.get(idOf(one.row)), incoming[i]!) : one,
   );
 }
 

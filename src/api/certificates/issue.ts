@@ -13,7 +13,7 @@ import {
   revokeCertificateRow,
   type CertificateRow,
 } from '../../store/certificates/rows.ts';
-import { revokedEvent } from '../../store/certificates/revoke.ts';
+import { recordEndOf } from '../../store/certificates/revoke.ts';
 import { recordFact } from '../../store/facts.ts';
 import { findOrganization } from '../../store/organizations.ts';
 import type { Db } from '../../store/pool.ts';
@@ -200,11 +200,12 @@ async function recordIssue(db: Db, { tenant, actor, agent, renewed }: Issue, row
     actor,
     subject,
     body: { agent_id, serial_number, expires_at, key_origin: row.keyOrigin, key_ref: row.keyRef, replaces },
-    events: [
-      { type: 'certificate.issued', subject, agentId, data },
-      ...(renewed ? [revokedEvent({ tenant, reason: 'renewed', at }, { ...renewed, reasonCode: 4 })] : []),
-    ],
+    events: [{ type: 'certificate.issued', subject, agentId, data }],
   });
+  if (renewed) {
+    const ended = { ...renewed, reasonCode: REVOCATION_REASONS.superseded };
+    await recordEndOf(db, { tenant, reason: 'renewed', actor, at }, ended, { replaced_by: subject });
+  }
 }
 
 function alreadyCertified(): Problem {

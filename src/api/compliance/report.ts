@@ -1,3 +1,4 @@
+import { reasonNamed } from '../../domain/certificates.ts';
 import { DUTIES, LAWS, NOTICE, type SectionName } from '../../domain/compliance/duties.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { anchoredSize } from '../../store/audit.ts';
@@ -63,12 +64,17 @@ export async function makeReport(
       section(
         'certificates',
         certificates.counts,
-        sumOf(certificates.counts),
+        certificates.counts['good in the period'] ?? 0,
         certificates.rows.map((row) => ({
-          event: row.type,
-          certificate: row.subject,
+          certificate: toTypeId('crt', row.id),
           agent: agentOf(row.agentId),
-          at: row.at.toISOString(),
+          serial_number: row.serialNumber,
+          signed_by: row.keyRef,
+          issued_at: row.issuedAt.toISOString(),
+          expires_at: row.expiresAt.toISOString(),
+          revoked_at: row.revokedAt?.toISOString() ?? null,
+          reason_code: row.reasonCode === null ? null : reasonNamed(row.reasonCode),
+          reason: row.reason,
         })),
       ),
       section(
@@ -91,6 +97,7 @@ export async function makeReport(
         { ...decisions.counts, ...prefixed('reason: ', decisions.reasons) },
         decisions.rows.length,
         decisions.rows.map((row) => ({
+          of: row.of,
           currency: row.currency,
           decision: row.decision,
           decisions: row.decisions,
@@ -118,11 +125,11 @@ export async function makeReport(
       ),
       section(
         'overrides',
-        countBy(overrides.rows.map(({ type }) => type)),
-        overrides.total,
+        overrides.counts,
+        sumOf(overrides.counts),
         overrides.rows.map((row) => ({
           at: row.at.toISOString(),
-          what: row.type === 'execution.decision' ? `operator: ${wordOf(row.body['verdict'])}` : row.type,
+          what: wordsFor(row),
           by: row.actor,
           on: row.subject,
           reason: wordOf(row.body['reason'] ?? row.body['note']),
@@ -193,12 +200,13 @@ const wordOf = (value: unknown) => (typeof value === 'string' ? value : '');
 const total = (numbers: number[]) => numbers.reduce((sum, n) => sum + n, 0);
 const sumOf = (counts: Record<string, number>) => total(Object.values(counts));
 
-function prefixed(prefix: string, counts: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counts).map(([name, n]) => [prefix + name, n]));
+/** A decision that a person took, by its verdict; else what was done. */
+function wordsFor({ type, body }: { type: string; body: Record<string, unknown> }): string {
+  if (type === 'execution.decision') return `operator: ${wordOf(body['verdict'])}`;
+  if (type === 'assessment.reviewed') return `reviewer: ${wordOf(body['decision'])}`;
+  return type;
 }
 
-function countBy(names: string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
-  return counts;
+function prefixed(prefix: string, counts: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).map(([name, n]) => [prefix + name, n]));
 }

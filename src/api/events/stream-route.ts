@@ -7,7 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import { isStillGood } from '../pipeline/authenticate.ts';
 import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute } from '../route.ts';
-import { eventStream } from './stream.ts';
+import { eventStream, printPosition } from './stream.ts';
 
 /** Streams of one process: each looks at the log three times a second. */
 const STREAMS = 500;
@@ -35,7 +35,8 @@ export function eventStreamRoute(deps: ApiDeps): AnyRoute {
     summary: 'Signed events as they happen (server-sent events), from the one that `Last-Event-ID` names on.',
     description:
       'Without `Last-Event-ID` (header, or `last_event_id`) the stream begins now; with `0`, at the beginning of the log. ' +
-      'The stream ends after ten minutes, and when the credential does: connect again with the last id.',
+      'The stream ends after ten minutes, and when the credential does: connect again with the last id; before the first ' +
+      'event, with the one that the stream begins with (a message without data; also the header `Last-Event-ID`).',
     tags: ['Execution'],
     scope: 'events:read',
     query: z.strictObject({
@@ -75,7 +76,7 @@ export function eventStreamRoute(deps: ApiDeps): AnyRoute {
         body,
         contentType: 'text/event-stream; charset=utf-8',
         // Proxies that gather answers would hold events back.
-        headers: { 'X-Accel-Buffering': 'no' },
+        headers: { 'X-Accel-Buffering': 'no', 'Last-Event-ID': printPosition(after) },
       };
 
       async function startOf(text: string) {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { queryEvents } from '../../store/events.ts';
 import type { EventPosition } from '../../store/event-tail.ts';
@@ -25,9 +26,14 @@ export interface StreamOptions {
   mayRead: () => Promise<boolean>;
 }
 
+/** A position as `Last-Event-ID` says it; `0` is the beginning of the log. */
+export function printPosition({ sequence, id }: EventPosition): string {
+  return sequence === 0 ? '0' : toTypeId('evt', id);
+}
+
 /**
  * Server-sent events (HTML Living Standard, 9.2) over the event log, each with its id, so that a reader that comes again
- * with `Last-Event-ID` misses nothing. Nothing is skipped either: the number of an event is given under the lock of the
+ * with `Last-Event-ID` misses nothing; one that has seen none yet is given the position where it began. Nothing is skipped either: the number of an event is given under the lock of the
  * tenant's trail, so that a lower one is never committed later. It is read as fast as its reader takes it.
  */
 export function eventStream(options: StreamOptions): Readable {
@@ -38,7 +44,7 @@ async function* frames({ db, signer, tenant, types, subject, mayRead, ...from }:
   let after = from.after;
   const until = Date.now() + LONGEST_MS;
   let beatAt = Date.now();
-  yield 'retry: 1000\n\n';
+  yield `retry: 1000\nid: ${printPosition(after)}\n\n`;
   while (Date.now() < until && (await mayRead())) {
     const rows = await queryEvents(db, tenant, { types, subject, order: 'asc', after, limit: PAGE });
     for (const row of rows) {

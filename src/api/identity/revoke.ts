@@ -2,7 +2,7 @@ import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { revokeAgentKey } from '../../store/agent-keys.ts';
 import { revokeApiKey } from '../../store/api-keys.ts';
-import { revokeCertificateOf } from '../../store/certificates/revoke.ts';
+import { recordEndOf, revokeCertificateOf } from '../../store/certificates/revoke.ts';
 import { findChain } from '../../store/delegations.ts';
 import { recordFact, type FactEvent } from '../../store/facts.ts';
 import type { Db } from '../../store/pool.ts';
@@ -68,7 +68,7 @@ export async function beginRevocation(db: Db, order: RevocationOrder): Promise<B
       subject,
       ...delegations.map((row) => toTypeId('del', row.id)),
       ...keys.map((key) => toTypeId('key', key)),
-      ...(certificate ? [certificate.event.subject] : []),
+      ...(certificate ? [toTypeId('crt', certificate.id)] : []),
     ]),
   ];
   const stop = await insertStop(db, tenant, {
@@ -89,8 +89,9 @@ export async function beginRevocation(db: Db, order: RevocationOrder): Promise<B
     actor,
     subject,
     body: { reason, revoked: withdrawn, void_open_authorizations: voidOpen },
-    events: [...eventsOf(order, delegations), ...(certificate ? [certificate.event] : [])],
+    events: eventsOf(order, delegations),
   });
+  if (certificate) await recordEndOf(db, order, certificate, {});
   return { stop };
 }
 

@@ -7,6 +7,7 @@ import {
   readHeaders,
   updateWebhook,
 } from '../../store/webhooks/endpoints.ts';
+import { recallRead } from '../../store/webhooks/replay.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { printWebhook, Webhook, WebhookChange, WebhookInput, webhookParams, WebhookWithBacklog } from './body.ts';
@@ -84,6 +85,7 @@ export function webhookEndpointRoutes({ config, sealer }: ApiDeps): AnyRoute[] {
         const { rate_limit: rateLimit = before.rateLimit, headers: given, ...rest } = body;
         const headers = given ?? (await readHeaders(db, sealer, tenant, before.id));
         await updateWebhook(db, sealer, tenant, before.id, { ...before, ...rest, rateLimit, headers });
+        await recallRead(db, before.id);
         const after = (await findWebhook(db, tenant, before.id))!;
         await recordChange(db, { tenant, actor }, 'webhook.changed', after, { members: Object.keys(body).sort() });
         return { status: 200, body: { data: printWebhook(after) } };

@@ -7,7 +7,7 @@ import {
   resumeWebhook,
   rotateWebhookSecret,
 } from '../../store/webhooks/endpoints.ts';
-import { wakeRelay } from '../../store/webhooks/replay.ts';
+import { recallRead, wakeRelay } from '../../store/webhooks/replay.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { timeOut, uuid } from '../schemas.ts';
@@ -45,6 +45,7 @@ export function webhookStateRoutes({ sealer }: ApiDeps): AnyRoute[] {
         if (!(await pauseWebhook(db, tenant, row.id))) {
           throw new Problem('resource_conflict', 'The endpoint is disabled: it collects nothing that could wait.');
         }
+        await recallRead(db, row.id);
         if (!row.paused) await recordChange(db, { tenant, actor }, 'webhook.paused', row);
         return { status: 200, body: { data: printWebhook((await findWebhook(db, tenant, row.id))!) } };
       },
@@ -57,6 +58,7 @@ export function webhookStateRoutes({ sealer }: ApiDeps): AnyRoute[] {
       handler: async ({ params, tenant, actor, db }) => {
         const row = await requireWebhook(db, tenant, params.id);
         await resumeWebhook(db, tenant, row.id);
+        await recallRead(db, row.id);
         await wakeRelay(db, '*');
         if (row.paused || !row.active) await recordChange(db, { tenant, actor }, 'webhook.resumed', row);
         return { status: 200, body: { data: printWebhook((await findWebhook(db, tenant, row.id))!) } };
@@ -76,6 +78,7 @@ export function webhookStateRoutes({ sealer }: ApiDeps): AnyRoute[] {
         const row = await requireWebhook(db, tenant, params.id);
         const { overlap_seconds } = body;
         const rotated = (await rotateWebhookSecret(db, sealer, tenant, row.id, overlap_seconds))!;
+        await recallRead(db, row.id);
         await recordChange(db, { tenant, actor }, 'webhook.secret_rotated', row, { overlap_seconds });
         const former_secret_until = rotated.formerUntil?.toISOString() ?? null;
         return { status: 200, body: { data: { id: row.id, secret: rotated.secret, former_secret_until } } };
@@ -90,6 +93,7 @@ export function webhookStateRoutes({ sealer }: ApiDeps): AnyRoute[] {
       handler: async ({ params, tenant, actor, db }) => {
         const row = await requireWebhook(db, tenant, params.id);
         await deleteWebhook(db, tenant, row.id);
+        await recallRead(db, row.id);
         await recordChange(db, { tenant, actor }, 'webhook.deleted', row);
         return { status: 200, body: { data: { id: row.id, deleted: true } } };
       },

@@ -31,10 +31,14 @@ export async function listen(options: ListenOptions): Promise<void> {
   let pause = 1_000;
   while (!signal.aborted) {
     try {
-      await follow(options, last, async (event) => {
-        await tell(options, forwarder, event);
-        last = event.id;
-        pause = 1_000;
+      await follow(options, last, {
+        // Until there is an event, where the stream began: nothing is missed between two connections.
+        began: (position) => void (last ??= position),
+        each: async (event) => {
+          await tell(options, forwarder, event);
+          last = event.id;
+          pause = 1_000;
+        },
       });
     } catch (error) {
       if (signal.aborted) return;
@@ -49,10 +53,10 @@ export async function listen(options: ListenOptions): Promise<void> {
 async function follow(
   { api, key, events, signal, print }: ListenOptions,
   last: string | undefined,
-  each: (event: SignedEventBody) => Promise<void>,
+  on: { began: (position: string | undefined) => void; each: (event: SignedEventBody) => Promise<void> },
 ): Promise<void> {
   const base = api.replace(/\/$/, '');
-  const keys = await publishedKeys(base, signal);
+  let keys = await publishedKeys(base, signal);
   const query = events === undefined ? '' : `?${new URLSearchParams({ types: events }).toString()}`;
   const response = await fetch(`${base}/v1/events/stream${query}`, {
     signal,
@@ -67,6 +71,7 @@ async function follow(
     throw new CommandError(`The API answers ${response.status}: ${error ?? 'no reason'}`);
   }
   if (!response.ok || !response.body) throw new Error(`the API answers ${response.status}`);
+  on.began(response.headers.get('last-event-id') ?? undefined);
   if (last === undefined) print('listening');
   const messages: EventSourceMessage[] = [];
   const parser = createParser({ onEvent: (message) => void messages.push(message) });
@@ -75,10 +80,12 @@ async function follow(
     parser.feed(decoder.decode(chunk, { stream: true }));
     for (const { data } of messages.splice(0)) {
       const event = JSON.parse(data) as SignedEventBody & { signature_key_id: string };
+      // The signing key was rotated since.
+      if (!keys.has(event.signature_key_id)) keys = await publishedKeys(base, signal);
       if (!verifies(event, keys)) {
         throw new CommandError(`${event.id} is not signed by a key that ${base} publishes: it is not believed.`);
       }
-      await each(event);
+      await on.each(event);
     }
   }
 }

@@ -4,7 +4,7 @@ export const RETRY_SECONDS = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_0
 const LONGEST_RETRY_AFTER = 86_400;
 const JITTER = 0.1;
 
-/** A pending delivery older than this is given up, also when an open circuit kept it from being tried: seconds. */
+/** Of an endpoint that fails for so long, what waits for so long is given up, tried or not: seconds. */
 export const GIVE_UP_SECONDS = RETRY_SECONDS.reduce((sum, seconds) => sum + seconds * (1 + JITTER), 3_600);
 
 /**

@@ -3,7 +3,7 @@ import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { newId } from '../../trust/new-id.ts';
 import { setAgentSuspended, type AgentRow } from '../agents.ts';
-import { revokeCertificateOf } from '../certificates/revoke.ts';
+import { recordEndOf, revokeCertificateOf } from '../certificates/revoke.ts';
 import { recordFact } from '../facts.ts';
 import type { Db } from '../pool.ts';
 import { alsoVoid, findStopOn, insertStop, liftFreeze, type StopRow } from '../stops/begin.ts';
@@ -51,6 +51,7 @@ export async function haltAgent(
   await markHalted(db, tenant, agentId, { at, by: actor, reason, stopId: before ? null : stop.id, trip: trip ?? null });
   const revoked =
     trip && (await revokeCertificateOf(db, agentId, { tenant, reason, reasonCode: 'privilegeWithdrawn', actor, at }));
+  if (revoked) await recordEndOf(db, order, revoked, {});
   const subject = toTypeId('agt', agentId);
   const freeze_id = toTypeId('frz', stop.id);
   const common = {
@@ -71,10 +72,9 @@ export async function haltAgent(
       freeze_id,
       void_open_authorizations: voidOpen,
       ...(trip && { events: trip.map(printed) }),
-      certificates: revoked ? [revoked.event.subject] : [],
+      certificates: revoked ? [toTypeId('crt', revoked.id)] : [],
     },
     events: [
-      ...(revoked ? [revoked.event] : []),
       {
         type: 'agent.halted',
         subject,

@@ -98,26 +98,51 @@ export function stopOfCertificate(db: Db, tenant: Tenant, certificateId: string)
 }
 
 /**
- * Revokes the certificate of an agent that is being stopped for another reason; whoever does that records it.
- * @returns the certificate and the event that tells of it; `undefined` when the agent has no active one
+ * Revokes the certificate of an agent that is being stopped for another reason. Whoever does that calls
+ * `recordEndOf` afterwards, at the place of the head of the audit trail in the order of locks.
+ * @returns `undefined` when the agent has no active one
  */
 export async function revokeCertificateOf(
   db: Db,
   agentId: string,
   order: CertificateRevocation,
-): Promise<{ certificate: CertificateRow; event: FactEvent } | undefined> {
+): Promise<CertificateRow | undefined> {
   const { tenant, at, reason } = order;
   const active = await findActiveCertificate(db, tenant, agentId, at);
   const code = REVOCATION_REASONS[order.reasonCode];
-  const certificate = active && (await revokeCertificateRow(db, tenant, active.id, { at, reason, code }));
-  return certificate && { certificate, event: revokedEvent(order, certificate) };
+  return active && revokeCertificateRow(db, tenant, active.id, { at, reason, code });
+}
+
+/**
+ * The end of a certificate that came with something else, as an entry and an event of its own: whoever asks the trail
+ * for `certificate.revoked` finds every one.
+ * @param along what it came with, for the entry
+ */
+export async function recordEndOf(
+  db: Db,
+  order: Pick<CertificateRevocation, 'tenant' | 'reason' | 'actor' | 'at'>,
+  certificate: CertificateRow,
+  along: { replaced_by?: string },
+): Promise<void> {
+  const { tenant, reason, actor, at } = order;
+  const event = revokedEvent(order, certificate);
+  const { serial_number, agent_id, reason_code } = event.data;
+  await recordFact(db, {
+    tenant,
+    at,
+    type: 'certificate.revoked',
+    actor,
+    subject: event.subject,
+    body: { serial_number, agent_id, reason, reason_code, ...along },
+    events: [event],
+  });
 }
 
 /** `certificate.revoked`, as it is told. */
-export function revokedEvent(
+function revokedEvent(
   { tenant, reason, at }: Pick<CertificateRevocation, 'tenant' | 'reason' | 'at'>,
   certificate: CertificateRow,
-): FactEvent {
+): FactEvent & { data: Record<string, unknown> } {
   const subject = toTypeId('crt', certificate.id);
   return {
     type: 'certificate.revoked',

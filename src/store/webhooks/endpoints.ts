@@ -170,12 +170,14 @@ export async function pauseWebhook(db: Db, tenant: Tenant, id: string): Promise<
   return rowCount === 1;
 }
 
-/** Sends again, a disabled one too, and forgets its failures. */
+/** Sends again, a disabled one too, and forgets its failures; what waits for its next attempt is due now. */
 export async function resumeWebhook(db: Db, tenant: Tenant, id: string): Promise<void> {
   await db.query(
     `WITH w AS (
        UPDATE webhook_endpoints SET paused = false, active = true, disabled_reason = NULL, updated_at = now()
-        WHERE id = $3 AND org_id = $1 AND mode = $2 AND deleted_at IS NULL RETURNING id)
+        WHERE id = $3 AND org_id = $1 AND mode = $2 AND deleted_at IS NULL RETURNING id),
+     due AS (UPDATE deliveries d SET next_at = now() FROM w
+              WHERE d.endpoint_id = w.id AND d.status = 'pending' AND d.next_at > now())
      UPDATE webhook_relay r SET failures = 0, failing_since = NULL, open_until = NULL, openings = 0, news = news + 1
        FROM w WHERE r.endpoint_id = w.id`,
     [tenant.orgId, tenant.mode, id],

@@ -36,9 +36,10 @@ export async function holdEndpoints(
   holder: string,
   ids: string[],
   seconds: number,
-): Promise<(Circuit & { id: string })[]> {
+): Promise<(Circuit & { id: string; changedAt: number })[]> {
   interface Row {
     id: string;
+    changed_at: Date;
     failures: number;
     openings: number;
     failing_since: Date | null;
@@ -53,12 +54,13 @@ WITH mine AS (
    ORDER BY endpoint_id FOR UPDATE SKIP LOCKED
 )
 UPDATE webhook_relay r SET holder = $1, held_until = now() + make_interval(secs => $3)
-  FROM mine WHERE r.endpoint_id = mine.endpoint_id
-RETURNING r.endpoint_id AS id, r.failures, r.openings, r.failing_since, r.open_until`,
+  FROM mine JOIN webhook_endpoints w ON w.id = mine.endpoint_id WHERE r.endpoint_id = mine.endpoint_id
+RETURNING r.endpoint_id AS id, w.updated_at AS changed_at, r.failures, r.openings, r.failing_since, r.open_until`,
     values: [holder, ids, seconds],
   });
-  return rows.map(({ id, failures, openings, failing_since, open_until }) => ({
+  return rows.map(({ id, changed_at, failures, openings, failing_since, open_until }) => ({
     id,
+    changedAt: changed_at.getTime(),
     failures,
     openings,
     failingSince: failing_since?.getTime() ?? null,

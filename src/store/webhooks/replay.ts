@@ -58,6 +58,11 @@ export async function wakeRelay(db: Db, endpointId: string): Promise<void> {
   await db.query(`SELECT pg_notify('prokura_deliveries', $1)`, [endpointId]);
 }
 
+/** Tells whoever delivers, with the commit, that what it has read of an endpoint and not yet sent holds no longer. */
+export async function recallRead(db: Db, endpointId: string): Promise<void> {
+  await wakeRelay(db, `!${endpointId}`);
+}
+
 /**
  * One step of the oldest replay of an endpoint: looks at the next events in the order of the trail and makes their
  * deliveries due. @returns whether there is more to do

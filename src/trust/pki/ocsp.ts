@@ -32,8 +32,13 @@ import { ALGORITHM, type SigningKey } from './signing-key.ts';
 const MAX_ASKED = 32;
 /** RFC 9654 §2.1: a nonce has 1 to 128 octets. */
 const MAX_NONCE = 128;
-/** Hashes of CertID: SHA-1 (everybody's default), SHA-256. They find the issuer, and vouch for nothing. */
-const HASHES: Record<string, string> = { '1.3.14.3.2.26': 'sha1', '2.16.840.1.101.3.4.2.1': 'sha256' };
+/** Hashes of CertID: SHA-1 (everybody's default) and SHA-2. They find the issuer, and vouch for nothing. */
+const HASHES: Record<string, string> = {
+  '1.3.14.3.2.26': 'sha1',
+  '2.16.840.1.101.3.4.2.1': 'sha256',
+  '2.16.840.1.101.3.4.2.2': 'sha384',
+  '2.16.840.1.101.3.4.2.3': 'sha512',
+};
 
 /** The request cannot be read, or asks for too much: `malformedRequest`. */
 export class OcspMalformed extends Error {

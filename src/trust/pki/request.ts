@@ -1,4 +1,6 @@
 import 'reflect-metadata';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { SubjectAlternativeName } from '@peculiar/asn1-x509';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,
@@ -36,7 +38,9 @@ export interface AcceptedRequest {
 export async function readRequest(pem: string, names: readonly string[]): Promise<AcceptedRequest> {
   const request = parse(pem);
   const key = await strongKey(request);
-  const { hash } = request.signatureAlgorithm as { hash?: { name: string } };
+  const { name, hash } = request.signatureAlgorithm as { name: string; hash?: { name: string } };
+  // The library names by their OIDs those that it does not know: MD5, SHA-224 and the like.
+  if (/^[\d.]+$/.test(name)) throw new RequestRefused(`is signed by an algorithm that is not taken: ${name}`);
   if (hash && !HASHES.has(hash.name)) throw new RequestRefused(`is signed by a weak algorithm: ${hash.name}`);
   if (!(await request.verify().catch(() => false))) {
     throw new RequestRefused('is not signed by the key that it names: whoever sent it does not have that key');
@@ -88,6 +92,10 @@ function checkExtensions(request: Pkcs10CertificateRequest, names: readonly stri
     if (extension instanceof SubjectAlternativeNameExtension) {
       const other = extension.names.items.find(({ type, value }) => type !== 'url' || !names.includes(value));
       if (other) throw new RequestRefused(`asks for a name that is not the agent's: ${other.value}`);
+      // Kinds that it cannot show, such as `otherName`, the library leaves out.
+      if (AsnConvert.parse(extension.value, SubjectAlternativeName).length !== extension.names.items.length) {
+        throw new RequestRefused("asks for a name that is not the agent's, of a kind that agents do not have");
+      }
     }
   }
 }

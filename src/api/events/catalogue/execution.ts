@@ -24,10 +24,14 @@ export const EXECUTION_EVENTS: EventFamily<'execution'> = {
     told: 'an approval was not used in time, or was withdrawn',
     schema: dataOf({
       execution_ref: typeId('exec'),
-      payment_id: typeId('pay').optional(),
+      outcome: z.string().optional().meta({ description: '`lapsed`: withdrawn before it was used' }),
+      reason: z.string().nullable().optional().meta({ description: 'Of the stop that ended it' }),
+      decision: z.enum(['approved', 'challenge', 'deny']).optional().meta({ description: 'As it stands' }),
+      stage: z.string().optional(),
+      payment_id: typeId('pay').optional().meta({ description: 'Whose hold has ended' }),
       released_minor: minor.optional(),
       currency: currency.optional(),
     }),
-    example: exampleOf({ execution_ref: ids('exec'), outcome: 'lapsed' }),
+    example: exampleOf({ execution_ref: ids('exec'), outcome: 'lapsed', reason: 'replaced' }),
   },
 };

@@ -2,30 +2,36 @@ import { z } from 'zod';
 import { timeOut, typeId } from '../../schemas.ts';
 import { currency, dataOf, exampleOf, ids, minor, type EventDoc, type EventFamily } from './shared.ts';
 
+const operation = z.enum(['authorize', 'capture', 'void', 'refund']);
 const payment = {
   payment_id: typeId('pay'),
   execution_ref: typeId('exec').optional(),
   merchant_ref: z.string().optional(),
   operation_id: typeId('op').optional(),
+  type: operation.optional().meta({ description: 'Of the operation' }),
   currency: currency.optional(),
   amount_minor: minor.optional(),
 };
 const example = { payment_id: ids('pay'), execution_ref: ids('exec'), merchant_ref: 'mrc_hotel', currency: 'EUR' };
-const moved = (told: string): EventDoc => ({
+const processor = z.string();
+const moved = (told: string, type: string, more: z.ZodRawShape = {}, also: object = {}): EventDoc => ({
   told,
-  schema: dataOf({ ...payment, currency, operation_id: typeId('op') }),
-  example: exampleOf({ ...example, operation_id: ids('op'), amount_minor: 24_000 }),
+  schema: dataOf({ ...payment, currency, operation_id: typeId('op'), type: operation, ...more }),
+  example: exampleOf({ ...example, operation_id: ids('op'), type, amount_minor: 24_000, ...also }),
 });
 
 export const PAYMENT_EVENTS: EventFamily<'payment'> = {
-  'payment.authorized': moved('a processor holds the money'),
-  'payment.captured': moved('some or all of it was captured'),
-  'payment.voided': moved('the hold was given back'),
-  'payment.refunded': moved('some or all of it went back'),
+  'payment.authorized': moved('a processor holds the money', 'authorize', { processor }, { processor: 'simulator' }),
+  'payment.captured': moved('some or all of it was captured', 'capture', {
+    final: z.boolean().optional().meta({ description: 'Nothing more will be captured' }),
+    processor: processor.optional(),
+  }),
+  'payment.voided': moved('the hold was given back', 'void'),
+  'payment.refunded': moved('some or all of it went back', 'refund'),
   'payment.failed': {
     told: 'every processor that may be asked said no',
-    schema: dataOf(payment),
-    example: exampleOf(example),
+    schema: dataOf({ ...payment, class: z.string().optional(), code: z.string().optional() }),
+    example: exampleOf({ ...example, type: 'authorize', class: 'hard', code: 'do_not_honor' }),
   },
   'payment.expiring': {
     told: 'the hold ends soon, and some of it is not captured',
@@ -45,13 +51,46 @@ export const PAYMENT_EVENTS: EventFamily<'payment'> = {
   },
   'payment.needs_review': {
     told: 'an outcome stayed unknown past its deadline',
-    schema: dataOf({ ...payment, payment_id: payment.payment_id.optional() }),
-    example: exampleOf({ ...example, operation_id: ids('op') }),
+    schema: dataOf({
+      ...payment,
+      operation_id: typeId('op'),
+      type: operation,
+      processor,
+      sent_at: timeOut.nullable(),
+    }),
+    example: exampleOf({
+      payment_id: ids('pay'),
+      operation_id: ids('op'),
+      type: 'capture',
+      amount_minor: 24_000,
+      processor: 'simulator',
+      sent_at: '2026-03-05T22:00:00.000Z',
+    }),
   },
   'payment.settled': {
     told: 'settlement lines match what was captured',
-    schema: dataOf(payment),
-    example: exampleOf(example),
+    schema: dataOf({
+      payment_id: typeId('pay'),
+      execution_ref: typeId('exec'),
+      settlement_id: z.string(),
+      line_id: z.string(),
+      type: z.string().meta({ description: 'Of the line' }),
+      status: z.literal('matched'),
+      amount_minor: minor,
+      fee_minor: minor,
+      currency,
+    }),
+    example: exampleOf({
+      payment_id: ids('pay'),
+      execution_ref: ids('exec'),
+      settlement_id: 'stl_1',
+      line_id: 'line_1',
+      type: 'capture',
+      status: 'matched',
+      amount_minor: 24_000,
+      fee_minor: 240,
+      currency: 'EUR',
+    }),
   },
   'payment.disputed': {
     told: 'reserved: disputes are not handled yet',
