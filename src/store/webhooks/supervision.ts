@@ -12,12 +12,13 @@ export interface NewsOfEndpoint {
 
 /** Endpoints whose workflow has not been told of the last news; all tenants, each row carries its own. */
 export async function findUntold(db: Db, limit: number): Promise<NewsOfEndpoint[]> {
-  const { rows } = await db.query<{ id: string; orgId: string; mode: Mode; url: string; news: number }>(
-    `SELECT r.endpoint_id AS id, r.org_id AS "orgId", r.mode, w.url, r.news FROM webhook_relay r
-       JOIN webhook_endpoints w ON w.id = r.endpoint_id
-      WHERE r.news > r.told ORDER BY r.endpoint_id LIMIT $1`,
-    [limit],
-  );
+  const { rows } = await db.query<{ id: string; orgId: string; mode: Mode; url: string; news: number }>({
+    name: 'find-untold-endpoints',
+    text: `SELECT r.endpoint_id AS id, r.org_id AS "orgId", r.mode, w.url, r.news FROM webhook_relay r
+             JOIN webhook_endpoints w ON w.id = r.endpoint_id
+            WHERE r.news > r.told ORDER BY r.endpoint_id LIMIT $1`,
+    values: [limit],
+  });
   return rows.map(({ orgId, mode, ...row }) => ({ ...row, tenant: { orgId, mode } }));
 }
 
