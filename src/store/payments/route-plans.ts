@@ -24,7 +24,7 @@ export async function askRoute(
   const { rows } = await db.query<RouteQuestion>({
     name: rulesId === undefined ? 'ask-route' : 'ask-route-by',
     text: `SELECT e.stage, e.decision, e.intent, e.context, e.agent_id AS "agentId",
-                  e.reasons->0->>'code' AS "reasonCode", ${midsSql('$4')} AS mids,
+                  e.reasons->0->>'code' AS "reasonCode", ${midsSql('$4', 'always')} AS mids,
                   ${rulesId === undefined ? ROUTING_SQL : routingSql('r.id = $5')} AS routing
              FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $3`,
     values: [tenant.orgId, tenant.mode, executionId, at, ...(rulesId === undefined ? [] : [rulesId])],

@@ -27,7 +27,7 @@ export interface Standings {
 /** How the accounts of a tenant fare, and who leads under which of its active rules since when. */
 export async function readStandings(db: Db, tenant: Tenant, at: Date): Promise<Standings> {
   const { rows } = await db.query<Standings>(
-    `SELECT ${midsSql('$3')} AS mids, ${ROUTING_SQL} AS routing,
+    `SELECT ${midsSql('$3', 'always')} AS mids, ${ROUTING_SQL} AS routing,
             COALESCE((SELECT jsonb_agg(jsonb_build_object('rule', l.rule, 'midId', l.mid_id,
                                                           'sinceMs', floor(extract(epoch FROM l.since) * 1000)))
                         FROM routing_leaders l JOIN routing_rules r ON r.id = l.rules_id

@@ -99,7 +99,7 @@ export async function routingAsOf(
   at: Date,
 ): Promise<{ mids: MidCandidate[]; routing: ActiveRouting | null }> {
   const { rows } = await db.query<{ mids: MidCandidate[]; routing: ActiveRouting | null }>(
-    `SELECT ${midsSql('$3')} AS mids, ${routingSql('r.id = $4')} AS routing`,
+    `SELECT ${midsSql('$3', 'always')} AS mids, ${routingSql('r.id = $4')} AS routing`,
     [tenant.orgId, tenant.mode, at, id],
   );
   return rows[0]!;
