@@ -10,6 +10,7 @@ import type { ApiDeps } from './deps.ts';
 import { eventRoutes } from './events/routes.ts';
 import { executionRoutes } from './executions/routes.ts';
 import { identityRoutes } from './identity/routes.ts';
+import { ledgerRoutes } from './ledger/routes.ts';
 import { memberRoutes } from './members/routes.ts';
 import { paymentRoutes } from './payments/routes.ts';
 import { backtestRoutes } from './policies/backtests/routes.ts';
@@ -41,6 +42,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...eventRoutes(deps),
     ...auditRoutes(deps),
     ...complianceRoutes(deps),
+    ...ledgerRoutes(),
     ...webhookRoutes(deps),
     ...processorRoutes(deps),
     ...routingRoutes(),

@@ -1,0 +1,135 @@
+-- Up Migration
+
+-- An entry is whole or not there ----------------------------------------------------------------------------------------
+-- `lines` says how many lines the entry has, and is fixed with it. Fewer at the commit are refused, and so is one more,
+-- whenever it comes: together with "append only" nothing can be changed about an entry, nor added to it.
+ALTER TABLE ledger_entries ADD COLUMN lines smallint;
+ALTER TABLE ledger_entries DISABLE TRIGGER ledger_entries_append_only;
+UPDATE ledger_entries e SET lines = (SELECT count(*) FROM ledger_lines l WHERE l.entry_id = e.id);
+ALTER TABLE ledger_entries ENABLE TRIGGER ledger_entries_append_only;
+ALTER TABLE ledger_entries ALTER COLUMN lines SET NOT NULL;
+ALTER TABLE ledger_entries ADD CONSTRAINT ledger_entries_two_lines CHECK (lines >= 2) NOT VALID;
+ALTER TABLE ledger_lines ADD CONSTRAINT ledger_lines_not_zero CHECK (amount_minor <> 0) NOT VALID;
+-- Several payments of one settlement may share an entry.
+ALTER TABLE ledger_entries ALTER COLUMN payment_id DROP NOT NULL;
+CREATE INDEX ledger_entries_by_time ON ledger_entries (org_id, mode, at, id);
+
+-- One account in one currency, opened by its first line.
+CREATE TABLE ledger_accounts (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  number bigint GENERATED ALWAYS AS IDENTITY,
+  org_id uuid NOT NULL REFERENCES organizations,
+  mode text NOT NULL,
+  account text NOT NULL,
+  currency text NOT NULL,
+  opened_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (org_id, mode, account, currency)
+);
+
+-- What the journal comes to, per account and day (UTC) of the entries: a balance, now or at a date, is a sum over days
+-- and not over lines. Kept by the commit of each entry, and by nobody else.
+CREATE TABLE ledger_days (
+  account_id uuid NOT NULL REFERENCES ledger_accounts,
+  day date NOT NULL,
+  org_id uuid NOT NULL,
+  mode text NOT NULL,
+  debit_minor bigint NOT NULL DEFAULT 0 CHECK (debit_minor >= 0),
+  credit_minor bigint NOT NULL DEFAULT 0 CHECK (credit_minor >= 0),
+  lines bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (account_id, day)
+) WITH (fillfactor = 50);
+CREATE INDEX ledger_days_by_tenant ON ledger_days (org_id, mode);
+
+INSERT INTO ledger_accounts (org_id, mode, account, currency, opened_at)
+SELECT e.org_id, e.mode, l.account, l.currency, min(e.at)
+  FROM ledger_entries e JOIN ledger_lines l ON l.entry_id = e.id GROUP BY 1, 2, 3, 4 ORDER BY 5, 3, 4;
+INSERT INTO ledger_days (account_id, day, org_id, mode, debit_minor, credit_minor, lines)
+SELECT a.id, (e.at AT TIME ZONE 'UTC')::date, e.org_id, e.mode,
+       sum(greatest(l.amount_minor, 0))::bigint, sum(greatest(-l.amount_minor, 0))::bigint, count(*)
+  FROM ledger_entries e JOIN ledger_lines l ON l.entry_id = e.id
+  JOIN ledger_accounts a ON a.org_id = e.org_id AND a.mode = e.mode AND a.account = l.account AND a.currency = l.currency
+ GROUP BY 1, 2, 3, 4;
+
+DROP TRIGGER ledger_lines_balance ON ledger_lines;
+DROP FUNCTION ledger_entry_balances();
+
+-- `search_path` is fixed, so that a temporary table of the same name cannot stand in for a real one.
+CREATE FUNCTION ledger_lines_fit() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM (SELECT DISTINCT entry_id FROM added) a JOIN ledger_entries e ON e.id = a.entry_id
+              WHERE e.lines < (SELECT count(*) FROM ledger_lines l WHERE l.entry_id = e.id)) THEN
+    RAISE EXCEPTION 'a ledger entry that is whole takes no further line' USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER ledger_lines_fit AFTER INSERT ON ledger_lines REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION ledger_lines_fit();
+
+-- At the commit, when the head of the audit trail is locked long since: the days of two entries are never waited for
+-- crosswise. With the rights of the owner, since others may read the days only.
+CREATE FUNCTION ledger_entry_is_whole() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF NEW.lines <> (SELECT count(*) FROM ledger_lines WHERE entry_id = NEW.id) THEN
+    RAISE EXCEPTION 'ledger entry % has not the lines it says', NEW.id USING ERRCODE = 'check_violation';
+  END IF;
+  IF EXISTS (SELECT FROM ledger_lines WHERE entry_id = NEW.id GROUP BY currency HAVING sum(amount_minor) <> 0) THEN
+    RAISE EXCEPTION 'ledger entry % does not sum to zero', NEW.id USING ERRCODE = 'check_violation';
+  END IF;
+  INSERT INTO ledger_accounts (org_id, mode, account, currency, opened_at)
+  SELECT DISTINCT NEW.org_id, NEW.mode, l.account, l.currency, NEW.at FROM ledger_lines l
+   WHERE l.entry_id = NEW.id AND NOT EXISTS (
+     SELECT FROM ledger_accounts a
+      WHERE a.org_id = NEW.org_id AND a.mode = NEW.mode AND a.account = l.account AND a.currency = l.currency)
+   ORDER BY 3, 4 ON CONFLICT DO NOTHING;
+  INSERT INTO ledger_days AS d (account_id, day, org_id, mode, debit_minor, credit_minor, lines)
+  SELECT a.id, (NEW.at AT TIME ZONE 'UTC')::date, NEW.org_id, NEW.mode,
+         sum(greatest(l.amount_minor, 0))::bigint, sum(greatest(-l.amount_minor, 0))::bigint, count(*)
+    FROM ledger_lines l JOIN ledger_accounts a
+      ON a.org_id = NEW.org_id AND a.mode = NEW.mode AND a.account = l.account AND a.currency = l.currency
+   WHERE l.entry_id = NEW.id GROUP BY a.id ORDER BY a.id
+  ON CONFLICT (account_id, day) DO UPDATE
+     SET debit_minor = d.debit_minor + EXCLUDED.debit_minor, credit_minor = d.credit_minor + EXCLUDED.credit_minor,
+         lines = d.lines + EXCLUDED.lines;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER ledger_entry_is_whole AFTER INSERT ON ledger_entries
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_entry_is_whole();
+
+-- The depth alone would let a trigger on a table of one's own write here; the owner alone, any statement of an owner.
+CREATE FUNCTION kept_by_the_journal() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+  IF pg_trigger_depth() < 2
+     OR current_user <> (SELECT pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = TG_RELID) THEN
+    RAISE EXCEPTION '% is kept by the journal', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER ledger_accounts_kept BEFORE INSERT ON ledger_accounts
+  FOR EACH STATEMENT EXECUTE FUNCTION kept_by_the_journal();
+CREATE TRIGGER ledger_accounts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_accounts
+  FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER ledger_days_kept BEFORE INSERT OR UPDATE ON ledger_days
+  FOR EACH STATEMENT EXECUTE FUNCTION kept_by_the_journal();
+CREATE TRIGGER ledger_days_append_only BEFORE DELETE OR TRUNCATE ON ledger_days
+  FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Posts one ledger entry; `p_lines` is [{account, amount_minor, currency}] and must sum to zero per currency. An event
+-- of zero has no lines, and makes no entry.
+CREATE OR REPLACE FUNCTION post_entry(
+  p_id uuid, p_org uuid, p_mode text, p_kind text, p_payment uuid, p_operation uuid, p_at timestamptz, p_lines jsonb
+) RETURNS uuid LANGUAGE plpgsql AS $$
+BEGIN
+  IF jsonb_array_length(p_lines) = 0 THEN
+    RETURN NULL;
+  END IF;
+  INSERT INTO ledger_entries (id, org_id, mode, kind, payment_id, operation_id, at, lines)
+  VALUES (p_id, p_org, p_mode, p_kind, p_payment, p_operation, p_at, jsonb_array_length(p_lines));
+  INSERT INTO ledger_lines (entry_id, line, account, amount_minor, currency)
+  SELECT p_id, l.n, l.v->>'account', (l.v->>'amountMinor')::bigint, l.v->>'currency'
+    FROM jsonb_array_elements(p_lines) WITH ORDINALITY AS l(v, n);
+  RETURN p_id;
+END $$;
+
+-- What is reserved to be given back, for the balances.
+CREATE INDEX payments_refund_pending ON payments (org_id, mode) WHERE refund_pending > 0;
