@@ -31,6 +31,7 @@ import { ensureAuditSealer } from './audit-sealer.ts';
 import { startBacktestDriver } from './backtests.ts';
 import { ensureCrlRefresh, tellLists } from './crl-refresh.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
+import { startImportDriver } from './imports.ts';
 import { startForgottenDriver } from './forgotten.ts';
 import { startReviewDriver } from './reviews.ts';
 import { startLeaderKeeper } from './routing-leaders.ts';
@@ -100,7 +101,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   };
 
   async function startWorker() {
-    const backgroundPool = createPool(config.DATABASE_URL, 2, 'prokura background');
+    const backgroundPool = createPool(config.DATABASE_URL, 4, 'prokura background');
     const deps: ActivityDeps = {
       pool,
       backgroundPool,
@@ -152,6 +153,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const trust = startTrustKeeper({ pool: trustPool, log });
     const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
     const leaders = startLeaderKeeper({ pool: backgroundPool, log });
+    const imports = startImportDriver({ pool: backgroundPool, client, log, config });
     const reviews = startReviewDriver({ pool, client, log, config });
     const watches = startWatchDriver({ pool, client, log, config });
     return {
@@ -163,6 +165,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         await trust.stop();
         await trustPool.end();
         await backtests.stop();
+        await imports.stop();
         await reviews.stop();
         await leaders.stop();
         await watches.stop();

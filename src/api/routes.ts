@@ -16,12 +16,14 @@ import { paymentRoutes } from './payments/routes.ts';
 import { backtestRoutes } from './policies/backtests/routes.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { processorRoutes } from './processors/routes.ts';
+import { reconciliationRoutes } from './reconciliation/routes.ts';
 import { riskRoutes } from './risk/routes.ts';
 import { reviewRoutes } from './reviews/routes.ts';
 import type { AnyRoute } from './route.ts';
 import { routingRoutes } from './routing/routes.ts';
 import { createMetrics, type Metrics } from './system/metrics.ts';
 import { systemRoutes } from './system/routes.ts';
+import { settlementRoutes } from './settlements/routes.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 
 /** Every route there is, the busiest first: the router asks them in this order. */
@@ -43,6 +45,8 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...auditRoutes(deps),
     ...complianceRoutes(deps),
     ...ledgerRoutes(),
+    ...settlementRoutes(deps),
+    ...reconciliationRoutes(),
     ...webhookRoutes(deps),
     ...processorRoutes(deps),
     ...routingRoutes(),

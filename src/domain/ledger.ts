@@ -23,6 +23,7 @@ export const CHART_OF_ACCOUNTS = {
   sales: { kind: 'income', meaning: 'Captured, gross.' },
   refunds: { kind: 'expense', meaning: 'Given back, gross.' },
   'fees:{mid}': { kind: 'expense', meaning: 'Kept by the processor.' },
+  settlement_differences: { kind: 'expense', meaning: 'Paid out under (or over) what was captured, written off.' },
   dispute_losses: { kind: 'expense', meaning: 'Disputes lost.' },
 } as const satisfies Record<string, AccountKind>;
 type AccountTemplate = keyof typeof CHART_OF_ACCOUNTS;
@@ -54,6 +55,9 @@ export type LedgerEvent = Money &
     | { type: 'refund_reversed' }
     /** One settlement line; `feeMinor` is what was kept from it and may be negative (a rebate). */
     | { type: 'settled'; feeMinor: number; of?: 'capture' | 'refund' }
+    /** A person has written off what a settlement line was short of, or had too much. */
+    | { type: 'short_paid' }
+    | { type: 'over_paid' }
     | { type: 'dispute_opened' }
     | { type: 'dispute_won' }
     | { type: 'dispute_lost' }
@@ -75,6 +79,8 @@ const RULES: Readonly<Record<LedgerEvent['type'], Rule>> = {
     ['bank', 'receivable:{mid}', amount],
     ['fees:{mid}', 'bank', fee],
   ],
+  short_paid: (amount) => [['settlement_differences', 'receivable:{mid}', amount]],
+  over_paid: (amount) => [['receivable:{mid}', 'settlement_differences', amount]],
   dispute_opened: (amount) => [['disputed:{mid}', 'receivable:{mid}', amount]],
   dispute_won: (amount) => [['receivable:{mid}', 'disputed:{mid}', amount]],
   dispute_lost: (amount) => [['dispute_losses', 'disputed:{mid}', amount]],

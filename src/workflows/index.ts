@@ -6,5 +6,6 @@ export { crlRefresh } from './crl-refresh.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
 export { policyBacktest } from './policy-backtest.ts';
 export { refund } from './refund.ts';
+export { settlementImport } from './settlement-import.ts';
 export { freeze, revocation } from './stop.ts';
 export { webhookEndpoint } from './webhook-endpoint.ts';

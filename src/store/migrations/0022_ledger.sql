@@ -133,3 +133,144 @@ END $$;
 
 -- What is reserved to be given back, for the balances.
 CREATE INDEX payments_refund_pending ON payments (org_id, mode) WHERE refund_pending > 0;
+
+-- Settlement -------------------------------------------------------------------------------------------------------------
+-- A line is known by its processor's id of it within one organization: a file of one cannot hide lines of another's. It
+-- need not be of a payment that we know.
+ALTER TABLE settlement_lines DROP CONSTRAINT settlement_lines_pkey;
+ALTER TABLE settlement_lines ADD PRIMARY KEY (org_id, mode, processor_kind, line_id);
+ALTER TABLE settlement_lines ALTER COLUMN payment_id DROP NOT NULL;
+ALTER TABLE settlement_lines ADD COLUMN import_id uuid, ADD COLUMN received_at timestamptz NOT NULL DEFAULT now();
+CREATE INDEX settlement_lines_by_payment ON settlement_lines (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX settlement_lines_unknown ON settlement_lines (org_id, mode, received_at) WHERE payment_id IS NULL;
+-- Files name payments by the processor's own reference as well.
+CREATE INDEX payments_by_processor_reference ON payments (org_id, mode, processor_reference)
+  WHERE processor_reference IS NOT NULL;
+
+-- What a processor paid out together, and what its lines come to.
+CREATE TABLE settlements (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL REFERENCES organizations,
+  mode text NOT NULL,
+  processor_kind text NOT NULL,
+  processor text NOT NULL,
+  -- The processor's id of it.
+  reference text NOT NULL,
+  settled_at timestamptz NOT NULL,
+  received_at timestamptz NOT NULL,
+  UNIQUE (org_id, mode, processor_kind, reference)
+);
+CREATE INDEX settlements_by_tenant ON settlements (org_id, mode, id);
+CREATE TABLE settlement_totals (
+  settlement_id uuid NOT NULL REFERENCES settlements,
+  currency text NOT NULL,
+  status text NOT NULL,
+  org_id uuid NOT NULL,
+  mode text NOT NULL,
+  lines bigint NOT NULL,
+  captured_minor bigint NOT NULL,
+  refunded_minor bigint NOT NULL,
+  fee_minor bigint NOT NULL,
+  PRIMARY KEY (settlement_id, currency, status)
+);
+INSERT INTO settlements (id, org_id, mode, processor_kind, processor, reference, settled_at, received_at)
+SELECT gen_random_uuid(), org_id, mode, processor_kind, split_part(processor_kind, ':', 2), settlement_id, min(settled_at), min(settled_at)
+  FROM settlement_lines GROUP BY 2, 3, 4, 5, 6;
+INSERT INTO settlement_totals (settlement_id, currency, status, org_id, mode, lines, captured_minor, refunded_minor, fee_minor)
+SELECT s.id, l.currency, l.status, s.org_id, s.mode, count(*),
+       COALESCE(sum(l.amount_minor) FILTER (WHERE l.type = 'capture'), 0)::bigint,
+       COALESCE(sum(l.amount_minor) FILTER (WHERE l.type = 'refund'), 0)::bigint, sum(l.fee_minor)::bigint
+  FROM settlement_lines l JOIN settlements s ON s.org_id = l.org_id AND s.mode = l.mode
+   AND s.processor_kind = l.processor_kind AND s.reference = l.settlement_id
+ GROUP BY 1, 2, 3, 4, 5;
+
+-- What does not add up, until somebody has said what became of it.
+CREATE TABLE reconciliation_exceptions (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL REFERENCES organizations,
+  mode text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('missing', 'over', 'under', 'currency_mismatch', 'data_mismatch', 'duplicate')),
+  payment_id uuid REFERENCES payments,
+  operation_id uuid,
+  processor_kind text,
+  line_id text,
+  line_type text CHECK (line_type IN ('capture', 'refund')),
+  settlement_reference text,
+  expected_minor bigint,
+  actual_minor bigint,
+  currency text NOT NULL,
+  opened_at timestamptz NOT NULL,
+  owner text,
+  assigned_at timestamptz,
+  resolution text,
+  note text,
+  resolved_by text,
+  resolved_at timestamptz
+);
+CREATE INDEX reconciliation_exceptions_by_tenant ON reconciliation_exceptions (org_id, mode, id);
+CREATE INDEX reconciliation_exceptions_open ON reconciliation_exceptions (org_id, mode, id) WHERE resolved_at IS NULL;
+CREATE INDEX reconciliation_exceptions_by_payment ON reconciliation_exceptions (payment_id) WHERE payment_id IS NOT NULL;
+CREATE UNIQUE INDEX reconciliation_exceptions_one_missing ON reconciliation_exceptions (payment_id)
+  WHERE kind = 'missing' AND resolved_at IS NULL;
+
+-- Files of settlement lines. The row is what a durable workflow works off; the file lies beside it in parts until then.
+CREATE TABLE settlement_imports (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL REFERENCES organizations,
+  mode text NOT NULL,
+  processor_kind text NOT NULL,
+  processor text NOT NULL,
+  format text NOT NULL CHECK (format IN ('csv', 'camt.053')),
+  mapping jsonb NOT NULL,
+  file_name text,
+  status text NOT NULL DEFAULT 'receiving'
+    CHECK (status IN ('receiving', 'queued', 'running', 'completed', 'cancelled', 'failed')),
+  parts integer NOT NULL DEFAULT 0,
+  bytes bigint NOT NULL DEFAULT 0,
+  sha256 text,
+  -- How far it is: records of the file that are done for good, and what became of them.
+  records bigint NOT NULL DEFAULT 0,
+  bytes_read bigint NOT NULL DEFAULT 0,
+  matched bigint NOT NULL DEFAULT 0,
+  exceptions bigint NOT NULL DEFAULT 0,
+  repeated bigint NOT NULL DEFAULT 0,
+  rejected bigint NOT NULL DEFAULT 0,
+  -- Lifecycles that wait for the money are told after that, up to this payment.
+  told_after uuid,
+  told_at timestamptz,
+  failure text,
+  actor text NOT NULL,
+  requested_at timestamptz NOT NULL,
+  started_at timestamptz,
+  finished_at timestamptz,
+  driven_at timestamptz
+);
+CREATE INDEX settlement_imports_by_tenant ON settlement_imports (org_id, mode, id);
+CREATE INDEX settlement_imports_open ON settlement_imports (requested_at)
+  WHERE status IN ('queued', 'running') OR (status = 'completed' AND told_at IS NULL);
+CREATE INDEX settlement_lines_by_import ON settlement_lines (import_id, payment_id) WHERE import_id IS NOT NULL;
+CREATE TABLE settlement_import_parts (
+  import_id uuid NOT NULL REFERENCES settlement_imports,
+  number integer NOT NULL,
+  org_id uuid NOT NULL,
+  mode text NOT NULL,
+  bytes bytea NOT NULL,
+  PRIMARY KEY (import_id, number)
+);
+ALTER TABLE settlement_import_parts ALTER COLUMN bytes SET STORAGE EXTERNAL;
+CREATE TABLE settlement_import_rejects (
+  import_id uuid NOT NULL REFERENCES settlement_imports,
+  record bigint NOT NULL,
+  line bigint NOT NULL,
+  org_id uuid NOT NULL,
+  mode text NOT NULL,
+  reason text NOT NULL,
+  PRIMARY KEY (import_id, record)
+);
+
+-- The 26 characters of a TypeID (src/domain/ids.ts), for statements that print ids of rows they have only just found.
+CREATE FUNCTION type_id_suffix(p_id uuid) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', substring(x.bits FROM i * 5 + 1 FOR 5)::bit(5)::integer + 1, 1),
+                    '' ORDER BY i)
+    FROM (SELECT B'00' || ('x' || replace(p_id::text, '-', ''))::bit(128) AS bits) x, generate_series(0, 25) i
+$$;
