@@ -29,6 +29,7 @@ import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
 import { ensureAuditSealer } from './audit-sealer.ts';
 import { startBacktestDriver } from './backtests.ts';
+import { ensureCoverageWatch } from './coverage.ts';
 import { ensureCrlRefresh, tellLists } from './crl-refresh.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startImportDriver } from './imports.ts';
@@ -108,6 +109,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       listEveryMs: config.CRL_REFRESH_SECONDS * 1_000,
       authorities,
       sealEveryMs: config.AUDIT_SEAL_SECONDS * 1_000,
+      coverageEveryMs: config.COVERAGE_SECONDS * 1_000,
       behaviourRetentionDays: config.BEHAVIOUR_RETENTION_DAYS,
       listsChanged: () => tellLists(client, config),
       driveStop: stopDriving({ pool, client, log, config }),
@@ -136,6 +138,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     await ensureAuditSealer(client, config);
     await ensureBehaviourCompactor(client, config);
     await ensureCrlRefresh(client, config);
+    await ensureCoverageWatch(client, config);
     const allowPrivate = allowsPrivate(config);
     // A pool of its own: a burst of notifications must not take the connections of requests.
     const relayPool = createPool(config.DATABASE_URL, 3, 'prokura relay');

@@ -10,6 +10,7 @@ import type { ApiDeps } from './deps.ts';
 import { eventRoutes } from './events/routes.ts';
 import { executionRoutes } from './executions/routes.ts';
 import { identityRoutes } from './identity/routes.ts';
+import { coverageRoutes } from './ledger/coverage-routes.ts';
 import { ledgerRoutes } from './ledger/routes.ts';
 import { memberRoutes } from './members/routes.ts';
 import { paymentRoutes } from './payments/routes.ts';
@@ -45,6 +46,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...auditRoutes(deps),
     ...complianceRoutes(deps),
     ...ledgerRoutes(),
+    ...coverageRoutes(deps),
     ...settlementRoutes(deps),
     ...reconciliationRoutes(),
     ...webhookRoutes(deps),

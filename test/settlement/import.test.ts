@@ -84,7 +84,7 @@ describe('a settlement file', () => {
     const [other, third] = [await queued(w, fileOf(lines.toReversed())), await queued(w, fileOf(lines))];
     await Promise.all([workOff(w, twice), workOff(w, twice), workOff(w, other), workOff(w, third)]);
     const ended = await Promise.all([twice, other, third].map((id) => workOff(w, id)));
-    expect(ended.map(({ status, records }) => [status, records])).toEqual(Array(3).fill(['completed', 12]));
+    expect(ended.map(({ status, records }) => [status, records])).toEqual([1, 2, 3].map(() => ['completed', 12]));
     expect(ended.reduce((sum, { matched }) => sum + matched, 0)).toBe(12);
     expect(ended.reduce((sum, { repeated }) => sum + repeated, 0)).toBe(24);
     const after = await counts();
@@ -144,9 +144,7 @@ describe('a discrepancy', () => {
   it.each(cases)('%s is an exception', async (name, wrong, kind, settled) => {
     const payment = await captured(w);
     const line = lineOf(payment, `x-${name}`, wrong(payment));
-    const bad = name === 'a reference that is none';
     const progress = await workOff(w, await queued(w, fileOf([line])));
-    if (bad) return expect(progress).toMatchObject({ status: 'completed', exceptions: 1 });
     expect(progress).toMatchObject({ status: 'completed', matched: 0, exceptions: 1 });
     const [exception] = await listExceptions(w.pool, w.tenant, { open: true, limit: 1 });
     expect(exception).toMatchObject({
@@ -156,8 +154,8 @@ describe('a discrepancy', () => {
     });
     const after = await paymentOf(w, payment.paymentId);
     expect(after.settled).toBe(settled ?? 0);
-    if (settled !== null)
-      expect(after).toMatchObject({ reconciliation_status: kind, needs_attention: `Settlement: ${kind}` });
+    const { reconciliation_status: status, needs_attention: attention } = after;
+    expect([status, attention]).toEqual(settled === null ? ['expected', null] : [kind, `Settlement: ${kind}`]);
   });
 
   it('a second line of one capture is a duplicate, in the same file and in a later one', async () => {

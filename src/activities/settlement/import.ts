@@ -62,7 +62,7 @@ export async function importSettlement(deps: Deps, work: ImportWork): Promise<Im
 export async function importPass(
   deps: Deps,
   { tenant, importId: id }: ImportWork,
-  { tell, ends }: Pass,
+  pass: Pass,
 ): Promise<ImportProgress> {
   const pool = poolOf(deps);
   const ref = { tenant, id };
@@ -75,8 +75,8 @@ export async function importPass(
     for await (const batch of batchesOf(pool, ref, row)) {
       // The next batch is read while the database works on this one.
       const went = await under;
-      tell(progressOf(await mustFind(deps, ref)));
-      if (!went || ends()) return progressOf(await mustFind(deps, ref));
+      pass.tell(progressOf(await mustFind(deps, ref)));
+      if (!went || pass.ends()) return progressOf(await mustFind(deps, ref));
       under = applyBatch(deps, ref, row, from, batch);
       // Awaited above, or below; until then a failure must not count as unheard.
       under.catch(() => undefined);
@@ -126,12 +126,12 @@ async function* batchesOf(pool: Pool, ref: ImportRef, row: ImportRow): AsyncGene
   if (batch.lines.length + batch.rejects.length > 0) yield { ...batch, to: count, bytesRead };
 }
 
-function add(batch: Batch, record: number, { line, read }: FileRecord): void {
+function add(batch: Batch, record: number, found: FileRecord): void {
   try {
-    batch.lines.push(read());
+    batch.lines.push(found.read());
   } catch (error) {
     if (!(error instanceof BadLine)) throw error;
-    batch.rejects.push({ record, line, reason: error.message });
+    batch.rejects.push({ record, line: found.line, reason: error.message });
   }
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { postings } from '../../domain/ledger.ts';
-import { differenceOf, EXCEPTION_KINDS, RESOLUTIONS, type Resolution } from '../../domain/settlement.ts';
+import { differenceOf, EXCEPTION_KINDS, RESOLUTIONS } from '../../domain/settlement.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { recordFact } from '../../store/facts.ts';
 import { postEntry } from '../../store/payments/hold.ts';
@@ -179,7 +179,7 @@ function print(row: ExceptionRow) {
     opened_at: row.openedAt.toISOString(),
     owner: row.owner,
     assigned_at: row.assignedAt?.toISOString() ?? null,
-    resolution: row.resolution as Resolution | null,
+    resolution: row.resolution,
     note: row.note,
     resolved_by: row.resolvedBy,
     resolved_at: row.resolvedAt?.toISOString() ?? null,

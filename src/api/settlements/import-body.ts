@@ -107,7 +107,7 @@ export function mappingOf(asked: z.output<typeof Mapping> | undefined): CsvMappi
   return {
     delimiter,
     encoding: charset,
-    columns: columns as CsvMapping['columns'],
+    columns,
     rules: {
       amounts,
       decimal,

@@ -274,3 +274,54 @@ CREATE FUNCTION type_id_suffix(p_id uuid) RETURNS text LANGUAGE sql IMMUTABLE ST
                     '' ORDER BY i)
     FROM (SELECT B'00' || ('x' || replace(p_id::text, '-', ''))::bit(128) AS bits) x, generate_series(0, 25) i
 $$;
+
+-- Coverage: every money effect beside its verdict ------------------------------------------------------------------------
+CREATE INDEX operations_moved ON operations (org_id, mode, completed_at) WHERE status = 'succeeded' AND type <> 'void';
+
+-- From `p_from` on and before `p_to`: what processors say they did, what they settled without that, and approvals that
+-- nothing came of. An effect is there twice when processor and settlement know of it, and `matched` then.
+CREATE FUNCTION coverage_items(p_org uuid, p_mode text, p_from timestamptz, p_to timestamptz)
+RETURNS TABLE (class text, at timestamptz, id uuid, kind text, execution_id uuid, payment_id uuid, operation_id uuid,
+               processor text, type text, amount_minor bigint, currency text, sources text[], reason text)
+LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN e.decision <> 'approved' THEN 'effect_without_verdict' WHEN l.line_id IS NULL THEN 'one_sided' ELSE 'matched' END,
+         o.completed_at, o.id, 'operation', p.execution_id, p.id, o.id, p.processor,
+         CASE WHEN o.type = 'refund' THEN 'refund' ELSE 'capture' END,
+         CASE WHEN o.type = 'authorize' THEN p.captured ELSE o.amount_minor END, p.currency,
+         CASE WHEN l.line_id IS NULL THEN ARRAY['processor'] ELSE ARRAY['processor', 'settlement'] END,
+         CASE WHEN e.decision <> 'approved' THEN 'the decision is ' || e.decision WHEN l.line_id IS NULL THEN 'not settled' END
+    FROM operations o JOIN payments p ON p.id = o.payment_id JOIN executions e ON e.id = p.execution_id
+    LEFT JOIN LATERAL (SELECT s.line_id FROM settlement_lines s
+                        WHERE s.payment_id = p.id AND s.operation_id = o.id AND s.status IN ('matched', 'over', 'under') LIMIT 1) l ON true
+   WHERE o.org_id = p_org AND o.mode = p_mode AND o.status = 'succeeded' AND o.type <> 'void'
+     AND o.completed_at >= p_from AND o.completed_at < p_to
+     AND (o.type <> 'authorize' OR p.capture_mode = 'automatic' AND p.captured > 0)
+  UNION ALL
+  SELECT CASE WHEN x.payment_id IS NULL OR e.decision <> 'approved' THEN 'effect_without_verdict' ELSE 'one_sided' END,
+         x.opened_at, x.id, 'line', p.execution_id, p.id, x.operation_id, split_part(x.processor_kind, ':', 2), x.line_type,
+         x.actual_minor, x.currency, ARRAY['settlement'],
+         CASE WHEN x.payment_id IS NULL THEN 'the payment is not known' ELSE 'settlement: ' || x.kind END
+    FROM reconciliation_exceptions x LEFT JOIN payments p ON p.id = x.payment_id LEFT JOIN executions e ON e.id = p.execution_id
+   WHERE x.org_id = p_org AND x.mode = p_mode AND x.opened_at >= p_from AND x.opened_at < p_to
+     AND x.kind IN ('data_mismatch', 'currency_mismatch', 'duplicate')
+  UNION ALL
+  SELECT 'verdict_without_effect', e.created_at, e.id, 'verdict', e.id, p.id, NULL, p.processor, NULL, e.amount_minor, e.currency,
+         ARRAY[]::text[], CASE WHEN p.id IS NULL THEN 'not paid' WHEN p.phase = 'open' AND p.closed_by IS NULL THEN 'held, not captured'
+                               WHEN p.phase = 'open' THEN 'released' ELSE p.phase END
+    FROM executions e LEFT JOIN payments p ON p.execution_id = e.id
+   WHERE e.org_id = p_org AND e.mode = p_mode AND e.created_at >= p_from AND e.created_at < p_to AND e.decision = 'approved'
+     AND COALESCE(p.captured, 0) = 0
+     AND NOT EXISTS (SELECT FROM settlement_lines s WHERE s.payment_id = p.id)
+$$;
+
+-- What the schedule found, so that it can be seen how coverage went over time.
+CREATE TABLE coverage_reports (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL REFERENCES organizations,
+  mode text NOT NULL,
+  from_at timestamptz NOT NULL,
+  to_at timestamptz NOT NULL,
+  counts jsonb NOT NULL,
+  measured_at timestamptz NOT NULL,
+  UNIQUE (org_id, mode, to_at)
+);
