@@ -16,9 +16,8 @@ WITH given AS MATERIALIZED (
            suffix, n)
 ), fresh AS MATERIALIZED (
   SELECT g.*, COALESCE((SELECT p.id FROM payments p WHERE p.id = g.payment AND p.org_id = $1 AND p.mode = $2),
-                       (SELECT p.id FROM payments p WHERE g.processor_reference IS NOT NULL AND p.org_id = $1
-                           AND p.mode = $2 AND p.processor_reference = g.processor_reference AND p.processor = $13
-                         ORDER BY p.id LIMIT 1)) AS pid
+                       (SELECT (array_agg(p.id ORDER BY p.id))[1] FROM payments p WHERE g.processor_reference IS NOT NULL AND p.org_id = $1
+                           AND p.mode = $2 AND p.processor_reference = g.processor_reference AND p.processor = $13)) AS pid
     FROM given g
    WHERE g.copy = 1 AND NOT EXISTS (SELECT FROM settlement_lines s WHERE s.org_id = $1 AND s.mode = $2
                                        AND s.processor_kind = $12 AND s.line_id = g.line_id)
