@@ -141,6 +141,8 @@ ALTER TABLE settlement_lines DROP CONSTRAINT settlement_lines_pkey;
 ALTER TABLE settlement_lines ADD PRIMARY KEY (org_id, mode, processor_kind, line_id);
 ALTER TABLE settlement_lines ALTER COLUMN payment_id DROP NOT NULL;
 ALTER TABLE settlement_lines ADD COLUMN import_id uuid, ADD COLUMN received_at timestamptz NOT NULL DEFAULT now();
+-- A line gets its payment from the row itself, which is never removed: looking it up again is a third of the work.
+ALTER TABLE settlement_lines DROP CONSTRAINT settlement_lines_payment_id_fkey;
 CREATE INDEX settlement_lines_by_payment ON settlement_lines (payment_id) WHERE payment_id IS NOT NULL;
 CREATE INDEX settlement_lines_unknown ON settlement_lines (org_id, mode, received_at) WHERE payment_id IS NULL;
 -- Files name payments by the processor's own reference as well.

@@ -20,7 +20,9 @@ WITH given AS MATERIALIZED (
                            AND p.mode = $2 AND p.processor_reference = g.processor_reference AND p.processor = $13)) AS pid
     FROM given g
    WHERE g.copy = 1 AND NOT EXISTS (SELECT FROM settlement_lines s WHERE s.org_id = $1 AND s.mode = $2
-                                       AND s.processor_kind = $12 AND s.line_id = g.line_id)
+                                       AND s.processor_kind = $12 AND s.line_id = g.line_id
+                                     -- Looked up for each line: as a join it reads whatever the table has.
+                                     OFFSET 0)
 ), met AS MATERIALIZED (
   SELECT f.*, CASE WHEN f.pid = f.payment THEN f.suffix ELSE type_id_suffix(f.pid) END AS typed, p.execution_id, p.agent_id, p.workflow_id, p.mid_id, o.id AS oid, o.moved,
          CASE WHEN p.id IS NULL OR p.processor IS DISTINCT FROM $13 THEN 'data_mismatch'
