@@ -29,8 +29,10 @@ import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
 import { ensureAuditSealer } from './audit-sealer.ts';
 import { startBacktestDriver } from './backtests.ts';
+import { ensureCoverageWatch } from './coverage.ts';
 import { ensureCrlRefresh, tellLists } from './crl-refresh.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
+import { startImportDriver } from './imports.ts';
 import { startForgottenDriver } from './forgotten.ts';
 import { startReviewDriver } from './reviews.ts';
 import { startLeaderKeeper } from './routing-leaders.ts';
@@ -100,13 +102,14 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   };
 
   async function startWorker() {
-    const backgroundPool = createPool(config.DATABASE_URL, 2, 'prokura background');
+    const backgroundPool = createPool(config.DATABASE_URL, 4, 'prokura background');
     const deps: ActivityDeps = {
       pool,
       backgroundPool,
       listEveryMs: config.CRL_REFRESH_SECONDS * 1_000,
       authorities,
       sealEveryMs: config.AUDIT_SEAL_SECONDS * 1_000,
+      coverageEveryMs: config.COVERAGE_SECONDS * 1_000,
       behaviourRetentionDays: config.BEHAVIOUR_RETENTION_DAYS,
       listsChanged: () => tellLists(client, config),
       driveStop: stopDriving({ pool, client, log, config }),
@@ -135,6 +138,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     await ensureAuditSealer(client, config);
     await ensureBehaviourCompactor(client, config);
     await ensureCrlRefresh(client, config);
+    await ensureCoverageWatch(client, config);
     const allowPrivate = allowsPrivate(config);
     // A pool of its own: a burst of notifications must not take the connections of requests.
     const relayPool = createPool(config.DATABASE_URL, 3, 'prokura relay');
@@ -152,6 +156,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const trust = startTrustKeeper({ pool: trustPool, log });
     const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
     const leaders = startLeaderKeeper({ pool: backgroundPool, log });
+    const imports = startImportDriver({ pool: backgroundPool, client, log, config });
     const reviews = startReviewDriver({ pool, client, log, config });
     const watches = startWatchDriver({ pool, client, log, config });
     return {
@@ -163,6 +168,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         await trust.stop();
         await trustPool.end();
         await backtests.stop();
+        await imports.stop();
         await reviews.stop();
         await leaders.stop();
         await watches.stop();

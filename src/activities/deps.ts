@@ -16,6 +16,8 @@ export interface ActivityDeps {
   backgroundPool?: pg.Pool;
   /** Milliseconds between two passes of the audit sealer. */
   sealEveryMs?: number;
+  /** Milliseconds between two measurements of coverage; none when 0 or absent. */
+  coverageEveryMs?: number;
   /** Days that behaviour events are kept one by one; 0, or absent: for ever. */
   behaviourRetentionDays?: number;
   /** Hands a committed stop to its workflow now; absent, and should it fail, a driver does it within seconds. */

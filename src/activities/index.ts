@@ -35,6 +35,10 @@ import { refineAssessmentReview } from './review/refine-assessment.ts';
 import { refineReview } from './review/refine-execution.ts';
 import type { AssessmentReviewActivities } from './review/types.ts';
 import type { LifecycleActivities, StopActivities } from './types.ts';
+import { measureCoverage } from './ledger/coverage.ts';
+import type { LedgerActivities } from './ledger/types.ts';
+import { endImport, importSettlement, tellSettled } from './settlement/import.ts';
+import type { SettlementActivities } from './settlement/types.ts';
 import { superviseEndpoint } from './webhooks/supervise.ts';
 import type { WebhookActivities } from './webhooks/types.ts';
 
@@ -48,6 +52,8 @@ export function createActivities(
   AssessmentReviewActivities &
   BehaviourActivities &
   CertificateActivities &
+  SettlementActivities &
+  LedgerActivities &
   WebhookActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
@@ -90,6 +96,16 @@ export function createActivities(
         { tenant, id },
         'failure' in why ? { status: 'failed', failure: why.failure } : { status: 'cancelled' },
       ),
+    coverageEvery: async () => deps.coverageEveryMs ?? 0,
+    measureCoverage: (until) => measureCoverage({ ...deps, pool: deps.backgroundPool ?? deps.pool }, until),
+    importSettlement: (work) => importSettlement(deps, work),
+    giveUpImport: ({ tenant, importId: id }, why) =>
+      endImport(
+        deps,
+        { tenant, id },
+        'failure' in why ? { status: 'failed', failure: why.failure } : { status: 'cancelled' },
+      ),
+    tellSettled: (work) => tellSettled(deps, work, 'settled'),
     superviseEndpoint: (ref) => superviseEndpoint({ ...deps, pool: deps.backgroundPool ?? deps.pool }, ref),
   };
 }

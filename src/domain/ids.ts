@@ -32,6 +32,11 @@ export const ID_PREFIXES = [
   'bkt',
   'rev',
   'crt',
+  'lac',
+  'len',
+  'rex',
+  'cov',
+  'imp',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

@@ -23,9 +23,18 @@ export const CHART_OF_ACCOUNTS = {
   sales: { kind: 'income', meaning: 'Captured, gross.' },
   refunds: { kind: 'expense', meaning: 'Given back, gross.' },
   'fees:{mid}': { kind: 'expense', meaning: 'Kept by the processor.' },
+  settlement_differences: { kind: 'expense', meaning: 'Paid out under (or over) what was captured, written off.' },
   dispute_losses: { kind: 'expense', meaning: 'Disputes lost.' },
 } as const satisfies Record<string, AccountKind>;
 type AccountTemplate = keyof typeof CHART_OF_ACCOUNTS;
+
+/** What an account is by its name in the journal (`receivable:` and the id of a MID), or undefined outside the chart. */
+export function accountOf(name: string): (AccountKind & { mid?: string }) | undefined {
+  const [base, mid] = name.split(':', 2);
+  const template = mid === undefined ? name : `${base}:{mid}`;
+  if (!Object.hasOwn(CHART_OF_ACCOUNTS, template)) return undefined;
+  return { ...CHART_OF_ACCOUNTS[template as AccountTemplate], ...(mid !== undefined && { mid }) };
+}
 
 interface Money {
   /** Id of the MID that authorized. */
@@ -46,6 +55,9 @@ export type LedgerEvent = Money &
     | { type: 'refund_reversed' }
     /** One settlement line; `feeMinor` is what was kept from it and may be negative (a rebate). */
     | { type: 'settled'; feeMinor: number; of?: 'capture' | 'refund' }
+    /** A person has written off what a settlement line was short of, or had too much. */
+    | { type: 'short_paid' }
+    | { type: 'over_paid' }
     | { type: 'dispute_opened' }
     | { type: 'dispute_won' }
     | { type: 'dispute_lost' }
@@ -67,6 +79,8 @@ const RULES: Readonly<Record<LedgerEvent['type'], Rule>> = {
     ['bank', 'receivable:{mid}', amount],
     ['fees:{mid}', 'bank', fee],
   ],
+  short_paid: (amount) => [['settlement_differences', 'receivable:{mid}', amount]],
+  over_paid: (amount) => [['receivable:{mid}', 'settlement_differences', amount]],
   dispute_opened: (amount) => [['disputed:{mid}', 'receivable:{mid}', amount]],
   dispute_won: (amount) => [['receivable:{mid}', 'disputed:{mid}', amount]],
   dispute_lost: (amount) => [['dispute_losses', 'disputed:{mid}', amount]],
@@ -124,4 +138,48 @@ export function balances(lines: Iterable<LedgerLine>): Balance[] {
 export function isBalanced(lines: Iterable<LedgerLine>): boolean {
   const perCurrency = balances([...lines].map((line) => ({ ...line, account: '' })));
   return perCurrency.every((balance) => balance.amountMinor === 0n);
+}
+
+/** What the journal and the open reservations say of one account, minor units. */
+export interface AccountSums {
+  account: string;
+  debitMinor: number;
+  creditMinor: number;
+  /** Open holds at the MID of a receivable, or of all MIDs for the sales they would become. */
+  holdsMinor: number;
+  /** Refunds that are reserved and not yet given. */
+  refundsPendingMinor: number;
+}
+
+export interface Standing {
+  /** Debits less credits of what has happened. */
+  postedMinor: number;
+  /** What is under way, and would be posted if all of it succeeded. */
+  pending: { debitsMinor: number; creditsMinor: number };
+  /** Of an asset: posted less what is reserved to leave it. What is expected to come is not counted on. */
+  availableMinor: number;
+}
+
+/**
+ * Posted, pending and available. A hold is a transfer under way: the memo accounts that carry it have nothing posted,
+ * and the receivable and the sales it would become show it as pending.
+ */
+export function standingOf({
+  account,
+  debitMinor,
+  creditMinor,
+  holdsMinor,
+  refundsPendingMinor,
+}: AccountSums): Standing {
+  const own = debitMinor - creditMinor;
+  const standing = (posted: number, debitsMinor: number, creditsMinor: number, reserved = 0): Standing => ({
+    postedMinor: posted,
+    pending: { debitsMinor, creditsMinor },
+    availableMinor: posted - reserved,
+  });
+  if (accountOf(account)?.kind === 'memo') return standing(0, Math.max(own, 0), Math.max(-own, 0));
+  if (account.startsWith('receivable:')) return standing(own, holdsMinor, refundsPendingMinor, refundsPendingMinor);
+  if (account === 'sales') return standing(own, 0, holdsMinor);
+  if (account === 'refunds') return standing(own, refundsPendingMinor, 0);
+  return standing(own, 0, 0);
 }

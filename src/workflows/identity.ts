@@ -33,6 +33,10 @@ export function backtestWorkflowId({ orgId, mode }: Tenant, backtestId: string):
   return `backtest:${toTypeId('org', orgId)}:${mode}:${toTypeId('bkt', backtestId)}`;
 }
 
+export function importWorkflowId({ orgId, mode }: Tenant, importId: string): string {
+  return `settlement-import:${toTypeId('org', orgId)}:${mode}:${toTypeId('imp', importId)}`;
+}
+
 /** What watches an agent's behaviour: one for each agent. */
 export function watchWorkflowId({ orgId, mode }: Tenant, agentId: string): string {
   return `watch:${toTypeId('org', orgId)}:${mode}:${toTypeId('agt', agentId)}`;

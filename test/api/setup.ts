@@ -28,6 +28,8 @@ export interface LifecycleCalls {
   driven: { id: string }[];
   /** Backtests that were handed to their workflow. */
   backtests: { id: string }[];
+  /** Settlement files that were handed to their workflow. */
+  imports: { id: string }[];
   /** Agents whose watch was told. */
   watched: string[];
   /** Times that the revocation lists were asked to be signed anew. */
@@ -61,7 +63,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
   const { pool } = database;
   const { privateKey } = generateKeyPairSync('ed25519');
   const dataKey = randomBytes(32).toString('base64');
-  const calls: LifecycleCalls = { driven: [], backtests: [], watched: [], lists: 0, temporal: true };
+  const calls: LifecycleCalls = { driven: [], backtests: [], imports: [], watched: [], lists: 0, temporal: true };
   const config = loadConfig({ DATABASE_URL: database.url, PUBLIC_URL: 'http://api.test', ...settings });
   const sealer = createSealer(dataKey);
   const deps: ApiDeps = {
@@ -76,6 +78,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
       ready: async () => calls.temporal,
       drive: async (stop: { id: string }) => void calls.driven.push(stop),
       backtest: async (ref: { id: string }) => void calls.backtests.push(ref),
+      settlementImport: async (ref: { id: string }) => void calls.imports.push(ref),
       watch: (_tenant: Tenant, agentIds: string[]) => void calls.watched.push(...agentIds),
       confirmed: async () => undefined,
       certificateRevoked: async () => void calls.lists++,

@@ -36,8 +36,14 @@ export const LISTS = 'crl-refresh';
 /** The history of the supervisor of a webhook endpoint that is made, paused, resumed and deleted. */
 export const SUPERVISOR = 'webhook-endpoint';
 
+/** The history of a settlement file: lines of payments that nobody made. */
+export const IMPORT = 'settlement-import';
+
+/** The history of what measures coverage, which runs beside every path. */
+export const COVERAGE = 'coverage-watch';
+
 /** Histories that no path leaves: of what runs beside them, or is asked for alone. */
-export const ALONE = [SEALER, BACKTEST, COMPACTOR, LISTS, SUPERVISOR];
+export const ALONE = [SEALER, BACKTEST, COMPACTOR, LISTS, SUPERVISOR, IMPORT, COVERAGE];
 
 /** An authorized payment under the everyday delegation. */
 async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {

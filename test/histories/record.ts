@@ -13,8 +13,8 @@ import { shared } from '../setup/harness/client.ts';
 import { startTestService, type TestService } from '../setup/service.ts';
 import { crlRefreshId } from '../../src/workflows/identity.ts';
 import { neutral } from './neutral.ts';
-import { webhookWorkflowId } from '../../src/workflows/identity.ts';
-import { BACKTEST, COMPACTOR, LISTS, PATHS, SEALER, SUPERVISOR, type Path } from './paths.ts';
+import { importWorkflowId, webhookWorkflowId } from '../../src/workflows/identity.ts';
+import { BACKTEST, COMPACTOR, COVERAGE, IMPORT, LISTS, PATHS, SEALER, SUPERVISOR, type Path } from './paths.ts';
 
 const PATIENCE_MS = 20_000;
 const FOLDER = new URL('./', import.meta.url);
@@ -31,6 +31,7 @@ async function record(): Promise<void> {
       PROCESSOR_VISIBILITY_LAG_MS: '200',
       PROCESSOR_TIMEOUT_MS: '1500',
       AUDIT_SEAL_SECONDS: '2',
+      COVERAGE_SECONDS: '2',
     });
     try {
       const { address, namespace } = await shared('temporal');
@@ -43,6 +44,8 @@ async function record(): Promise<void> {
       recorded.set(COMPACTOR, await recordCompactor(service, client));
       recorded.set(LISTS, await recordLists(service, client));
       recorded.set(SUPERVISOR, await recordSupervisor(service, client));
+      recorded.set(IMPORT, await recordImport(service, client));
+      recorded.set(COVERAGE, await recordCoverage(service, client));
       await connection.close();
       await store(recorded);
     } finally {
@@ -145,6 +148,35 @@ async function recordSupervisor(service: TestService, client: Client): Promise<s
   const last = history.events.at(-1)?.eventType;
   if (last !== 'EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED') throw new Error(`the supervisor ended with ${last}`);
   console.log(`${SUPERVISOR}: ${history.events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
+/** A small file, to its end. */
+async function recordImport({ api, credentials }: TestService, client: Client): Promise<string> {
+  const line = 'l1,capture,pay_00000000000000000000000000,,1000,10,EUR,s1,2026-03-05';
+  const header = 'line_id,type,reference,operation_id,amount_minor,fee_minor,currency,settlement_id,settled_at';
+  const file = { processor: 'alpha', content: `${header}\n${line}\n` };
+  const { body } = await api<{ import_id: string }>('POST', '/v1/settlements/imports', file);
+  const tenant = { orgId: parseId(credentials.org_id, 'org')!, mode: 'test' as const };
+  const handle = client.workflow.getHandle(importWorkflowId(tenant, parseId(body.import_id, 'imp')!));
+  // The answer does not wait for the start.
+  for (let open = true; open; await sleep(200)) {
+    const now = await api<{ status: string }>('GET', `/v1/settlements/imports/${body.import_id}`);
+    open = now.body.status !== 'completed';
+  }
+  await ended({ name: IMPORT }, handle);
+  const history = neutral(historyToJSON(await handle.fetchHistory()));
+  console.log(`${IMPORT}: ${history.events.length} events`);
+  return `${JSON.stringify(history, null, 1)}\n`;
+}
+
+/** What measures coverage never ends: the history of a run with some passes. */
+async function recordCoverage({ taskQueue }: TestService, client: Client): Promise<string> {
+  const handle = client.workflow.getHandle(`coverage-watch:${taskQueue}`);
+  const history = neutral(historyToJSON(await handle.fetchHistory()));
+  const fired = history.events.filter(({ eventType }) => eventType === 'EVENT_TYPE_TIMER_FIRED').length;
+  if (fired < 2) throw new Error(`coverage was measured only ${fired} times`);
+  console.log(`${COVERAGE}: ${history.events.length} events`);
   return `${JSON.stringify(history, null, 1)}\n`;
 }
 

@@ -45,6 +45,7 @@ export const TOLD_APART: Record<string, { status: number; why: string }> = {
 
 /** Where the organization itself is told of real ids the same as of others, and why. */
 export const NOT_TO_ITSELF: Record<string, string> = {
+  'GET /v1/ledger/entries/export': 'The answer is CSV, which is compared as one text, whatever it says.',
   'POST /v1/oauth-clients/{id}/accept': 'A client is accepted by another organization than its own.',
   'DELETE /v1/identities/trust-bundles/{trust_domain}':
     'Names are chosen: the control of PUT has made the other one as well.',

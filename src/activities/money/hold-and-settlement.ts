@@ -7,6 +7,8 @@ import { recordFact } from '../../store/facts.ts';
 import { closeHold, holdPayment, noteAttention, postEntry } from '../../store/payments/hold.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { inTransaction } from '../../store/pool.ts';
+import { openMissing } from '../../store/settlement/exceptions.ts';
+import { newId } from '../../trust/new-id.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 import { stageOfPayment } from './perform.ts';
@@ -69,6 +71,14 @@ export async function flagOverdueSettlement(deps: ActivityDeps, ref: ExecutionRe
     const payment = await findPayment(db, ref.tenant, ref.executionId);
     if (!payment || payment.settled >= payment.captured) return;
     const at = deps.now();
+    await openMissing(db, ref.tenant, {
+      id: newId(),
+      paymentId: payment.id,
+      capturedMinor: payment.captured,
+      settledMinor: payment.settled,
+      currency: payment.currency,
+      at,
+    });
     await noteAttention(db, payment.id, 'Settlement is overdue', 'missing', at);
     await recordFact(db, {
       tenant: ref.tenant,

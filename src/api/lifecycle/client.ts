@@ -17,6 +17,7 @@ import type { Tenant } from '../../domain/types.ts';
 import { Problem } from '../../domain/errors.ts';
 import { viewExecution } from '../../store/executions/read.ts';
 import type { BacktestRef } from '../../store/backtests/drive.ts';
+import type { ImportRef } from '../../store/settlement/imports.ts';
 import type { Replies } from '../../store/replies.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
@@ -34,6 +35,7 @@ import {
 } from '../../workflows/messages.ts';
 import { answered, LifecycleEnded, type Answered } from './answered.ts';
 import { driveBacktest } from './backtests.ts';
+import { driveImport } from './imports.ts';
 import { refundAttributes, searchAttributes } from './search-attributes.ts';
 import { sendVote, type ReviewToVote } from './reviews.ts';
 import { driveStop, type StopToDrive } from './stops.ts';
@@ -142,6 +144,15 @@ export class LifecycleClient {
       await driveStop(this.#o, stop, this.processId);
     } catch (error) {
       this.#o.log.warn({ err: error, stop: stop.id }, 'the workflow of a stop did not start; a worker will try again');
+    }
+  }
+
+  /** Hands a committed settlement file to its workflow; should this fail, a worker finds the row. Never throws. */
+  async settlementImport(ref: ImportRef): Promise<void> {
+    try {
+      await driveImport(this.#o, ref);
+    } catch (error) {
+      this.#o.log.warn({ err: error, import: ref.id }, 'a settlement file did not start; a worker will try again');
     }
   }
 

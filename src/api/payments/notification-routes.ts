@@ -7,7 +7,7 @@ import {
   parseNotification,
 } from '../../processors/simulator/notification.ts';
 import type { ProcessorNotification } from '../../processors/port.ts';
-import { applySettlementLine, storeNotification, type SettledPayment } from '../../store/payments/settlement.ts';
+import { applyNotified, storeNotification } from '../../store/payments/settlement.ts';
 import { inTransaction } from '../../store/pool.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
@@ -31,20 +31,11 @@ export function notificationRoutes(deps: ApiDeps): AnyRoute[] {
         // Event and line ids are unique within one processor.
         const source = `simulator:${notification.processor}`;
         if (notification.type === 'settlement') {
-          const settled = await inTransaction(pool, async (db) => {
-            if (!(await storeNotification(db, source, notification.eventId, ctx.body))) return [];
-            const done: SettledPayment[] = [];
-            // In one order for every batch, so that two batches cannot hold each other up.
-            for (const line of notification.lines.toSorted((a, b) => (a.reference < b.reference ? -1 : 1))) {
-              const paymentId = parseId(line.reference, 'pay');
-              if (!paymentId) continue;
-              const operationId = parseId(line.operationId, 'op');
-              const ids = { paymentId, operationId };
-              const result = await applySettlementLine(db, source, notification, line, ids, new Date());
-              if (result) done.push(result);
-            }
-            return done;
-          });
+          const settled = await inTransaction(pool, async (db) =>
+            (await storeNotification(db, source, notification.eventId, ctx.body))
+              ? applyNotified(db, source, notification, new Date())
+              : [],
+          );
           await Promise.all(settled.map(({ workflowId, complete }) => lifecycle.settled(workflowId, complete)));
         } else {
           await inTransaction(pool, (db) => storeNotification(db, source, notification.eventId, ctx.body));

@@ -55,7 +55,7 @@ export function ledgerMatchesCounters({ payments, ledger }: Evidence): Check {
       // What processors owe, paid out, kept or withhold, whatever settlement has moved between them.
       differs(
         'assets and fees',
-        balance(own, /^(receivable:.*|bank|fees:.*|disputed:.*|dispute_losses)$/),
+        balance(own, /^(receivable:.*|bank|fees:.*|disputed:.*|dispute_losses|settlement_differences)$/),
         captured - refunded,
       ),
     ].flatMap((fault) => (fault ? [`${payment.payment_id}: ${fault}`] : []));

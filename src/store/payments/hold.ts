@@ -60,7 +60,7 @@ export async function noteAttention(
 export async function postEntry(
   db: Db,
   tenant: Tenant,
-  entry: { kind: string; paymentId: string; operationId?: string; at: Date; lines: LedgerLine[] },
+  entry: { kind: string; paymentId?: string; operationId?: string | undefined; at: Date; lines: LedgerLine[] },
 ): Promise<void> {
   await db.query({
     name: 'post-entry',
@@ -70,7 +70,7 @@ export async function postEntry(
       tenant.orgId,
       tenant.mode,
       entry.kind,
-      entry.paymentId,
+      entry.paymentId ?? null,
       entry.operationId ?? null,
       entry.at,
       JSON.stringify(entry.lines),

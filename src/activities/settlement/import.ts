@@ -1,0 +1,239 @@
+import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import type { Pool } from 'pg';
+import { toTypeId } from '../../domain/ids.ts';
+import { BadLine, type FileLine } from '../../domain/settlement-file.ts';
+import { recordFact } from '../../store/facts.ts';
+import { inTransaction } from '../../store/pool.ts';
+import { applyLines, type Applied } from '../../store/settlement/apply.ts';
+import {
+  advanceImport,
+  dropParts,
+  findImport,
+  findToTell,
+  insertRejects,
+  markTold,
+  moveImport,
+  readPart,
+  type ImportRef,
+  type ImportRow,
+  type Reject,
+} from '../../store/settlement/imports.ts';
+import { canonicalJson, sha256Hex } from '../../trust/canonical.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { camtReader } from './camt.ts';
+import { csvReader } from './csv.ts';
+import { UnreadableFile, type FileRecord } from './records.ts';
+import type { ImportProgress, ImportWork } from './types.ts';
+
+/** Lines of one transaction: the audit trail waits for its end only, and no money operation for more than its payment. */
+const BATCH = 2_000;
+/** Then the pass ends, so that the workflow shows how far it is; the next one reads over what is done. */
+const PASS_MS = 60_000;
+/** Bad lines that are kept one by one; all of them are counted. */
+const MOST_REJECTS = 10_000;
+/** Lifecycles told at once, and in one pass. */
+const TELL_AT_ONCE = 50;
+const TELL_PER_PASS = 5_000;
+const NOTHING: Applied = { matched: 0, exceptions: 0, repeated: 0, lines: [] };
+
+type Deps = Pick<ActivityDeps, 'pool' | 'backgroundPool' | 'now'>;
+
+interface Pass {
+  /** Said after every batch. */
+  tell(progress: ImportProgress): void;
+  /** Asked after every batch: whether the pass ends here. */
+  ends(): boolean;
+}
+
+export async function importSettlement(deps: Deps, work: ImportWork): Promise<ImportProgress> {
+  const until = Date.now() + PASS_MS;
+  const stopped = cancellationSignal();
+  heartbeat({ attempt: activityInfo().attempt });
+  return importPass(deps, work, {
+    tell: heartbeat,
+    ends() {
+      if (stopped.aborted) throw stopped.reason;
+      return Date.now() > until;
+    },
+  });
+}
+
+/** One pass over the file: reads over the records that are done, and applies the others in batches. */
+export async function importPass(
+  deps: Deps,
+  { tenant, importId: id }: ImportWork,
+  pass: Pass,
+): Promise<ImportProgress> {
+  const pool = poolOf(deps);
+  const ref = { tenant, id };
+  await moveImport(pool, ref, ['queued'], { status: 'running', at: deps.now() });
+  const row = await mustFind(deps, ref);
+  if (row.status !== 'running') return progressOf(row);
+  try {
+    let under: Promise<boolean> = Promise.resolve(true);
+    let from = row.records;
+    for await (const batch of batchesOf(pool, ref, row)) {
+      // The next batch is read while the database works on this one.
+      const went = await under;
+      pass.tell(progressOf(await mustFind(deps, ref)));
+      if (!went || pass.ends()) return progressOf(await mustFind(deps, ref));
+      under = applyBatch(deps, ref, row, from, batch);
+      // Awaited above, or below; until then a failure must not count as unheard.
+      under.catch(() => undefined);
+      from = batch.to;
+    }
+    if (!(await under)) return progressOf(await mustFind(deps, ref));
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error;
+    return endImport(deps, ref, { status: 'failed', failure: error.message });
+  }
+  return endImport(deps, ref, { status: 'completed' });
+}
+
+interface Batch {
+  /** Records of the file up to the last one of it. */
+  to: number;
+  bytesRead: number;
+  lines: FileLine[];
+  rejects: Reject[];
+}
+
+/** What is not done yet, in batches; the file is in memory one part at a time. */
+async function* batchesOf(pool: Pool, ref: ImportRef, row: ImportRow): AsyncGenerator<Batch> {
+  const reader = row.format === 'csv' ? csvReader(row.mapping) : camtReader();
+  let count = 0;
+  let bytesRead = 0;
+  let batch: Batch = { to: 0, bytesRead: 0, lines: [], rejects: [] };
+  const full = function* (records: FileRecord[]) {
+    for (const record of records) {
+      if (++count <= row.records) continue;
+      add(batch, count, record);
+      if (batch.lines.length + batch.rejects.length < BATCH) continue;
+      yield { ...batch, to: count, bytesRead };
+      batch = { to: 0, bytesRead: 0, lines: [], rejects: [] };
+    }
+  };
+  for (let number = 1; number <= row.parts; number++) {
+    const bytes = await readPart(pool, ref, number);
+    // Its parts go with the end of an import: somebody else has ended it.
+    if (!bytes) return;
+    bytesRead += bytes.length;
+    await reader.write(bytes);
+    yield* full(reader.take());
+  }
+  await reader.end();
+  yield* full(reader.take());
+  if (batch.lines.length + batch.rejects.length > 0) yield { ...batch, to: count, bytesRead };
+}
+
+function add(batch: Batch, record: number, found: FileRecord): void {
+  try {
+    batch.lines.push(found.read());
+  } catch (error) {
+    if (!(error instanceof BadLine)) throw error;
+    batch.rejects.push({ record, line: found.line, reason: error.message });
+  }
+}
+
+/** One transaction: what the lines do, and how far the import is. False when another worker, or an end, came first. */
+async function applyBatch(deps: Deps, ref: ImportRef, row: ImportRow, from: number, batch: Batch): Promise<boolean> {
+  const { tenant, id } = ref;
+  const at = deps.now();
+  const { lines, rejects, to, bytesRead } = batch;
+  return inTransaction(poolOf(deps), async (db) => {
+    const subject = toTypeId('imp', id);
+    const body = {
+      records: { from: from + 1, to },
+      lines: lines.length,
+      lines_sha256: sha256Hex(canonicalJson(lines)),
+    };
+    const { processor, source } = row;
+    const fact = { type: 'settlement.lines_imported', actor: row.actor, subject, body };
+    const apply = { tenant, source, processor, importId: id, at, lines };
+    const applied = lines.length > 0 ? await applyLines(db, apply, fact) : NOTHING;
+    const { matched, exceptions, repeated } = applied;
+    const step = { from, to, bytesRead, matched, exceptions, repeated, rejected: rejects.length, at };
+    if (!(await advanceImport(db, ref, step))) throw new Overtaken();
+    const room = Math.max(0, MOST_REJECTS - row.rejected);
+    if (rejects.length > 0 && room > 0) await insertRejects(db, ref, rejects.slice(0, room));
+    row.rejected += rejects.length;
+    return true;
+  }).catch((error: unknown) => {
+    if (error instanceof Overtaken) return false;
+    throw error;
+  });
+}
+
+/** Undoes the transaction. */
+class Overtaken extends Error {
+  override readonly name = 'Overtaken';
+}
+
+/** Ends an import and records that; what another has ended stays as it is. */
+export async function endImport(
+  deps: Deps,
+  ref: ImportRef,
+  ending: { status: 'completed' } | { status: 'cancelled' } | { status: 'failed'; failure: string },
+  actor = 'worker',
+): Promise<ImportProgress> {
+  const at = deps.now();
+  await inTransaction(poolOf(deps), async (db) => {
+    if (!(await moveImport(db, ref, ['receiving', 'queued', 'running'], { ...ending, at }))) return;
+    await dropParts(db, ref);
+    const row = (await findImport(db, ref.tenant, ref.id))!;
+    const { records, matched, exceptions, repeated, rejected, sha256 } = row;
+    const body = {
+      records,
+      matched,
+      exceptions,
+      repeated,
+      rejected,
+      file_sha256: sha256,
+      ...('failure' in ending && { failure: ending.failure }),
+    };
+    const type = `settlement.import_${ending.status}`;
+    await recordFact(db, { tenant: ref.tenant, at, type, actor, subject: toTypeId('imp', ref.id), body, events: [] });
+  });
+  return progressOf(await mustFind(deps, ref));
+}
+
+/**
+ * Tells lifecycles that the money has come, so that they end now and not when settlement is overdue. Best effort for
+ * each: what counts stands in the payment's row.
+ */
+export async function tellSettled(
+  deps: Pick<ActivityDeps, 'pool' | 'backgroundPool' | 'now' | 'signal'>,
+  { tenant, importId: id }: ImportWork,
+  signalName: string,
+): Promise<{ told: number; more: boolean }> {
+  const ref = { tenant, id };
+  let told = 0;
+  for (;;) {
+    const row = await mustFind(deps, ref);
+    if (row.toldAt) return { told, more: false };
+    if (told >= TELL_PER_PASS) return { told, more: true };
+    const found = await findToTell(poolOf(deps), ref, row.toldAfter, TELL_AT_ONCE);
+    await Promise.all(
+      found.map(({ workflowId, complete }) => deps.signal(workflowId, signalName, { complete }).catch(() => false)),
+    );
+    heartbeat(told);
+    told += found.length;
+    await markTold(poolOf(deps), ref, found.at(-1)?.paymentId ?? null, found.length < TELL_AT_ONCE, deps.now());
+  }
+}
+
+async function mustFind(deps: Pick<Deps, 'pool' | 'backgroundPool'>, { tenant, id }: ImportRef): Promise<ImportRow> {
+  const row = await findImport(poolOf(deps), tenant, id);
+  if (!row) throw new Error(`import ${id} is missing`);
+  return row;
+}
+
+function poolOf({ pool, backgroundPool }: Pick<Deps, 'pool' | 'backgroundPool'>): Pool {
+  return backgroundPool ?? pool;
+}
+
+function progressOf(row: ImportRow): ImportProgress {
+  const { status, records, bytesRead, bytes, matched, exceptions, repeated, rejected, failure } = row;
+  const progress = { status, records, bytesRead, bytes, matched, exceptions, repeated, rejected };
+  return { ...progress, ...(failure !== null && { failure }) };
+}

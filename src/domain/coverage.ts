@@ -1,0 +1,23 @@
+/**
+ * How a money effect stands beside its signed verdict.
+ * - `matched`: approved, done by the processor, and settled
+ * - `effect_without_verdict`: money moved that no approval is known for
+ * - `verdict_without_effect`: approved, and nothing came of it
+ * - `one_sided`: approved, and only the processor or only the settlement knows of it
+ */
+export const COVERAGE_CLASSES = ['matched', 'effect_without_verdict', 'verdict_without_effect', 'one_sided'] as const;
+export type CoverageClass = (typeof COVERAGE_CLASSES)[number];
+
+export interface CoverageCount {
+  class: CoverageClass;
+  currency: string;
+  items: number;
+  amount_minor: number;
+}
+
+/** Items of each class, all of them named. */
+export function totalsOf(counts: readonly CoverageCount[]): Record<CoverageClass, number> {
+  const totals = { matched: 0, effect_without_verdict: 0, verdict_without_effect: 0, one_sided: 0 };
+  for (const { class: name, items } of counts) totals[name] += items;
+  return totals;
+}

@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import request from 'supertest';
+import { measureCoverage } from '../../src/activities/ledger/coverage.ts';
+import { toTypeId } from '../../src/domain/ids.ts';
+import { sealAudit } from '../../src/activities/audit/seal.ts';
+import { auditLeaf } from '../../src/trust/audit-trail.ts';
+import { parseNote } from '../../src/trust/checkpoint.ts';
+import { verifyInclusion } from '../../src/trust/merkle.ts';
+import { insertMid } from '../../src/store/mids.ts';
+import { newId } from '../../src/trust/new-id.ts';
+import { insertAgent } from '../../src/store/agents.ts';
+import { upsertPrincipal } from '../../src/store/principals.ts';
+import { startTestApi, type TestApi } from '../api/setup.ts';
+import { captured, HEADER, lineOf, queued, workOff, type Captured } from '../settlement/stage.ts';
+import { addDelegation, approve, authorized, follow, succeed, type World } from '../store/world.ts';
+
+let t: TestApi;
+let w: World;
+let settled: Captured;
+let unsettled: Captured;
+
+beforeAll(async () => {
+  t = await startTestApi();
+  const { database, tenant } = t;
+  const { pool } = database;
+  const principalId = newId();
+  await upsertPrincipal(pool, tenant, principalId, { externalRef: 'ada', type: 'person', name: 'Ada' });
+  const agentId = newId();
+  await insertAgent(pool, tenant, { id: agentId, principalId, name: 'Agent', status: 'active' });
+  const account = { baseUrl: 'http://127.0.0.1:9', apiKeySealed: 'sealed' };
+  const mid = await insertMid(pool, tenant, {
+    processor: 'alpha',
+    mid: 'a',
+    kind: 'simulator',
+    priority: 1,
+    ...account,
+  });
+  w = { database, pool, tenant, principalId, agentId, delegationId: '', mids: [mid] };
+  w.delegationId = await addDelegation(w);
+  settled = await captured(w);
+  unsettled = await captured(w);
+  // Approved and never paid; held and never captured.
+  await approve(w);
+  await authorized(w);
+  const refunded = (await follow(w, 'refund', settled.paymentId, { amountMinor: 10_00 }))!;
+  await succeed(w, refunded);
+  const lines = [
+    lineOf(settled, 'k1'),
+    lineOf(settled, 'k2'),
+    lineOf(settled, 'k3', { reference: toTypeId('pay', newId()) }),
+  ];
+  expect(await workOff(w, await queued(w, `${HEADER}\n${lines.join('\n')}\n`))).toMatchObject({
+    matched: 1,
+    exceptions: 2,
+  });
+});
+afterAll(() => t.close());
+
+const TOTALS = { matched: 1, effect_without_verdict: 1, verdict_without_effect: 2, one_sided: 3 };
+
+describe('the coverage', () => {
+  it('counts effects and verdicts by how they stand beside each other', async () => {
+    const { body } = await t.api('GET', '/v1/ledger/coverage');
+    expect(body.totals).toEqual(TOTALS);
+    expect(body.counts).toContainEqual({ class: 'matched', currency: 'EUR', items: 1, amount_minor: 100_00 });
+    const before = await t.api('GET', '/v1/ledger/coverage?from=2020-01-01T00:00:00Z&to=2020-02-01T00:00:00Z');
+    expect(before.body.counts).toEqual([]);
+    expect((await t.api('GET', '/v1/ledger/coverage?from=2020-01-01T00:00:00Z')).body.errors).toMatchObject([
+      { path: 'from' },
+    ]);
+  });
+
+  it('names each of them, page by page', async () => {
+    const all = (await t.api('GET', '/v1/ledger/coverage/items')).body.data;
+    expect(all).toHaveLength(7);
+    const of = (payment: Captured, type: string) =>
+      all.filter(
+        (item: { payment_id: string; type: string; kind: string }) =>
+          item.kind === 'operation' && item.payment_id === toTypeId('pay', payment.paymentId) && item.type === type,
+      );
+    expect(of(settled, 'capture')).toMatchObject([
+      { class: 'matched', sources: ['processor', 'settlement'], reason: null },
+    ]);
+    expect(of(settled, 'refund')).toMatchObject([{ class: 'one_sided', amount_minor: 10_00, reason: 'not settled' }]);
+    expect(of(unsettled, 'capture')).toMatchObject([{ class: 'one_sided', sources: ['processor'] }]);
+    const lone = (await t.api('GET', '/v1/ledger/coverage/items?class=effect_without_verdict')).body.data;
+    expect(lone).toMatchObject([
+      { kind: 'line', payment_id: null, reason: 'the payment is not known', audit_ref: null },
+    ]);
+    const idle = (await t.api('GET', '/v1/ledger/coverage/items?class=verdict_without_effect')).body.data;
+    expect(idle.map(({ reason }: { reason: string }) => reason)).toEqual(['not paid', 'held, not captured']);
+    const pages = [];
+    for (let cursor = ''; ;) {
+      const page = (await t.api('GET', `/v1/ledger/coverage/items?limit=2${cursor}`)).body;
+      pages.push(...page.data);
+      if (page.next_cursor === null) break;
+      cursor = `&cursor=${page.next_cursor}`;
+    }
+    expect(pages).toEqual(all);
+  });
+
+  it('calls an effect one without a verdict when its decision is no approval', async () => {
+    const payment = await captured(w);
+    await w.pool.query(`UPDATE executions SET decision = 'deny' WHERE id = $1`, [payment.paymentId]);
+    expect((await t.api('GET', '/v1/ledger/coverage')).body.totals.effect_without_verdict).toBe(2);
+    await w.pool.query(`UPDATE executions SET decision = 'approved' WHERE id = $1`, [payment.paymentId]);
+    expect((await t.api('GET', '/v1/ledger/coverage')).body.totals).toEqual({ ...TOTALS, one_sided: 4 });
+  });
+
+  it('is exported as evidence: verdicts, and proofs that their decisions are in the audit trail', async () => {
+    await w.pool.query(
+      `UPDATE executions e SET audit_id = a.id FROM audit_entries a
+        WHERE a.type = 'execution.decision' AND a.body IS NOT NULL AND a.subject = 'exec_' || type_id_suffix(e.id)`,
+    );
+    const { signer } = t.deps;
+    for (let more = true; more;) {
+      ({ more } = await sealAudit({
+        pool: w.pool,
+        signer,
+        publicUrl: 'http://api.test',
+        now: () => new Date(),
+        sealEveryMs: 1,
+      }));
+    }
+    const { text, headers } = await request(t.app)
+      .get('/v1/ledger/coverage/export')
+      .set('authorization', `Bearer ${t.key}`)
+      .buffer(true)
+      .parse((res, done) => {
+        let all = '';
+        res.on('data', (chunk: Buffer) => (all += chunk.toString()));
+        res.on('end', () => done(null, all));
+      })
+      .then((answer) => ({ text: answer.body as string, headers: answer.headers }));
+    expect(headers['content-type']).toBe('application/x-ndjson; charset=utf-8');
+    const [head, ...items] = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, never>);
+    expect(head).toMatchObject({ format: 'prokura-coverage/1', totals: { matched: 1 } });
+    const { root, size } = parseNote(head!['checkpoint'] as unknown as string)!;
+    const proven = items.filter((item) => item['proof'] !== null) as unknown as {
+      verdict_jws: string;
+      proof: { entry_hash: string; leaf_index: number; tree_size: number; hashes: string[] };
+    }[];
+    expect(proven.length).toBe(items.length - 1);
+    for (const { proof, verdict_jws } of proven) {
+      expect(verdict_jws).toBe('jws');
+      const path = proof.hashes.map((hash) => Buffer.from(hash, 'base64'));
+      const holds = (index: number) =>
+        verifyInclusion({ leaf: auditLeaf(proof.entry_hash), index: BigInt(index), size: BigInt(size), path, root });
+      expect([BigInt(proof.tree_size), holds(proof.leaf_index)]).toEqual([BigInt(size), true]);
+      // The control: in another place it is not.
+      expect(holds(proof.leaf_index === 0 ? 1 : proof.leaf_index - 1)).toBe(false);
+    }
+  });
+
+  it('is measured by schedule, once for each time, and written down', async () => {
+    const until = Date.now() + 1_000;
+    const deps = { pool: w.pool, now: () => new Date() };
+    expect(await measureCoverage(deps, until, () => undefined)).toEqual({ measured: 1, effectsWithoutVerdict: 1 });
+    await measureCoverage(deps, until, () => undefined);
+    const { data } = (await t.api('GET', '/v1/ledger/coverage/reports')).body;
+    expect(data).toMatchObject([{ totals: { ...TOTALS, one_sided: 4 } }]);
+    const entries = (await t.api('GET', `/v1/audit?subject=${data[0].report_id}`)).body.data;
+    expect(entries).toMatchObject([{ type: 'ledger.coverage_measured', body: { matched: 1 } }]);
+  });
+});
