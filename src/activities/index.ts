@@ -18,6 +18,7 @@ import { capturePayment, voidPayment } from './money/follow-up.ts';
 import { expireHold, flagOverdueSettlement } from './money/hold-and-settlement.ts';
 import { giveBack } from './money/perform.ts';
 import { refundPayment } from './money/refund-payment.ts';
+import { answerRefundReview, expireRefundReview } from './money/refund-review.ts';
 import { standingOfPayment } from './money/standing.ts';
 import { escalateOperation, resolveOperation } from './money/resolve.ts';
 import { closeStopped, reviewStop } from './freeze/review.ts';
@@ -73,6 +74,8 @@ export function createActivities(
     voidPayment: (ref, request) => voidPayment(deps, ref, request),
     giveBack: (ref, request, operationId) => giveBack(deps, ref, request, operationId),
     refundPayment: (input) => refundPayment(deps, input),
+    answerRefundReview: (input, verdict) => answerRefundReview(deps, input, verdict),
+    expireRefundReview: (input) => expireRefundReview(deps, input),
     resolveOperation: (ref) => resolveOperation(deps, ref),
     escalateOperation: (ref) => escalateOperation(deps, ref),
     warnOfExpiry: (ref) => warnOfExpiry(deps, ref),

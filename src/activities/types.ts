@@ -7,11 +7,13 @@ import type {
   PaymentStage,
   PayRequest,
   RefundInput,
+  RefundStep,
   Refusal,
   RequestRef,
   ReviewVerdict,
   VoidRequest,
 } from '../domain/messages.ts';
+import type { ReviewStanding } from '../domain/review/standing.ts';
 import type { Decision, Risk, Tenant } from '../domain/types.ts';
 
 /**
@@ -132,7 +134,11 @@ export interface LifecycleActivities {
   voidPayment(ref: ExecutionRef, request: VoidRequest): Promise<OperationStep>;
   /** Gives back what was granted in part and not accepted: the operation was reserved with the grant. */
   giveBack(ref: ExecutionRef, request: RequestRef, operationId: string): Promise<OperationStep>;
-  refundPayment(input: RefundInput): Promise<OperationStep>;
+  refundPayment(input: RefundInput): Promise<RefundStep>;
+  /** A person's word on a refund that waits for one. */
+  answerRefundReview(input: RefundInput, verdict: ReviewVerdict): Promise<ReviewStanding>;
+  /** Nobody decided in time: the refund is not made. */
+  expireRefundReview(input: RefundInput): Promise<ReviewStanding>;
   /** Asks the processor once by our reference and records what it says. */
   resolveOperation(ref: OperationRef): Promise<OperationStep>;
   /** The deadline of an unknown outcome passed: a person decides; the reservation stays. */

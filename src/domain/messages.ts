@@ -103,6 +103,9 @@ export interface RefundInput {
   timers: LifecycleTimers;
 }
 
+/** How a refund stands after a step: as every operation, or it waits for a person, and nothing is reserved. */
+export type RefundStep = OperationStep | { kind: 'waits'; waitMs: number };
+
 /** How a money operation stands after a step. */
 export type OperationStep =
   | {

@@ -41,6 +41,8 @@ export const money = {
   voidPayment: persistent('reserve, void at the processor, record').voidPayment,
   captureAtExpiry: persistent('the hold ends: capture what is left').captureAtExpiry,
   giveBack: persistent('give back what was granted in part').giveBack,
+  answerRefundReview: persistent('count a person’s vote').answerRefundReview,
+  expireRefundReview: persistent('the wait for a person is over').expireRefundReview,
   refundPayment: persistent('check policy, reserve, refund at the processor, record').refundPayment,
 };
 

@@ -5,7 +5,7 @@ import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { createActivities } from '../../src/activities/index.ts';
 import type { ExecutionRef, LifecycleActivities, StopActivities } from '../../src/activities/types.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
-import type { LifecycleTimers, OperationStep, PayRequest, RequestRef } from '../../src/domain/messages.ts';
+import type { LifecycleTimers, PayRequest, RefundStep, RequestRef } from '../../src/domain/messages.ts';
 import type { ProcessorPort } from '../../src/processors/port.ts';
 import { createSimulatorAdapter } from '../../src/processors/simulator/adapter.ts';
 import { startSimulator } from '../../src/processors/simulator/server/main.ts';
@@ -144,7 +144,7 @@ export async function createActivityWorld(): Promise<ActivityWorld> {
 }
 
 /** Begins a run of a step that will not come back from its call, and waits until it is in there. */
-export async function dead(died: Promise<void>, run: Promise<OperationStep>): Promise<void> {
+export async function dead(died: Promise<void>, run: Promise<RefundStep>): Promise<void> {
   await Promise.race([
     died,
     run.then((step) => {

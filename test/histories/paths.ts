@@ -51,6 +51,13 @@ async function paid(scene: Scene, token = 'tok_approve'): Promise<Payment> {
   return pay(scene, approved, { label: 'pay', token });
 }
 
+const payBy = (scene: Scene, { execution_token }: Decided, token: string, more: object, expected: number[]) =>
+  scene.api.post<Payment>(
+    '/v1/payments/authorize',
+    { execution_token, payment_method: { type: 'token', token }, ...more },
+    expected,
+  );
+
 /** Freezes the agent and gives its holds back; answered once that is known. */
 async function freezeAgent(scene: Scene): Promise<void> {
   const order = { agent_id: scene.cast.agent_id, reason: 'acts strangely', void_open_authorizations: true };
@@ -263,6 +270,53 @@ export const PATHS: readonly Path[] = [
       // Its first void is refused, so that the workflow looks twice.
       await scene.simulator.post('/control/script', { fault: 'unavailable', operation: 'void', times: 1 });
       await freezeAgent(scene);
+    },
+  },
+  {
+    name: 'granted-in-part',
+    workflow: 'executionLifecycle',
+    async play(scene) {
+      const approved = await authorize(scene, { amount: 80, delegation_id: scene.cast.everyday }, 'approved');
+      // The void that gives it back is not answered at once, so that the workflow asks for it by itself.
+      await scene.simulator.post('/control/script', { fault: 'lost_answer', operation: 'void', times: 1 });
+      await scene.simulator.post('/control/script', { fault: 'unavailable', operation: 'query', times: 2 });
+      await payBy(scene, approved, 'tok_partial', {}, [402, 202]);
+      await executionBecomes(scene, 'given back', approved.execution_ref, 'voided');
+    },
+  },
+  {
+    name: 'captured-before-expiry',
+    workflow: 'executionLifecycle',
+    async play(scene) {
+      await scene.simulator.post('/control/timing', { expire_soon_ms: 4_000 });
+      const approved = await authorize(scene, { amount: 80, delegation_id: scene.cast.everyday }, 'approved');
+      const { body: payment } = await payBy(scene, approved, 'tok_expire_soon', { on_expiry: 'capture' }, [201]);
+      const holds = ({ status }: Payment) => status === 'captured';
+      await settle(scene, await paymentBecomes(scene, { label: 'captured by itself', payment, holds }));
+    },
+  },
+  {
+    name: 'refund-reviewed',
+    workflow: 'refund',
+    async play(scene, url) {
+      const payment = await captured(scene, await paid(scene));
+      const before = await scene.api.get<{ data: { policy_id: string; status: string }[] }>('/v1/policies');
+      await scene.api.post('/v1/policies', { name: 'refunds', rules: { review_above: 10_00 }, activate: true });
+      const asked = await scene.api.post<{ refund: { refund_id: string } }>('/v1/payments/refund', {
+        payment_id: payment.payment_id,
+        amount: 50,
+      });
+      const made = await scene.api.post<{ api_key: string }>('/v1/api-keys', {
+        name: 'operator',
+        scopes: ['payments:refund'],
+      });
+      const operator = createClient(url, made.body.api_key);
+      const path = `/v1/payments/refunds/${asked.body.refund.refund_id}/review`;
+      await operator.post(path, { verdict: 'approve', note: 'asked the traveller' });
+      const holds = ({ counters }: Payment) => counters.refunded === 50_00;
+      await paymentBecomes(scene, { label: 'refunded', payment, holds });
+      const active = before.data.find(({ status }) => status === 'active')!;
+      await scene.api.post(`/v1/policies/${active.policy_id}/activate`, {});
     },
   },
   {

@@ -66,7 +66,12 @@ describe('the workflow code', () => {
       ['assessment-reviewed.json'],
     ],
     ['another first step of a freeze', '.closeStopped(ref)', '.reviewStop(ref, [])', ['freeze.json']],
-    ['another way to refund', '.refundPayment(input)', '.capturePayment(input)', ['refund.json']],
+    [
+      'another way to refund',
+      '.refundPayment(input)',
+      '.capturePayment(input)',
+      ['refund-reviewed.json', 'refund.json'],
+    ],
     [
       'another way to make a pass',
       'await replayBacktest(work)',

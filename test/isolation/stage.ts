@@ -3,7 +3,9 @@ import { SCOPES } from '../../src/domain/access-scopes.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
-import { eventually, startJourney, type Cast, type Journey } from '../journeys/journey.ts';
+import { insertRefundRequest } from '../../src/store/refunds/request.ts';
+import { newId } from '../../src/trust/new-id.ts';
+import { eventually, startJourney, type Cast, type Journey, type Payment } from '../journeys/journey.ts';
 import { ENDING, MADE_KINDS, MEMBER_KINDS } from './known.ts';
 import { fill, isTypeId, operationsOf, type Operation } from './operations.ts';
 
@@ -106,8 +108,10 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
     execution_ref: approved.execution_ref,
   });
   const told = await t.api<{ data: { id: string }[] }>('POST', '/v1/execution/events/query', { limit: 1 });
+  const op = await makeRefundRequest(t, paid);
   return new Map(
     Object.entries({
+      op,
       evt: told.body.data[0]!.id,
       org: t.credentials.org_id,
       // Chosen by whoever makes it.
@@ -123,6 +127,26 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
       ae: toTypeId('ae', parseId((approved as { audit_ref?: string }).audit_ref!, 'aud')!),
     }),
   );
+}
+
+/** A refund that waits for a person. @returns its id */
+async function makeRefundRequest(t: Journey, { payment_id }: Payment): Promise<string> {
+  const id = newId();
+  const { rows } = await t.database.pool.query<{ org_id: string; audit_id: string }>(
+    `SELECT org_id, id AS audit_id FROM audit_entries WHERE subject = $1 LIMIT 1`,
+    [payment_id],
+  );
+  const { org_id: orgId, audit_id: auditId } = rows[0]!;
+  const asked = { paymentId: parseId(payment_id, 'pay')!, amountMinor: 1, currency: 'EUR', merchantRef: 'mrc_hotel' };
+  const nobody = { agentId: null, principalId: null, delegationId: null };
+  const policy = { rule: 'review_above', message: 'an operator must look', explanations: [], quorum: 1 };
+  const times = { openedAt: new Date(), expiresAt: new Date(Date.now() + 3_600_000) };
+  await insertRefundRequest(
+    t.database.pool,
+    { orgId, mode: 'test' },
+    { id, workflowId: 'refund:isolation', auditId, ...asked, ...nobody, ...policy, ...times },
+  );
+  return toTypeId('op', id);
 }
 
 /** One that waits for an operator: for a moment the principal has nothing to answer a challenge with. */

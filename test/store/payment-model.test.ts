@@ -1,7 +1,10 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { operationIdOfGiveBack } from '../../src/domain/ids.ts';
+import { newId } from '../../src/trust/new-id.ts';
 import {
   capturable,
+  refundable,
   CounterError,
   failCapture,
   failRefund,
@@ -17,9 +20,12 @@ import {
   type Counters,
 } from '../../src/domain/payment.ts';
 import {
+  approve,
   authorized,
   complete,
   createWorld,
+  decisionOf,
+  reserve,
   DECLINED,
   follow,
   ledgerOf,
@@ -46,6 +52,8 @@ interface Model {
   counters: Counters;
   closedBy?: ClosedBy;
   open: Open[];
+  /** The account takes one capture only. */
+  single?: boolean;
 }
 interface Real {
   paymentId: string;
@@ -89,10 +97,11 @@ class Reserve implements fc.AsyncCommand<Model, Real> {
   }
   check = () => true;
   async run(model: Model, real: Real): Promise<void> {
-    const { type, amountMinor, final } = this;
+    const { type, amountMinor } = this;
+    const final = this.final || (type === 'capture' && model.single === true);
     const next = reserved(model, type, amountMinor, final);
     const asked = type === 'void' ? {} : { amountMinor };
-    const got = await follow(w, type, real.paymentId, { ...asked, final: final || type === 'void' });
+    const got = await follow(w, type, real.paymentId, { ...asked, final: this.final || type === 'void' });
     if ((got === undefined) !== (next === undefined))
       throw new Error(`${this.toString()}: only one of the two refuses it`);
     if (got && next) {
@@ -155,19 +164,53 @@ const someCommands = fc.commands(
   { maxCommands: 14 },
 );
 
+const allow = (multicapture: boolean) =>
+  w.pool.query('UPDATE mids SET capabilities = $1', [JSON.stringify({ multicapture })]);
+
 describe('the SQL of a payment', () => {
-  it('keeps the counters, the status and the refusals of the domain, whatever happens in whatever order', async () => {
+  it.each([
+    ['several captures', false],
+    ['one capture', true],
+  ])(
+    'keeps the counters, the status and the refusals of the domain, whatever happens in whatever order, where the account takes %s',
+    async (_, single) => {
+      await allow(!single);
+      await fc.assert(
+        fc.asyncProperty(someCommands, async (commands) => {
+          const paymentId = await authorized(w, AUTHORIZED);
+          const setup = () => ({
+            model: { counters: openCounters(AUTHORIZED), open: [], single } as Model,
+            real: { paymentId },
+          });
+          await fc.asyncModelRun(setup, commands);
+        }),
+        // A shrunk case needs a payment of its own, which every run makes.
+        { numRuns: 40 },
+      );
+      await allow(true);
+    },
+  );
+
+  it('of a grant that nobody accepts gives back what was granted, and lets nothing be captured of it', async () => {
     await fc.assert(
-      fc.asyncProperty(someCommands, async (commands) => {
-        const paymentId = await authorized(w, AUTHORIZED);
-        const setup = () => ({
-          model: { counters: openCounters(AUTHORIZED), open: [] } as Model,
-          real: { paymentId },
-        });
-        await fc.asyncModelRun(setup, commands);
+      fc.asyncProperty(fc.integer({ min: 1, max: AUTHORIZED - 1 }), fc.boolean(), async (granted, captured) => {
+        const paymentId = await approve(w, { intent: { ...decisionOf(w).intent, amountMinor: AUTHORIZED } });
+        const operationId = newId();
+        await reserve(w, paymentId, { operationId, capture: captured ? 'automatic' : 'manual' });
+        const grant = { status: 'succeeded', processorReference: 'pr', amountMinor: granted, captured } as const;
+        await complete(w, operationId, grant);
+        const held = await paymentOf(w, paymentId);
+        expect(held).toMatchObject({ phase: 'open', authorized: granted, decline: { code: 'partial_approval' } });
+        expect(await follow(w, 'capture', paymentId, { amountMinor: 1 })).toBeUndefined();
+        expect(await follow(w, 'void', paymentId)).toBeUndefined();
+        const giveBack = operationIdOfGiveBack(operationId);
+        await complete(w, giveBack, { status: 'succeeded', processorReference: 'pr', amountMinor: granted });
+        const back = await paymentOf(w, paymentId);
+        expect(paymentStatus(back, back.phase, back.closed_by ?? undefined)).toBe(captured ? 'refunded' : 'voided');
+        expect([capturable(back), refundable(back), back.refund_pending]).toEqual([0, 0, 0]);
+        expect((await ledgerOf(w, paymentId)).filter(({ sum }) => sum !== 0)).toEqual([]);
       }),
-      // A shrunk case needs a payment of its own, which every run makes.
-      { numRuns: 60 },
+      { numRuns: 15 },
     );
   });
 

@@ -21,6 +21,8 @@ interface FollowUpRequest {
   amountMinor?: number;
   final: boolean;
   request: RequestRef;
+  /** The operation's own key, where that of the request was used before: for the answer that somebody is asked. */
+  ownKey?: string;
 }
 
 export async function capturePayment(deps: ActivityDeps, ref: ExecutionRef, capture: CaptureRequest) {
@@ -48,7 +50,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
       operationId,
       amountMinor: f.amountMinor ?? null,
       final: f.final,
-      key: request.key,
+      key: f.ownKey ?? request.key,
       fingerprint: request.fingerprint,
       at,
     });

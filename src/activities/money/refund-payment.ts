@@ -1,16 +1,18 @@
-import { activityInfo } from '@temporalio/activity';
 import type { ProblemCode } from '../../domain/errors.ts';
-import type { OperationStep, RefundInput } from '../../domain/messages.ts';
+import type { RefundInput, RefundStep } from '../../domain/messages.ts';
 import { refundable } from '../../domain/payment.ts';
 import { actionWithin } from '../../domain/scope/actions.ts';
 import type { Intent } from '../../domain/types.ts';
 import { explain } from '../../policy-language/pipeline.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
-import { findExecution } from '../../store/executions/read.ts';
-import { findPayment } from '../../store/payments/read.ts';
+import { findExecution, findKey } from '../../store/executions/read.ts';
+import { findOperation, findPayment } from '../../store/payments/read.ts';
+import { findReview } from '../../store/reviews/read.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { standingOf } from '../review/assessment.ts';
 import { followUp } from './follow-up.ts';
+import { askPerson, keepRefusal, type Question } from './refund-review.ts';
 import { refuse } from './refuse.ts';
 
 const ACTION = 'payment.refund';
@@ -18,18 +20,39 @@ const ACTION = 'payment.refund';
 /**
  * A governed refund: the delegation behind the payment must have granted refunds (it need not be live any more: money
  * goes back under the organization's own credential), and the active policy is asked with the action `payment.refund`.
+ * Where it wants a person, one is asked first; their yes takes that need away, and nothing else.
  */
-export async function refundPayment(deps: ActivityDeps, input: RefundInput): Promise<OperationStep> {
-  const { tenant, request } = input;
-  const refusal = activityInfo().attempt > 1 ? undefined : await mayNot(deps, input);
-  if (refusal) return refuse(deps, tenant, request, refusal.code, refusal.detail);
-  return followUp(deps, 'refund', { ...input, final: false });
+export async function refundPayment(deps: ActivityDeps, asked: RefundInput): Promise<RefundStep> {
+  const { tenant, request } = asked;
+  const key = await findKey(deps.pool, tenant, request.key);
+  const known = key?.fingerprint === request.fingerprint;
+  // What this step, or an earlier sending of the request, has begun is not judged again: it may have been sent.
+  const review = known ? await findReview(deps.pool, tenant, asked.operationId) : undefined;
+  if (review?.status === 'open') return { kind: 'waits', waitMs: standingOf(review, deps.now()).waitMs };
+  if (review && review.status !== 'approved') return ENDED;
+  const approved = review !== undefined;
+  // What was looked at is what is made, whatever could be refunded by now.
+  const input = { ...asked, amountMinor: review?.amount_minor ?? asked.amountMinor };
+  const begun = known && (!approved || (await findOperation(deps.pool, tenant, input.operationId)) !== undefined);
+  const found = begun ? undefined : await judge(deps, input, approved);
+  const step =
+    found && 'question' in found
+      ? await askPerson(deps, input, found.question)
+      : found
+        ? await refuse(deps, tenant, request, found.code, found.detail)
+        : await followUp(deps, 'refund', { ...input, final: false, ownKey: approved ? input.operationId : undefined });
+  if (approved && step.kind === 'refused') await keepRefusal(deps.pool, input, step.code as ProblemCode, step.detail);
+  return step;
 }
 
-async function mayNot(
+/** Denied, or out of time: the key holds the answer. */
+const ENDED: RefundStep = { kind: 'refused', code: 'review_closed', detail: 'The refund was not approved.' };
+
+async function judge(
   deps: ActivityDeps,
   { tenant, paymentId, amountMinor }: RefundInput,
-): Promise<{ code: ProblemCode; detail: string } | undefined> {
+  approved: boolean,
+): Promise<{ code: ProblemCode; detail: string } | { question: Question } | undefined> {
   const [payment, execution] = await Promise.all([
     findPayment(deps.pool, tenant, paymentId),
     findExecution(deps.pool, tenant, paymentId),
@@ -37,7 +60,7 @@ async function mayNot(
   if (!payment || !execution) return { code: 'not_found', detail: 'There is no such payment.' };
   const intent: Intent = { ...execution.intent, action: ACTION, amountMinor: amountMinor ?? refundable(payment) };
   // An empty or excessive amount is the reservation's to refuse, with the figure that is left.
-  if (intent.amountMinor === 0) return undefined;
+  if (intent.amountMinor === 0 || intent.amountMinor > refundable(payment)) return undefined;
   const gathered = await gatherContext(deps.pool, {
     tenant,
     agentId: execution.agent_id,
@@ -62,12 +85,21 @@ async function mayNot(
     agentId: execution.agent_id,
     principalId: execution.principal_id,
   };
-  const failed = explain(question, gathered).find(
-    (explanation) => explanation.outcome !== 'pass' && explanation.rule !== 'velocity',
-  );
-  if (!failed) return undefined;
-  if (failed.effect === 'challenge' || failed.effect === 'review') {
-    return { code: 'challenge_required', detail: `${failed.rule}: ${failed.message}` };
-  }
-  return { code: 'policy_denied', detail: `${failed.rule}: ${failed.message}` };
+  const explanations = explain(question, gathered);
+  const failed = explanations.filter(({ outcome, rule }) => outcome !== 'pass' && rule !== 'velocity');
+  const asks = ({ effect }: (typeof failed)[number]) => effect === 'challenge' || effect === 'review';
+  const denial = failed.find((explanation) => !asks(explanation));
+  if (denial) return { code: 'policy_denied', detail: `${denial.rule}: ${denial.message}` };
+  const wanted = failed[0];
+  if (!wanted || approved) return undefined;
+  return {
+    question: {
+      payment,
+      amountMinor: intent.amountMinor,
+      rule: wanted.rule,
+      message: wanted.message,
+      explanations,
+      delegationId: execution.delegation_id,
+    },
+  };
 }

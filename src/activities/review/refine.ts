@@ -12,7 +12,7 @@ import type { ActivityDeps } from '../deps.ts';
 /** An evaluator that fails this often is given up. */
 const ATTEMPTS = 3;
 const ACTOR = 'system:refinement';
-const PREFIX = { execution: 'exec', assessment: 'asmt' } as const;
+const PREFIX = { execution: 'exec', assessment: 'asmt', refund: 'op' } as const;
 
 const embedded = embeddedRefinement();
 

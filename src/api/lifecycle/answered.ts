@@ -74,7 +74,7 @@ export async function answered(asking: Asking, begin: () => Promise<unknown>): P
         // Whatever was begun may still fail or time out; the commit is what counts.
         unsettled?.catch(() => undefined);
         const committed = unlessRefused(first.answer);
-        if (committed.status !== 202) return { ...committed, replayed: false };
+        if (!isOpen(committed)) return { ...committed, replayed: false };
         open = { ...committed, replayed: false };
         waiting = replies.next(tenant, request.key, Math.max(1, deadline - Date.now()));
         continue;
@@ -89,7 +89,7 @@ export async function answered(asking: Asking, begin: () => Promise<unknown>): P
           asking.log.warn({ err: how.broken, key: request.key }, 'the engine did not take it');
       }
       const stored = await read(asking, receivedAt);
-      if (stored && stored.status !== 202) return stored;
+      if (stored && !isOpen(stored)) return stored;
       if (stored) open = stored;
       if (how && 'refused' in how && !stored) throw new Problem(how.refused, how.detail, { members: how.members });
       if (how && 'taken' in how && how.taken === 'gone' && !stored) throw new LifecycleEnded('the workflow has ended');
@@ -116,6 +116,11 @@ async function read(asking: Asking, receivedAt: number): Promise<Answered | unde
   // A row that was there before we were asked was caused by an earlier sending.
   const ours = row.created_at.getTime() >= receivedAt;
   return { fingerprint: row.fingerprint, status: row.status, body, replayed: !ours };
+}
+
+/** An outcome may still turn up. What waits for a person is answered at once. */
+function isOpen({ status, body }: CommittedAnswer): boolean {
+  return status === 202 && !('waiting' in body);
 }
 
 function isFor(request: RequestRef, { fingerprint }: CommittedAnswer): boolean {

@@ -31,6 +31,7 @@ import {
   respondUpdate,
   reviewUpdate,
   settledSignal,
+  voteUpdate,
   voidUpdate,
 } from '../../workflows/messages.ts';
 import { answered, LifecycleEnded, type Answered } from './answered.ts';
@@ -120,6 +121,19 @@ export class LifecycleClient {
       return sendVote(this.#o, review, verdict);
     }).catch((error: unknown) => {
       throw error instanceof LifecycleEnded ? new Problem('review_closed', `The review is ${status}.`) : error;
+    });
+  }
+
+  /** A vote on a refund that waits for a person. */
+  async reviewRefund(tenant: Tenant, workflowId: string, verdict: ReviewVerdict): Promise<Answered> {
+    const { key, fingerprint } = verdict.request;
+    return this.#answer(tenant, verdict.request, false, () =>
+      this.#o.client.workflow.getHandle(workflowId).executeUpdate(voteUpdate, {
+        args: [verdict],
+        updateId: `${key}:${fingerprint.slice(0, 16)}`,
+      }),
+    ).catch((error: unknown) => {
+      throw error instanceof LifecycleEnded ? new Problem('review_closed', 'The review is over.') : error;
     });
   }
 

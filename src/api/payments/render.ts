@@ -1,4 +1,4 @@
-import { Problem } from '../../domain/errors.ts';
+import { isProblemCode, Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { toMajor } from '../../domain/money.ts';
 import { paymentStatus } from '../../domain/payment.ts';
@@ -54,6 +54,13 @@ export function renderPayment(row: PaymentRow): Record<string, unknown> {
   };
 }
 
+interface MoneyAnswer {
+  payment: PaymentRow;
+  operation_id: string;
+  /** Of a refund that a person must look at. */
+  waiting?: { amount_minor: number; expires_at: string };
+}
+
 /** Stage of a lifecycle whose payment has begun: read off the counters, settled when all that was captured is. */
 export function paymentStage(row: PaymentRow): string {
   const status = paymentStatus(row, row.phase, row.closed_by ?? undefined);
@@ -67,7 +74,10 @@ export function paymentStage(row: PaymentRow): string {
  * @throws Problem `payment_declined`
  */
 export function renderMoney(answer: Answered, refundShown = false): Reply {
-  const { payment: row, operation_id: id } = answer.body as { payment: PaymentRow; operation_id: string };
+  const { code, detail } = answer.body;
+  // A refund that a person denied: kept as the answer to its key.
+  if (isProblemCode(code)) throw new Problem(code, String(detail), { replayed: answer.replayed });
+  const { payment: row, operation_id: id, waiting } = answer.body as unknown as MoneyAnswer;
   const payment = renderPayment(row);
   const operation = row.operations[id];
   if (answer.status === 402) {
@@ -92,9 +102,18 @@ export function renderMoney(answer: Answered, refundShown = false): Reply {
           },
         }
       : {};
+  const review = waiting && {
+    refund: {
+      refund_id: toTypeId('op', id),
+      status: 'in_review',
+      amount: toMajor(waiting.amount_minor, row.currency),
+      amount_minor: waiting.amount_minor,
+      review: { status: 'open', expires_at: waiting.expires_at },
+    },
+  };
   return {
     status: answer.status,
-    body: { ...payment, ...refund },
+    body: { ...payment, ...refund, ...review },
     headers: answer.replayed ? { 'Idempotency-Replayed': 'true' } : undefined,
   };
 }

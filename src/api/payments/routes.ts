@@ -13,6 +13,7 @@ import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { notificationRoutes } from './notification-routes.ts';
 import { routeRoutes } from './plan-routes.ts';
 import { mandateReceipt } from './mandate-receipt.ts';
+import { refundReviewRoute } from './refund-review-route.ts';
 import { renderMoney, renderPayment } from './render.ts';
 import { AuthorizePaymentBody, CaptureBody, PaymentOutput, RefundBody, VoidBody } from './schemas.ts';
 
@@ -121,6 +122,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
         return renderMoney(answer, true);
       },
     }),
+    refundReviewRoute(deps),
     ...routeRoutes(deps),
     ...notificationRoutes(deps),
     route({

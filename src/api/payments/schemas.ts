@@ -160,7 +160,13 @@ export const PaymentOutput = z
     decline: z.object({ class: z.string(), code: z.string(), retryable: z.boolean() }).optional(),
     needs_attention: z.string().optional(),
     refund: z
-      .object({ refund_id: typeId('op'), status: z.string(), amount: z.number(), amount_minor: minor })
+      .object({
+        refund_id: typeId('op'),
+        status: z.string().meta({ description: '`in_review` while a person must look at it: nothing is reserved yet' }),
+        amount: z.number(),
+        amount_minor: minor,
+        review: z.object({ status: z.string(), expires_at: timeOut }).optional(),
+      })
       .optional(),
     created_at: timeOut,
     updated_at: timeOut,

@@ -9,7 +9,7 @@ import { utc } from '../utc.ts';
 
 export const RefinementOutput = z
   .object({
-    status: z.enum(['pending', 'completed', 'failed']),
+    status: z.enum(['pending', 'completed', 'failed', 'none']),
     score: z.number().optional().meta({ description: '0 (usual) to 100' }),
     findings: z.array(z.object({ type: z.string(), points: z.number(), detail: z.string() })).optional(),
     model: z.string().optional(),
@@ -44,9 +44,11 @@ export const ReviewState = z
 export const ReviewOutput = z
   .object({
     review_id: typeId('rev'),
-    kind: z.enum(['execution', 'assessment']),
+    kind: z.enum(['execution', 'assessment', 'refund']),
     execution_ref: typeId('exec').optional(),
     assessment_id: typeId('asmt').optional(),
+    refund_id: typeId('op').optional(),
+    payment_id: typeId('pay').optional(),
     ...ReviewState.shape,
     agent_id: typeId('agt').optional(),
     principal_id: z.string().optional(),
@@ -58,6 +60,7 @@ export const ReviewOutput = z
     evidence: z
       .object({
         action: z.string().optional(),
+        asked_for: z.string().optional().meta({ description: 'The reason that came with a refund' }),
         reasons: z.array(z.object({ code: z.string(), category: z.string(), message: z.string() })),
         risk: z.object({ score: z.number(), level: z.string(), signals: z.array(z.unknown()) }).optional(),
         explanations: z.array(z.unknown()),
@@ -94,9 +97,7 @@ export function printReview(row: QueuedReview, orgId: string): z.input<typeof Re
   return {
     review_id: toTypeId('rev', row.id),
     kind: row.subject_kind,
-    ...(row.subject_kind === 'execution'
-      ? { execution_ref: toTypeId('exec', row.id) }
-      : { assessment_id: toTypeId('asmt', row.id) }),
+    ...subjectOf(row),
     ...printReviewState(row),
     agent_id: row.agent_id ? toTypeId('agt', row.agent_id) : undefined,
     principal_id: row.principal_id ? toTypeId(row.principal_id === orgId ? 'org' : 'prn', row.principal_id) : undefined,
@@ -108,6 +109,7 @@ export function printReview(row: QueuedReview, orgId: string): z.input<typeof Re
     evidence: evidence
       ? {
           action: evidence.action,
+          asked_for: evidence.asked_for ?? undefined,
           reasons: evidence.reasons,
           risk: evidence.risk && {
             score: evidence.risk.score,
@@ -121,6 +123,17 @@ export function printReview(row: QueuedReview, orgId: string): z.input<typeof Re
         }
       : undefined,
   };
+}
+
+function subjectOf({ subject_kind, id, payment_id }: ReviewRow) {
+  switch (subject_kind) {
+    case 'execution':
+      return { execution_ref: toTypeId('exec', id) };
+    case 'assessment':
+      return { assessment_id: toTypeId('asmt', id) };
+    case 'refund':
+      return { refund_id: toTypeId('op', id), payment_id: toTypeId('pay', payment_id!) };
+  }
 }
 
 function printVote({ person, actor, verdict, note, at }: Vote) {

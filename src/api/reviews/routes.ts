@@ -23,7 +23,7 @@ export function reviewRoutes(deps: ApiDeps): AnyRoute[] {
       query: z.strictObject({
         ...pageQuery,
         status: z.enum(REVIEW_STATUSES).default('open'),
-        kind: z.enum(['execution', 'assessment']).optional(),
+        kind: z.enum(['execution', 'assessment', 'refund']).optional(),
         agent_id: idOf('agt').optional(),
         merchant_ref: reference.optional(),
       }),
@@ -53,7 +53,7 @@ export function reviewRoutes(deps: ApiDeps): AnyRoute[] {
       summary: 'One review, by its own id or that of what is reviewed',
       tags,
       scope: 'execution:read',
-      params: z.object({ id: idOf('rev', 'exec', 'asmt') }),
+      params: z.object({ id: idOf('rev', 'exec', 'asmt', 'op') }),
       idempotency: 'none',
       replay: 'none',
       responses: { 200: ReviewOutput },

@@ -17,7 +17,10 @@ export async function findReview(db: Db, tenant: Tenant, id: string): Promise<Re
 export interface ReviewEvidence {
   action: string;
   reasons: Reason[];
-  risk: Pick<Risk, 'score' | 'level' | 'signals'>;
+  /** Refunds have none. */
+  risk?: Pick<Risk, 'score' | 'level' | 'signals'>;
+  /** The reason that came with a refund. */
+  asked_for?: string | null;
   explanations: Explanation[];
 }
 
@@ -41,6 +44,10 @@ const EVIDENCE = `CASE r.subject_kind
     WHEN 'execution' THEN (
       SELECT jsonb_build_object('action', e.intent->>'action', 'reasons', e.reasons, 'risk', e.risk,
                                 'explanations', e.explanations) FROM executions e WHERE e.id = r.id)
+    WHEN 'refund' THEN (
+      SELECT jsonb_build_object('action', 'payment.refund', 'reasons', jsonb_build_array(jsonb_build_object(
+               'code', 'challenge_required', 'category', 'policy', 'message', q.rule || ': ' || q.message)),
+               'explanations', q.explanations, 'asked_for', q.reason) FROM refund_requests q WHERE q.id = r.id)
     ELSE (
       SELECT jsonb_build_object('action', a.intent->>'action', 'reasons', a.reasons, 'explanations', a.explanations,
                                 'risk', jsonb_build_object('score', a.score, 'level', a.level, 'signals', a.signals))
