@@ -63,7 +63,7 @@ function stepsOf(route: AnyRoute, deps: ApiDeps, limits: RateLimits): RequestHan
     ...(isPublic ? [] : [authenticate(deps), ...limits.byCredential(), requireScope(route.scope)]),
     ...(isRead && isPublic ? [] : [readRawBody]),
     ...(isPublic ? [] : [checkSignature(deps), checkHttpSignature(deps)]),
-    ...(isRead ? [] : [parseBody(route.form ?? false, route.takes)]),
+    ...(isRead ? [] : [parseBody(route)]),
     ...(route.idempotency === 'none' ? [] : [readIdempotencyKey(route.idempotency === 'required')]),
     validateRequest(route),
     ...(isPublic ? [] : [limitActing(deps, route)]),

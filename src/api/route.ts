@@ -96,6 +96,11 @@ interface RouteFacts {
   form?: true;
   /** Takes bytes of this media type, which the handler reads off `rawBody`, and no JSON. */
   takes?: string;
+  /**
+   * A signed message of a processor, not searched for card numbers: references of processors look like some, and
+   * nothing of the message is kept but what its adapter reads.
+   */
+  isProcessorNews?: true;
   /** What an address may ask of this route is limited apart from all others: a setting of `config`. */
   limitedBy?: 'RATE_LIMIT_VERIFY_PER_IP';
   /** Runs before the transaction of a `replay: 'stored'` route begins, for what must not wait inside of one. */

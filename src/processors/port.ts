@@ -32,8 +32,8 @@ export interface MidAccount {
   mid: string;
   baseUrl: string;
   apiKey: string;
-  /** What this kind of processor can be told besides, as `settings.ts` of its adapter reads it. */
-  settings?: Readonly<Record<string, unknown>>;
+  /** What the account can do, where that is no property of the kind: what is not said, it cannot. */
+  capabilities?: Readonly<Record<string, unknown>>;
 }
 
 interface Call {

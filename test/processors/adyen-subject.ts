@@ -11,20 +11,20 @@ export async function startTestAdyen() {
   const simulator = await startTestSimulator();
   const endpoint = { processor: 'alpha', wire: 'adyen', url: receiver.url, secret: HMAC_KEY };
   await simulator.control('endpoints', endpoint);
-  const account = (mid: string, settings = {}) => ({
+  const account = (mid: string, capabilities = {}) => ({
     processor: 'alpha',
     mid,
     baseUrl: `${simulator.url}/alpha/v71`,
     apiKey: 'AQE_test',
-    settings,
+    capabilities,
   });
   return {
     simulator,
     receiver,
-    multi: account('ProkuraMulti', { multiple_partial_captures: true }),
+    multi: account('ProkuraMulti', { multicapture: true }),
     single: account('ProkuraSingle'),
     /** What was notified about the operation, waited for; the last of it counts. */
-    async told(operationId: string, withinMs = 3_000): Promise<ProcessorOutcome | undefined> {
+    told: async (operationId: string, withinMs = 3_000): Promise<ProcessorOutcome | undefined> => {
       const deadline = Date.now() + withinMs;
       for (;;) {
         const outcome = receiver.received
@@ -34,7 +34,7 @@ export async function startTestAdyen() {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
-    async stop() {
+    stop: async () => {
       await simulator.stop();
       await receiver.stop();
     },

@@ -22,7 +22,7 @@ processorContract('the Stripe adapter', async () => {
       mid: 'default',
       baseUrl: `${simulator.url}/alpha`,
       apiKey: 'sk_test_alpha',
-      settings: { multicapture: true },
+      capabilities: { multicapture: true },
     },
     can: { modifications: 'in the answer', question: 'by reference', tellsExpiry: true },
     approved: 'pm_card_visa',

@@ -21,6 +21,8 @@ export interface TestService {
   simulatorUrl: string;
   database: TestDatabase;
   taskQueue: string;
+  /** Seals what the database keeps secret. */
+  dataKey: string;
   credentials: { org_id: string; api_key: string; client_id: string; client_secret: string };
   /**
    * A request with the demo organization's key. Writes carry a fresh Idempotency-Key unless `headers` has one;
@@ -81,6 +83,7 @@ export async function startTestService(settings: Record<string, string> = {}): P
     simulatorUrl: simulator.url,
     database,
     taskQueue,
+    dataKey: keys.PROKURA_DATA_KEY,
     credentials,
     api(method, path, body, headers = {}) {
       const defaults: Record<string, string> = { authorization: `Bearer ${credentials.api_key}` };

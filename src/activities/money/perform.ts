@@ -2,7 +2,7 @@ import type { OperationStep, PaymentStage, RequestRef } from '../../domain/messa
 import { paymentStatus } from '../../domain/payment.ts';
 import { operationIdOfGiveBack } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
-import type { ProcessorOutcome } from '../../processors/port.ts';
+import type { ProcessorOutcome, QueryOutcome } from '../../processors/port.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
 import { findOperation, type OperationView } from '../../store/payments/read.ts';
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
@@ -63,6 +63,15 @@ export async function perform(deps: ActivityDeps, operation: Operation): Promise
   return record(deps, operation, outcome, found.status === 'absent' ? deps.now() : null);
 }
 
+/** Six days, a day less than Adyen keeps a key at least: after that the same key may be another operation. */
+const REPEATABLE_MS = 6 * 86_400_000;
+
+/** Where the processor answers no question, the same operation under the same key is the question, while it is kept. */
+export function mayRepeat(found: QueryOutcome, { sentAt }: Operation, now: Date): boolean {
+  if (found.status !== 'unanswered' || !found.repeat) return false;
+  return now.getTime() - sentAt.getTime() < REPEATABLE_MS;
+}
+
 /** Under a freeze nothing leaves but voids: what never arrived is not sent again until the freeze is lifted. */
 export async function mayLeave(deps: ActivityDeps, { tenant, type, payment }: Operation): Promise<boolean> {
   return type === 'void' || (await freezeOnExecution(deps.pool, tenant, payment.execution_id)) === undefined;
@@ -85,7 +94,7 @@ export async function takeUp(
   if (view.operation.status !== 'sent') return stepOf(view.operation.status, view.payment, view.operation);
   const found = await ask(deps, sendingOf(operation));
   if (found.status === 'found') return record(deps, operation, found.outcome);
-  if (found.status === 'absent') {
+  if (found.status === 'absent' || mayRepeat(found, operation, deps.now())) {
     return (await mayLeave(deps, operation))
       ? perform(deps, operation)
       : record(deps, operation, { status: 'unknown', reason: 'frozen before it was sent' }, deps.now());

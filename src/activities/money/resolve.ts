@@ -4,7 +4,7 @@ import { findOperation } from '../../store/payments/read.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { OperationRef } from '../types.ts';
-import { mayLeave, operationOf, perform, record, sendingOf, takeUp } from './perform.ts';
+import { mayLeave, mayRepeat, operationOf, perform, record, sendingOf, takeUp } from './perform.ts';
 import { ask } from './send.ts';
 
 const ACTOR = 'system:resolution';
@@ -23,7 +23,12 @@ export async function resolveOperation(deps: ActivityDeps, ref: OperationRef): P
   }
   const operation = operationOf(view, ref.tenant, { actor: ACTOR, reply: ref.reply });
   const found = await ask(deps, sendingOf(operation));
-  if (found.status === 'unanswered') return { kind: 'unknown' };
+  if (found.status === 'unanswered') {
+    // What was received is waited for; what may never have arrived is repeated, which the processor does once.
+    if (row.status === 'pending') return { kind: 'pending' };
+    const repeats = mayRepeat(found, operation, deps.now()) && (await mayLeave(deps, operation));
+    return repeats ? perform(deps, operation) : { kind: 'unknown' };
+  }
   if (found.status === 'found') {
     // Still open there too: nothing new to write down.
     if (found.outcome.status === 'unknown' || found.outcome.status === 'pending') return { kind: found.outcome.status };

@@ -1,7 +1,9 @@
 import { toTypeId } from '../../domain/ids.ts';
+import { newsOfOperation, sourceOf } from '../../store/payments/notified.ts';
 import type { MidAccount, ProcessorOutcome, ProcessorPort, QueryOutcome } from '../../processors/port.ts';
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { toldOutcome } from './told.ts';
 
 /** The payment method as it was given, opened for the one call that needs it. */
 export interface PaymentMethod {
@@ -46,6 +48,7 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
         amountMinor,
         currency,
         final: operation.final,
+        authorizedMinor: payment.authorized,
       });
     case 'void':
       return port.void({ ...call, processorReference: payment.processor_reference! });
@@ -54,14 +57,23 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
   }
 }
 
-/** Asks what became of an operation, by our own reference: after a timeout there is no other. */
+/**
+ * Asks what became of an operation, by our own reference: after a timeout there is no other. Where the processor
+ * answers no question, what it has notified is its answer.
+ */
 export async function ask(deps: ActivityDeps, { payment, account, operation }: Sending): Promise<QueryOutcome> {
-  return portFor(deps, account).query({
+  const answer = await portFor(deps, account).query({
     account: opened(deps, account),
     reference: toTypeId('pay', payment.id),
     operationId: operation.id,
     timeoutMs: deps.processorTimeoutMs,
+    operation: operation.type,
+    ...(payment.processor_reference === null ? {} : { processorReference: payment.processor_reference }),
+    currency: payment.currency,
   });
+  if (answer.status !== 'unanswered' || !answer.repeat) return answer;
+  const news = await newsOfOperation(deps.pool, sourceOf(account.kind, account.mid_id), operation.id);
+  return toldOutcome(news, operation.type) ?? answer;
 }
 
 function portFor(deps: ActivityDeps, { kind }: AccountRow): ProcessorPort {
@@ -76,5 +88,6 @@ function opened(deps: ActivityDeps, account: AccountRow): MidAccount {
     mid: account.mid,
     baseUrl: account.base_url,
     apiKey: deps.sealer.open(account.api_key_sealed),
+    capabilities: account.capabilities,
   };
 }

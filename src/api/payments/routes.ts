@@ -11,6 +11,7 @@ import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { notificationRoutes } from './notification-routes.ts';
+import { processorNewsRoutes } from './processor-news-routes.ts';
 import { routeRoutes } from './plan-routes.ts';
 import { mandateReceipt } from './mandate-receipt.ts';
 import { refundReviewRoute } from './refund-review-route.ts';
@@ -125,6 +126,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
     refundReviewRoute(deps),
     ...routeRoutes(deps),
     ...notificationRoutes(deps),
+    ...processorNewsRoutes(deps),
     route({
       method: 'get',
       path: '/v1/payments',

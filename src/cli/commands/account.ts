@@ -26,6 +26,7 @@ interface AddOptions {
   baseUrl: string;
   apiKeyStdin?: boolean;
   apiKeyEnv?: string;
+  notificationSecretEnv?: string;
   priority: number;
   currencies?: string[];
   json?: boolean;
@@ -41,10 +42,11 @@ export function accountCommand(program: Command): void {
     .addOption(modeOption('for which of its payments').makeOptionMandatory())
     .requiredOption('--processor <name>', 'name of the processor, in lower case', processorName)
     .requiredOption('--mid <mid>', "the account's id at the processor", shortText)
-    .requiredOption('--kind <kind>', 'the adapter that speaks to it (so far: simulator)')
+    .requiredOption('--kind <kind>', 'the adapter that speaks to it (simulator, stripe or adyen)')
     .requiredOption('--base-url <url>', "root of the processor's API", serviceUrl)
     .option('--api-key-stdin', "read the processor's API key from standard input")
     .option('--api-key-env <name>', 'read it from the environment variable of this name')
+    .option('--notification-secret-env <name>', 'what its notifications are signed with, from this variable')
     .requiredOption('--priority <n>', 'lower is asked first', priority)
     .option('--currencies <codes>', 'only these, for example EUR,USD (default: any)', currencyList)
     .option('--json', 'print the account as JSON')
@@ -72,13 +74,30 @@ export function accountCommand(program: Command): void {
 
 async function add(options: AddOptions): Promise<void> {
   const { org, mode, processor, mid, kind, baseUrl, currencies } = options;
-  const { createProcessors } = await import('../../processors/registry.ts');
-  const kinds = Object.keys(createProcessors());
+  const { CREDENTIALS } = await import('../../processors/registry.ts');
+  const kinds = Object.keys(CREDENTIALS);
   if (!kinds.includes(kind)) throw new CommandError(`There is no adapter ${kind}. There is: ${kinds.join(', ')}.`);
   const apiKey = await readSecret({ stdin: options.apiKeyStdin ?? false, variable: options.apiKeyEnv });
+  const { notificationSecretEnv } = options;
+  const secret = notificationSecretEnv && (await readSecret({ stdin: false, variable: notificationSecretEnv }));
+  const sound = CREDENTIALS[kind]!.safeParse({ api_key: apiKey, ...(secret ? { notification_secret: secret } : {}) });
+  if (!sound.success) {
+    const [{ path, message } = { path: [], message: '' }] = sound.error.issues;
+    throw new CommandError(`The ${path.join('.')} ${message}.`);
+  }
   const row = await withInstallation(async (pool, sealer) => {
     await expectOrganization(pool, org);
-    const account = { processor, mid, kind, priority: options.priority, baseUrl, currencies, apiKey };
+    const notifySecretSealed = secret ? sealer.seal(secret) : undefined;
+    const account = {
+      processor,
+      mid,
+      kind,
+      priority: options.priority,
+      baseUrl,
+      currencies,
+      apiKey,
+      notifySecretSealed,
+    };
     return provisionAccount(pool, sealer, { orgId: org, mode }, account).catch((error: unknown) => {
       if (!isAccountTaken(error)) throw error;
       throw new CommandError(

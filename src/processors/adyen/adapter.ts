@@ -3,7 +3,6 @@ import { createExchange, type Exchange, type ExchangeRequest } from '../http-exc
 import { failed, notLookedAt, withoutAnswer } from '../outcomes.ts';
 import type { AuthorizeRequest, CaptureRequest, MidAccount, ProcessorOutcome, ProcessorPort } from '../port.ts';
 import { ADYEN_CODES } from './refusal-codes.ts';
-import { AdyenSettings } from './settings.ts';
 import { fromAdyen, toAdyen } from './units.ts';
 import { type AdyenAmount, referenceOf } from './wire.ts';
 
@@ -85,7 +84,7 @@ function authorizationOf(
     case 'Refused':
     case 'Error':
     case 'Cancelled': {
-      const code = typeof body['refusalReasonCode'] === 'string' ? body['refusalReasonCode'] : String(resultCode);
+      const code = typeof body['refusalReasonCode'] === 'string' ? body['refusalReasonCode'] : resultCode;
       const message = typeof body['refusalReason'] === 'string' ? body['refusalReason'] : code;
       return failed(classIn(ADYEN_CODES.refusal, code), code, message);
     }
@@ -93,16 +92,15 @@ function authorizationOf(
     case 'IdentifyShopper':
     case 'ChallengeShopper':
       // Nothing is authorized until a shopper acts on it, and nobody is given what it takes.
-      return failed('authentication_required', String(resultCode), 'The issuer wants the payer authenticated first.');
+      return failed('authentication_required', resultCode, 'The issuer wants the payer authenticated first.');
     default:
       return { status: 'unknown', reason: `a result that is ${String(resultCode)}` };
   }
 }
 
 async function capture(send: Send, request: CaptureRequest): Promise<ProcessorOutcome> {
-  const settings = AdyenSettings.parse(request.account.settings ?? {});
   const isLast = request.final || request.amountMinor === request.authorizedMinor;
-  if (!settings.multiple_partial_captures && !isLast) {
+  if (request.account.capabilities?.['multicapture'] !== true && !isLast) {
     const message = 'This merchant account lets the rest go with the first capture; nothing was sent.';
     return failed('configuration', 'single_capture_only', message);
   }
@@ -159,7 +157,9 @@ async function post(send: Send, call: MoneyCall, path: string, content: object):
   const body = parse(exchange.text);
   if (status === 429) return { definite: notLookedAt('rate_limited') };
   if (status === 401 || status === 403) {
-    return { definite: failed('configuration', String(body?.['errorCode'] ?? status), 'Adyen refused the key.') };
+    return {
+      definite: failed('configuration', textOf(body?.['errorCode']) ?? 'unauthorized', 'Adyen refused the key.'),
+    };
   }
   if (status >= 200 && status < 300 && body) return { body };
   const code = body?.['errorCode'];
@@ -182,6 +182,8 @@ const metadataOf = (merchantReference: string) => ({ merchant_reference: merchan
 const anotherPayment = (): ProcessorOutcome => ({ status: 'unknown', reason: 'the answer speaks of another payment' });
 const inexpressible = () =>
   failed('invalid_data', 'amount_not_expressible', 'Adyen has no such amount; nothing was sent.');
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
 
 function parse(text: string): Body | undefined {
   try {

@@ -1,4 +1,4 @@
-import Stripe from 'stripe';
+import { Stripe } from 'stripe';
 import { failed } from '../outcomes.ts';
 import type {
   AuthorizeRequest,
@@ -23,7 +23,6 @@ import {
   voidIn,
 } from './intent.ts';
 import { refundOutcome } from './refund.ts';
-import { StripeSettings } from './settings.ts';
 import { toStripe } from './units.ts';
 
 type Clients = ReturnType<typeof createStripeClients>;
@@ -54,7 +53,7 @@ async function authorize(clientOf: Clients, request: AuthorizeRequest): Promise<
   const amount = toStripe(request.amountMinor, currency);
   if (!instrument) return failed('invalid_data', 'unsupported_token', 'Not a token of Stripe; nothing was sent.');
   if (amount === undefined) return inexpressible();
-  const { multicapture } = StripeSettings.parse(account.settings ?? {});
+  const multicapture = account.capabilities?.['multicapture'] === true;
   return attempt(async () => {
     const intent = await clientOf(account).paymentIntents.create(
       {

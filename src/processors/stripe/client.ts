@@ -1,7 +1,7 @@
-import Stripe from 'stripe';
+import { Stripe } from 'stripe';
 import { createExchange, type Exchange } from '../http-exchange.ts';
 import type { MidAccount } from '../port.ts';
-import { STRIPE_API_VERSION, StripeSettings } from './settings.ts';
+import { CONNECTED_ACCOUNT, STRIPE_API_VERSION } from './settings.ts';
 
 /** No answer, or none that can be read: what the SDK wraps into its connection error. It has no `code` on purpose. */
 export class NoAnswer extends Error {
@@ -49,13 +49,12 @@ export function callOptions(
   { account, timeoutMs }: { account: MidAccount; timeoutMs: number },
   idempotencyKey?: string,
 ): Stripe.RequestOptions {
-  const { connected_account } = StripeSettings.parse(account.settings ?? {});
   return {
     apiKey: account.apiKey,
     timeout: timeoutMs,
     maxNetworkRetries: 0,
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(connected_account === undefined ? {} : { stripeAccount: connected_account }),
+    ...(CONNECTED_ACCOUNT.test(account.mid) ? { stripeAccount: account.mid } : {}),
   };
 }
 

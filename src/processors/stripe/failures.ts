@@ -1,4 +1,4 @@
-import Stripe from 'stripe';
+import { Stripe } from 'stripe';
 import { classIn } from '../code-table.ts';
 import { failed, notLookedAt, withoutAnswer } from '../outcomes.ts';
 import type { ProcessorOutcome } from '../port.ts';
@@ -34,7 +34,7 @@ export function outcomeOfError(error: unknown): ProcessorOutcome {
     return failed('duplicate', code ?? 'idempotency_error', 'Stripe has an operation under this key.');
   }
   if (type === 'card_error') {
-    return declined(decline_code ?? code, decline_code ? 'decline' : 'error', error.message, error.advice_code);
+    return declined([decline_code, code], error.message, error.advice_code);
   }
   if (type !== 'invalid_request_error') return { status: 'unknown', reason: `HTTP ${status}` };
   // Without a code Stripe names the parameter only, as for a refund of more than there is.
@@ -42,14 +42,16 @@ export function outcomeOfError(error: unknown): ProcessorOutcome {
   return failed(classIn(STRIPE_CODES.error, code), code, error.message);
 }
 
+/** Some declines have no code of the issuer: the error's own code is one of either table then. */
+const CARD_CODES = { ...STRIPE_CODES.error, ...STRIPE_CODES.decline };
+
 /** Stripe's own advice counts before the table: `do_not_try_again` is the network's word. */
 export function declined(
-  code: string | null | undefined,
-  table: 'decline' | 'error',
+  codes: (string | null | undefined)[],
   message: string,
   advice?: string | null,
 ): Extract<ProcessorOutcome, { status: 'failed' }> {
-  const known = classIn(table === 'decline' ? STRIPE_CODES.decline : STRIPE_CODES.error, code);
+  const known = classIn(CARD_CODES, ...codes);
   const cls = advice === 'do_not_try_again' && known === 'soft_decline' ? 'hard_decline' : known;
-  return failed(cls, code || 'card_declined', message);
+  return failed(cls, codes.find(Boolean) ?? 'card_declined', message);
 }

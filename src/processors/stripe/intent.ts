@@ -1,4 +1,4 @@
-import type Stripe from 'stripe';
+import type { Stripe } from 'stripe';
 import { failed } from '../outcomes.ts';
 import type { ProcessorOutcome, QueryOutcome } from '../port.ts';
 import { declined } from './failures.ts';
@@ -37,8 +37,7 @@ export function authorizationOf(intent: Stripe.PaymentIntent): ProcessorOutcome 
     );
   }
   if (intent.status === 'requires_payment_method' && error) {
-    const table = error.decline_code ? 'decline' : 'error';
-    return declined(error.decline_code ?? error.code, table, error.message ?? 'declined', error.advice_code);
+    return declined([error.decline_code, error.code], error.message ?? 'declined', error.advice_code);
   }
   if (!charge || charge.status !== 'succeeded') {
     return { status: 'unknown', reason: `the payment is ${intent.status} without a charge` };

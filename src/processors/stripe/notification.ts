@@ -1,4 +1,4 @@
-import Stripe from 'stripe';
+import { Stripe } from 'stripe';
 import { NotificationFormatError, NotificationSignatureError, type Notified } from '../notified.ts';
 import type { ProcessorOutcome } from '../port.ts';
 import { authorizationOf, captureIn, OPERATION_KEY, PAYMENT_KEY } from './intent.ts';

@@ -68,7 +68,8 @@ export async function findOperation(db: Db, tenant: Tenant, id: string): Promise
     name: 'find-operation',
     text: `SELECT to_jsonb(o) AS operation, to_jsonb(p) AS payment,
                   jsonb_build_object('mid_id', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind,
-                    'base_url', m.base_url, 'api_key_sealed', m.api_key_sealed) AS account
+                    'base_url', m.base_url, 'api_key_sealed', m.api_key_sealed,
+                    'capabilities', m.capabilities) AS account
              FROM operations o JOIN payments p ON p.id = o.payment_id JOIN mids m ON m.id = o.mid_id
             WHERE o.org_id = $1 AND o.mode = $2 AND o.id = $3`,
     values: [tenant.orgId, tenant.mode, id],

@@ -37,7 +37,7 @@ export interface AuthorizeReservation extends Request {
 }
 
 const ACCOUNT = `jsonb_build_object('mid_id', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind,
-  'base_url', m.base_url, 'api_key_sealed', m.api_key_sealed) AS account`;
+  'base_url', m.base_url, 'api_key_sealed', m.api_key_sealed, 'capabilities', m.capabilities) AS account`;
 
 const summary = (type: string, amount: string) =>
   `jsonb_build_object('type', ${type}, 'status', 'sent', 'amount_minor', ${amount}, 'at', $5::timestamptz)`;

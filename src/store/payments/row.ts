@@ -96,4 +96,5 @@ export interface AccountRow {
   kind: string;
   base_url: string;
   api_key_sealed: string;
+  capabilities: Record<string, unknown>;
 }

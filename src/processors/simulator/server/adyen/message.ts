@@ -15,10 +15,12 @@ export function adyenMessage(to: Endpoint, _eventId: string, row: OperationRow, 
   const item: AdyenItem = {
     eventCode: EVENTS[row.type],
     success: String(succeeded),
-    pspReference: isPayment ? row.processor_reference : String(row.details?.['psp_reference']),
+    pspReference: isPayment
+      ? row.processor_reference
+      : ((row.details?.['psp_reference'] as string | undefined) ?? row.operation_id),
     ...(isPayment ? {} : { originalReference: row.processor_reference }),
     merchantAccountCode: row.mid,
-    merchantReference: String(row.details?.['reference'] ?? authorization.reference),
+    merchantReference: (row.details?.['reference'] as string | undefined) ?? authorization.reference,
     amount: { value, currency: row.currency },
     eventDate: new Date(row.decided_at ?? row.created_at).toISOString(),
     ...(row.code ? { reason: reasonOf(row.code) } : {}),

@@ -1,4 +1,4 @@
-import Stripe from 'stripe';
+import { Stripe } from 'stripe';
 import type { Endpoint } from '../controls.ts';
 import type { Message } from '../deliveries.ts';
 import type { OperationRow, StoredPayment } from '../operations.ts';

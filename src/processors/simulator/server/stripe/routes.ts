@@ -171,7 +171,7 @@ async function retrieve(parts: SimulatorParts, req: Request, res: Response): Pro
 
 /** The one form of search that there is here: `metadata['prokura_payment']:'…'`, and whatever is ANDed to it. */
 async function search(parts: SimulatorParts, req: Request, res: Response): Promise<void> {
-  const clauses = String(req.query['query']).split(' AND ');
+  const clauses = textIn(req, 'query').split(' AND ');
   const wanted = clauses.map((clause) => /^metadata\['([^']+)'\]:'([^']*)'$/.exec(clause));
   const reference = wanted.find((clause) => clause?.[1] === REFERENCE)?.[2];
   if (reference === undefined || wanted.includes(null)) {
@@ -189,7 +189,7 @@ async function search(parts: SimulatorParts, req: Request, res: Response): Promi
 }
 
 async function listRefunds(parts: SimulatorParts, req: Request, res: Response): Promise<void> {
-  const id = String(req.query['payment_intent']);
+  const id = textIn(req, 'payment_intent');
   await ask(parts, req, res, [id], async () => {
     const { operations } = await paymentOf(parts, req, id);
     const data = operations.filter(({ type, state }) => type === 'refund' && state !== 'refused').map(renderRefund);
@@ -276,8 +276,13 @@ function refuse({ code }: OperationRow): never {
   );
 }
 
+const textOf = (value: unknown) => (typeof value === 'string' ? value : '');
+const textIn = (req: Request, name: string) => textOf(req.query[name]);
+
 const expandOf = (req: Request) =>
-  Object.entries(req.query).flatMap(([name, value]) => (name.startsWith('expand') ? [String(value)] : []));
+  Object.entries(req.query).flatMap(([name, value]) =>
+    name.startsWith('expand') ? [value].flat().map((one) => textOf(one)) : [],
+  );
 
 /** `latest_charge` is an id unless it was asked for. */
 function shown(intent: Record<string, unknown>, expand: string[] | undefined): Record<string, unknown> {

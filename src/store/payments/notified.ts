@@ -1,0 +1,59 @@
+import type { Tenant } from '../../domain/types.ts';
+import type { Db } from '../pool.ts';
+
+/** Under which name the notifications of an account are kept. */
+export const sourceOf = (kind: string, midId: string) => `${kind}:${midId}`;
+
+/** An account as a notification needs it. */
+export interface NotifiedMid {
+  id: string;
+  tenant: Tenant;
+  processor: string;
+  mid: string;
+  notify_secret_sealed: string | null;
+}
+
+/** An account of this kind, whoever's it is: a processor has no credential of ours, its signature is the proof. */
+export async function findNotifiedMid(db: Db, id: string, kind: string): Promise<NotifiedMid | undefined> {
+  const { rows } = await db.query<NotifiedMid>({
+    name: 'find-notified-mid',
+    text: `SELECT id, jsonb_build_object('orgId', org_id, 'mode', mode) AS tenant, processor, mid, notify_secret_sealed
+             FROM mids WHERE id = $1 AND kind = $2`,
+    values: [id, kind],
+  });
+  return rows[0];
+}
+
+/** What is kept of a notification: nothing of the payer, whatever the processor wrote into it. */
+export interface KeptNews {
+  event: string;
+  operation?: string;
+  operation_id?: string;
+  payment_id?: string;
+  /** As the port of processors has it. */
+  outcome?: object;
+  takes_back?: true;
+}
+
+/** What the account told about one of our operations, as `body` of the notifications that were kept. */
+export async function newsOfOperation(db: Db, source: string, operationId: string): Promise<KeptNews[]> {
+  const { rows } = await db.query<{ body: KeptNews }>({
+    name: 'news-of-operation',
+    text: `SELECT body FROM processor_notifications WHERE processor_kind = $1 AND body->>'operation_id' = $2
+            ORDER BY received_at`,
+    values: [source, operationId],
+  });
+  return rows.map(({ body }) => body);
+}
+
+/** The workflow of a payment of this account's organization that went through this account. */
+export async function workflowOfNotified(db: Db, mid: NotifiedMid, paymentId: string): Promise<string | undefined> {
+  const { rows } = await db.query<{ workflow_id: string }>({
+    name: 'workflow-of-notified',
+    text: `SELECT p.workflow_id FROM payments p
+            WHERE p.id = $1 AND p.org_id = $2 AND p.mode = $3 AND EXISTS (
+              SELECT FROM operations o WHERE o.payment_id = p.id AND o.mid_id = $4)`,
+    values: [paymentId, mid.tenant.orgId, mid.tenant.mode, mid.id],
+  });
+  return rows[0]?.workflow_id;
+}

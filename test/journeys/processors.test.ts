@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { parseId, toTypeId } from '../../src/domain/ids.ts';
+import { insertMid } from '../../src/store/mids.ts';
+import { createSealer } from '../../src/trust/seal.ts';
+import { signItem } from '../../src/processors/adyen/wire.ts';
+import { expectInvariants } from './invariants.ts';
+import { eventually, startJourney, type Journey, type Payment } from './journey.ts';
+
+const HMAC_KEY = randomBytes(32).toString('hex').toUpperCase();
+const WHSEC = `whsec_${randomBytes(24).toString('hex')}`;
+
+let t: Journey;
+let adyenMid: string;
+let stripeMid: string;
+beforeAll(async () => {
+  t = await startJourney();
+  stripeMid = await connect('stripe', 'shop', `${t.simulatorUrl}/stripe`, 'sk_test_stripe', WHSEC);
+  adyenMid = await connect('adyen', 'ShopMulti', `${t.simulatorUrl}/adyen/v71`, 'AQE_test', HMAC_KEY);
+});
+afterEach(() => expectInvariants(t));
+afterAll(() => t.close());
+
+/** An account at a real kind of processor, and the simulated processor told where to send its news. */
+async function connect(kind: 'stripe' | 'adyen', mid: string, baseUrl: string, apiKey: string, secret: string) {
+  const sealer = createSealer(t.dataKey);
+  const tenant = { orgId: parseId(t.credentials.org_id, 'org')!, mode: 'test' as const };
+  const sealed = { apiKeySealed: sealer.seal(apiKey), notifySecretSealed: sealer.seal(secret) };
+  const row = await insertMid(t.database.pool, tenant, {
+    processor: kind,
+    mid,
+    kind,
+    priority: 900,
+    baseUrl,
+    ...sealed,
+  });
+  await t.database.pool.query(`UPDATE mids SET capabilities = '{"multicapture": true}' WHERE id = $1`, [row.id]);
+  const id = toTypeId('mid', row.id);
+  const url = `${t.url}/v1/notifications/${kind}/${id}`;
+  await t.simulator('POST', '/control/endpoints', { processor: kind, wire: kind, url, secret });
+  return id;
+}
+
+const TOKENS = { stripe: 'pm_card_visa', adyen: 'shopper_1/tok_approve' };
+const payAt = (processor: 'stripe' | 'adyen', token = TOKENS[processor]) => ({
+  payment_method: { type: 'token', token, processor },
+});
+
+interface Sums {
+  [type: string]: { count: number; amount_minor: number };
+}
+/** What truly moved, by the oracle: minor units and how often. */
+async function moved({ payment_id }: Payment): Promise<Record<string, [count: number, minor: number]>> {
+  const { body } = await t.simulator<Sums>('GET', `/control/summary?reference=${payment_id}`);
+  const types = ['authorize', 'capture', 'void', 'refund'].filter((type) => body[type]!.count > 0);
+  return Object.fromEntries(types.map((type) => [type, [body[type]!.count, body[type]!.amount_minor]]));
+}
+
+describe('a payment at Stripe', () => {
+  it('is authorized, captured in parts and refunded, and the oracle says the same', async () => {
+    const payment = await t.paid({}, undefined, payAt('stripe'));
+    expect(payment).toMatchObject({ status: 'authorized', processor: 'stripe' });
+    expect((await t.operate('capture', payment, { amount: 50 })).body).toMatchObject({ status: 'partially_captured' });
+    expect((await t.operate('capture', payment, { amount: 70, final: true })).body).toMatchObject({
+      status: 'captured',
+    });
+    expect((await t.operate('refund', payment, { amount: 20 })).status).toBeLessThan(203);
+    await t.becomes(payment, ({ counters }) => counters.refunded === 2_000);
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], capture: [2, 12_000], refund: [1, 2_000] });
+  });
+
+  it('is voided', async () => {
+    const payment = await t.paid({}, undefined, payAt('stripe'));
+    expect((await t.operate('void', payment)).body).toMatchObject({ status: 'voided' });
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], void: [1, 12_000] });
+  });
+
+  it('whose answer was lost is found by our reference, and made once', async () => {
+    const approved = await t.approved(await t.cast());
+    const { body } = await t.pay(approved, undefined, payAt('stripe', 'pm_lost_answer'));
+    const payment = await t.becomes(body, ({ status }) => status === 'authorized');
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000] });
+  });
+
+  it('whose capture and refund lost their answers is found by what they left at Stripe', async () => {
+    const payment = await t.paid({}, undefined, payAt('stripe'));
+    for (const operation of ['capture', 'refund'] as const) {
+      await t.simulator('POST', '/control/script', { reference: payment.payment_id, operation, fault: 'lost_answer' });
+      await t.operate(operation, payment, { amount: 120 });
+    }
+    await t.becomes(payment, ({ counters }) => counters.refunded === 12_000);
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], capture: [1, 12_000], refund: [1, 12_000] });
+  });
+
+  it('is declined with the class of its code, and nothing moves', async () => {
+    const token = 'pm_card_visa_chargeDeclinedStolenCard';
+    const answer = await t.pay(await t.approved(await t.cast()), undefined, payAt('stripe', token));
+    expect(answer).toMatchObject({
+      status: 402,
+      body: { code: 'payment_declined', decline: { class: 'hard_decline', code: 'stolen_card', retryable: false } },
+    });
+  });
+});
+
+describe('a payment at Adyen', () => {
+  it('is captured and refunded when the notifications say so, and not before', async () => {
+    const payment = await t.paid({}, undefined, payAt('adyen'));
+    const answer = t.operate('capture', payment, { amount: 120 });
+    await t.becomes(payment, ({ counters }) => counters.capture_pending === 12_000 && counters.captured === 0);
+    expect((await answer).status).toBeLessThan(203);
+    await t.becomes(payment, ({ status }) => status === 'captured');
+    const refunded = await t.operate('refund', payment, { amount: 120 });
+    expect(refunded.status).toBeLessThan(203);
+    await t.becomes(payment, ({ counters }) => counters.refunded === 12_000 && counters.refund_pending === 0);
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], capture: [1, 12_000], refund: [1, 12_000] });
+  });
+
+  it('is voided when the notification says so', async () => {
+    const payment = await t.paid({}, undefined, payAt('adyen'));
+    expect((await t.operate('void', payment)).status).toBeLessThan(203);
+    await t.becomes(payment, ({ status }) => status === 'voided');
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], void: [1, 12_000] });
+  });
+
+  it.each(['tok_lost_answer', 'tok_lost_request', 'tok_500_after_commit'])(
+    'with %s is made once: by its notification, or by the same key again',
+    async (token) => {
+      const approved = await t.approved(await t.cast());
+      const { body } = await t.pay(approved, undefined, payAt('adyen', `shopper_1/${token}`));
+      const payment = await t.becomes(body, ({ status }) => status === 'authorized');
+      expect(await moved(payment)).toEqual({ authorize: [1, 12_000] });
+    },
+  );
+
+  it('takes notifications twice and in any order', async () => {
+    const payment = await t.paid({}, undefined, payAt('adyen'));
+    const script = { reference: payment.payment_id, operation: 'capture' };
+    await t.simulator('POST', '/control/script', { ...script, fault: 'duplicate_notification' });
+    await t.operate('capture', payment, { amount: 120 });
+    await t.becomes(payment, ({ status }) => status === 'captured');
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], capture: [1, 12_000] });
+  });
+});
+
+describe('a notification of a processor', () => {
+  const send = (kind: string, id: string, body: unknown, headers: Record<string, string> = {}) =>
+    t.api('POST', `/v1/notifications/${kind}/${id}`, body, { authorization: '', 'idempotency-key': '', ...headers });
+
+  it('that is forged is refused, moves nothing, and stands in the audit trail', async () => {
+    const payment = await t.paid({}, undefined, payAt('adyen'));
+    const item = {
+      eventCode: 'CAPTURE',
+      success: 'true',
+      pspReference: 'FORGED',
+      originalReference: 'X',
+      merchantAccountCode: 'ShopMulti',
+      merchantReference: `${payment.payment_id}.x`,
+      amount: { value: 12_000, currency: 'EUR' },
+    };
+    const signed = (key: string) => ({ ...item, additionalData: { hmacSignature: signItem(item, key) } });
+    const wrap = (one: object) => ({ live: 'false', notificationItems: [{ NotificationRequestItem: one }] });
+    expect(await send('adyen', adyenMid, wrap(signed('ab'.repeat(32))))).toMatchObject({ status: 401 });
+    expect(await send('adyen', adyenMid, wrap(item))).toMatchObject({ status: 401 });
+    expect(await send('stripe', stripeMid, { id: 'evt_1' }, { 'stripe-signature': 't=1,v1=ab' })).toMatchObject({
+      status: 401,
+    });
+    expect((await t.payment(payment.payment_id)).counters.captured).toBe(0);
+    const told = await eventually(
+      () => t.api<{ data: { type: string; subject: string }[] }>('GET', '/v1/audit?limit=100'),
+      ({ body }) => body.data.some(({ type, subject }) => type === 'security.abuse' && subject === adyenMid),
+    );
+    expect(told.status).toBe(200);
+    // The same, signed by the account's key, is taken: the control.
+    expect(await send('adyen', adyenMid, wrap(signed(HMAC_KEY)))).toMatchObject({ status: 200, body: '[accepted]' });
+    expect((await t.payment(payment.payment_id)).counters.captured).toBe(0);
+  });
+
+  it('for an account of another kind, or one that nobody has, is 404', async () => {
+    for (const [kind, id] of [
+      ['adyen', stripeMid],
+      ['stripe', adyenMid],
+      ['stripe', toTypeId('mid', crypto.randomUUID())],
+    ] as const) {
+      expect((await send(kind, id, {})).status).toBe(404);
+    }
+  });
+});
