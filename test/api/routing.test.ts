@@ -110,6 +110,17 @@ describe('an account at a processor', () => {
     expect(on.body).toMatchObject({ enabled: true, disabled_reason: null, health: { state: 'in' } });
   });
 
+  it('of a kind has its credentials in the form of the kind, also when they change', async () => {
+    const credentials = { api_key: 'sk_test_abc123', notification_secret: 'whsec_abcdefghijklmnop' };
+    const { mid_id } = await add({ kind: 'stripe', base_url: 'https://api.stripe.com', credentials });
+    const change = (to: object) => t.api('PATCH', `/v1/processors/${mid_id}`, { credentials: to });
+    expect(await change({ api_key: 'nonsense' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ path: 'credentials.api_key' }] },
+    });
+    expect((await change({ notification_secret: 'whsec_ponmlkjihgfedcba' })).status).toBe(200);
+  });
+
   it('exists once, and is refused a second time', async () => {
     const body = account();
     expect((await t.api('POST', '/v1/processors', body)).status).toBe(201);
@@ -121,6 +132,7 @@ describe('an account at a processor', () => {
     ['an unknown member', { colour: 'red' }, 'colour'],
     ['no credentials', { credentials: undefined }, 'credentials'],
     ['no key', { credentials: {} }, 'credentials.api_key'],
+    ['a key of another kind', { kind: 'stripe' }, 'credentials.api_key'],
     ['a name in capitals', { processor: 'Alpha' }, 'processor'],
     ['an unknown currency', { currencies: ['XXY'] }, 'currencies.0'],
     ['an empty list', { currencies: [] }, 'currencies'],

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
-import { createProcessors } from '../../processors/registry.ts';
+import { CREDENTIALS } from '../../processors/registry.ts';
 import { recordFact } from '../../store/facts.ts';
 import {
   findMid,
@@ -24,7 +24,7 @@ import { listOf, shortText } from '../schemas.ts';
 import { baseUrlOf } from './base-url.ts';
 import { Mid, midParams, printMid, ProcessorChange, ProcessorInput, termsOf } from './body.ts';
 
-const KINDS = Object.keys(createProcessors());
+const KINDS = Object.keys(CREDENTIALS);
 
 const UNSAID: Omit<MidTerms, 'baseUrl'> = {
   priority: 100,
@@ -93,6 +93,7 @@ export function processorRoutes({ config, sealer }: ApiDeps): AnyRoute[] {
       responses: { 201: Mid },
       handler: async ({ body: { processor, mid, kind, credentials, ...said }, ...change }) => {
         if (!KINDS.includes(kind)) throw invalidRequest('kind', `must be one of ${KINDS.join(', ')}`);
+        checkCredentials(kind, credentials, true);
         const baseUrl = baseUrlOf(said.base_url, config);
         const terms = termsOf({ ...said, base_url: baseUrl }, { ...UNSAID, baseUrl });
         const { apiKey, notifySecret } = sealed(credentials);
@@ -124,6 +125,7 @@ export function processorRoutes({ config, sealer }: ApiDeps): AnyRoute[] {
       handler: async ({ params: { id }, body: { credentials = {}, ...said }, ...change }) => {
         await holdMid(change.db, change.tenant, id);
         const before = found(await findMid(change.db, change.tenant, id), 'account', 'id');
+        checkCredentials(before.kind, credentials);
         if (said.base_url !== undefined) said.base_url = baseUrlOf(said.base_url, config);
         const row = await updateMid(change.db, change.tenant, id, termsOf(said, before), sealed(credentials));
         const members = [...Object.keys(said), ...Object.keys(credentials).map((name) => `credentials.${name}`)].sort();
@@ -165,6 +167,16 @@ export function processorRoutes({ config, sealer }: ApiDeps): AnyRoute[] {
       notifySecret: notification_secret === undefined ? undefined : sealer.seal(notification_secret),
     };
   }
+}
+
+/**
+ * Credentials in the form that their kind has; those of a change may be some of them.
+ * @throws Problem `invalid_request` naming the member
+ */
+function checkCredentials(kind: string, given: object, whole = false): void {
+  const issues = CREDENTIALS[kind]?.safeParse(given).error?.issues ?? [];
+  const issue = issues.find(({ path }) => whole || (path[0] !== undefined && path[0] in given));
+  if (issue) throw invalidRequest(`credentials.${issue.path.join('.')}`, issue.message);
 }
 
 interface Change {
