@@ -21,7 +21,6 @@ const BACKGROUND = new Set([
   'mark-review-driven',
   'find-forgotten-operations',
   'find-owed-looks',
-  'find-untold-endpoints',
   'keep-credential-uses',
   'exchange-rates',
   'forget-rates',

@@ -15,8 +15,8 @@ export async function findUntold(db: Db, limit: number): Promise<NewsOfEndpoint[
   const { rows } = await db.query<{ id: string; orgId: string; mode: Mode; url: string; news: number }>({
     name: 'find-untold-endpoints',
     text: `SELECT r.endpoint_id AS id, r.org_id AS "orgId", r.mode, w.url, r.news FROM webhook_relay r
-               JOIN webhook_endpoints w ON w.id = r.endpoint_id
-              WHERE r.news > r.told ORDER BY r.endpoint_id LIMIT $1`,
+             JOIN webhook_endpoints w ON w.id = r.endpoint_id
+            WHERE r.news > r.told ORDER BY r.endpoint_id LIMIT $1`,
     values: [limit],
   });
   return rows.map(({ orgId, mode, ...row }) => ({ ...row, tenant: { orgId, mode } }));
@@ -29,19 +29,25 @@ export async function markTold(db: Db, tenant: Tenant, id: string, news: number)
   );
 }
 
-/** Gives up pending deliveries: all of an endpoint that is off, else those older than `olderThanSeconds`. */
+/**
+ * Gives up pending deliveries: all of an endpoint that is off; else those older than `failingForSeconds`, if it has
+ * failed for so long and was tried lately. What waited for another reason (a pause, a limit, an outage of ours) waits on.
+ */
 export async function buryPending(
   db: Db,
   tenant: Tenant,
   id: string,
-  { olderThanSeconds, reason, limit }: { olderThanSeconds: number; reason: string; limit: number },
+  { failingForSeconds, reason, limit }: { failingForSeconds: number | null; reason: string; limit: number },
 ): Promise<number> {
   const { rowCount } = await db.query(
     `WITH old AS (
        SELECT d.id FROM deliveries d WHERE d.endpoint_id = $3 AND d.org_id = $1 AND d.mode = $2 AND d.status = 'pending'
-          AND d.due_since <= now() - make_interval(secs => $4) ORDER BY d.next_at, d.id LIMIT $6 FOR UPDATE SKIP LOCKED)
+          AND ($4::float8 IS NULL OR d.due_since <= now() - make_interval(secs => $4) AND EXISTS (
+                SELECT 1 FROM webhook_relay r WHERE r.endpoint_id = $3 AND r.last_failure_at > now() - interval '2 hours'
+                   AND r.failing_since <= now() - make_interval(secs => $4)))
+        ORDER BY d.next_at, d.id LIMIT $6 FOR UPDATE SKIP LOCKED)
      UPDATE deliveries d SET status = 'dead', last_error = COALESCE(d.last_error, $5) FROM old WHERE d.id = old.id`,
-    [tenant.orgId, tenant.mode, id, olderThanSeconds, reason, limit],
+    [tenant.orgId, tenant.mode, id, failingForSeconds, reason, limit],
   );
   return rowCount ?? 0;
 }
