@@ -63,6 +63,7 @@ export function recordOf(row: AssessmentRow): AssessmentRecord {
 
 /** What of the second look is told with the outcome; who wants more reads the review. */
 function refinementOf({ status, score, findings, model }: Refinement): AssessmentRecord['refinement'] {
+  if (status === 'none') return null;
   return {
     status,
     ...(score === undefined ? {} : { score }),
