@@ -66,8 +66,11 @@ export async function startJourney(settings: Record<string, string> = {}): Promi
     ...service,
     // Whatever the journeys of a file were about, they told no event that the catalogue does not describe.
     async close() {
-      const strange = await strangeEvents(service).finally(async () => service.close());
-      expect(strange, 'events that are not as the catalogue says').toEqual([]);
+      try {
+        expect(await strangeEvents(service), 'events that are not as the catalogue says').toEqual([]);
+      } finally {
+        await service.close();
+      }
     },
     cast: () => assembleCast(client),
     propose(cast, wish = {}, headers = {}) {
