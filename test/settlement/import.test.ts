@@ -96,7 +96,7 @@ describe('a settlement file', () => {
   it('goes on where it stood, and not before', async () => {
     const payments = await many(3);
     // More lines than a batch has: most of them cannot be read.
-    const filler = Array.from({ length: 5_000 }, (_, n) => `d${n},nothing`);
+    const filler = Array.from({ length: 2_500 }, (_, n) => `d${n},nothing`);
     const lines = [
       lineOf(payments[0]!, 'da'),
       ...filler,
@@ -113,15 +113,15 @@ describe('a settlement file', () => {
       stops.push(progress.records);
       if (progress.status !== 'running') break;
     }
-    expect(stops.length).toBeGreaterThan(3);
+    expect(stops.length).toBeGreaterThan(2);
     expect(stops).toEqual(stops.toSorted((a, b) => a - b));
-    expect(stops.at(-1)).toBe(10_003);
-    const rejects = await listRejects(w.pool, { tenant: w.tenant, id }, { limit: 20_000 });
-    expect(rejects).toHaveLength(10_000);
+    expect(stops.at(-1)).toBe(5_003);
+    const rejects = await listRejects(w.pool, { tenant: w.tenant, id }, { limit: 9_000 });
+    expect(rejects).toHaveLength(5_000);
     expect(rejects[0]).toEqual({ record: 2, line: 3, reason: 'has 2 columns, not 9' });
-    expect(rejects.at(-1)).toMatchObject({ record: 10_002, line: 10_003 });
+    expect(rejects.at(-1)).toMatchObject({ record: 5_002, line: 5_003 });
     expect((await counts())['settled']! - before['settled']!).toBe(300_00);
-  });
+  }, 60_000);
 
   it('that cannot be read ends with the reason', async () => {
     expect(await workOff(w, await queued(w, 'a,b\n1,2\n'))).toMatchObject({
