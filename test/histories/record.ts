@@ -152,16 +152,16 @@ async function recordSupervisor(service: TestService, client: Client): Promise<s
 }
 
 /** A small file, to its end. */
-async function recordImport({ api, credentials }: TestService, client: Client): Promise<string> {
+async function recordImport(service: TestService, client: Client): Promise<string> {
   const line = 'l1,capture,pay_00000000000000000000000000,,1000,10,EUR,s1,2026-03-05';
   const header = 'line_id,type,reference,operation_id,amount_minor,fee_minor,currency,settlement_id,settled_at';
   const file = { processor: 'alpha', content: `${header}\n${line}\n` };
-  const { body } = await api<{ import_id: string }>('POST', '/v1/settlements/imports', file);
-  const tenant = { orgId: parseId(credentials.org_id, 'org')!, mode: 'test' as const };
+  const { body } = await service.api<{ import_id: string }>('POST', '/v1/settlements/imports', file);
+  const tenant = { orgId: parseId(service.credentials.org_id, 'org')!, mode: 'test' as const };
   const handle = client.workflow.getHandle(importWorkflowId(tenant, parseId(body.import_id, 'imp')!));
   // The answer does not wait for the start.
   for (let open = true; open; await sleep(200)) {
-    const now = await api<{ status: string }>('GET', `/v1/settlements/imports/${body.import_id}`);
+    const now = await service.api<{ status: string }>('GET', `/v1/settlements/imports/${body.import_id}`);
     open = now.body.status !== 'completed';
   }
   await ended({ name: IMPORT }, handle);
