@@ -7,7 +7,6 @@ import { createOrganization } from '../../src/store/organizations.ts';
 import { insertRefundRequest } from '../../src/store/refunds/request.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { openMissing } from '../../src/store/settlement/exceptions.ts';
-import { newId } from '../../src/trust/new-id.ts';
 import { eventually, startJourney, type Cast, type Journey, type Payment } from '../journeys/journey.ts';
 import { ENDING, MADE_KINDS, MEMBER_KINDS } from './known.ts';
 import { fill, isTypeId, operationsOf, type Operation } from './operations.ts';
