@@ -29,7 +29,7 @@ export const MADE_KINDS: Record<string, string> = {
 
 /** These end what they are called on: nothing is made by them, and their controls come last. */
 export const ENDING =
-  /\/(?:revoke|rotate(?:-\w+)?|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze|cancel|halt|renew|private-key)$/;
+  /\/(?:revoke|rotate(?:-\w+)?|void|retire|disable|suspend|close|remove|withdraw|deactivate|freeze|cancel|resolve|halt|renew|private-key)$/;
 
 /** Where a stranger is told of a real id something else than of others: what, and why that tells nothing. */
 export const TOLD_APART: Record<string, { status: number; why: string }> = {

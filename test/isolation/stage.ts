@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { SCOPES } from '../../src/domain/access-scopes.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
+import { insertCoverageReport } from '../../src/store/ledger/coverage.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
 import { insertRefundRequest } from '../../src/store/refunds/request.ts';
 import { newId } from '../../src/trust/new-id.ts';
+import { openMissing } from '../../src/store/settlement/exceptions.ts';
 import { eventually, startJourney, type Cast, type Journey, type Payment } from '../journeys/journey.ts';
 import { ENDING, MADE_KINDS, MEMBER_KINDS } from './known.ts';
 import { fill, isTypeId, operationsOf, type Operation } from './operations.ts';
@@ -65,6 +67,28 @@ export async function setStage(): Promise<Stage> {
     ({ status }) => status === 200,
     30_000,
   );
+  // A settlement file is worked off some time after it came; its line is of a payment that nobody made.
+  await eventually(
+    () => t.api<{ data: { status: string }[] }>('GET', '/v1/settlements/imports'),
+    ({ body }) => body.data.every(({ status }) => status !== 'queued' && status !== 'running'),
+    30_000,
+  );
+  // What only time makes: a settlement that is overdue, a measurement of coverage.
+  const own = { orgId, mode: 'test' as const };
+  const at = new Date();
+  await openMissing(pool, own, {
+    id: newId(),
+    paymentId: parseId(ids.get('pay')!, 'pay')!,
+    capturedMinor: 1,
+    settledMinor: 0,
+    currency: 'EUR',
+    at,
+  });
+  await insertCoverageReport(pool, own, { id: newId(), from: new Date(0), to: at, counts: [], at });
+  for (const path of ['/v1/reconciliation/exceptions', '/v1/settlements']) {
+    const list = operations.find((operation) => operation.name === `GET ${path}`)!;
+    keep(list, (await t.api('GET', path)).body, ids);
+  }
   // Backtests end by themselves, and write that down.
   await eventually(
     () => t.api<{ data: { status: string }[] }>('GET', '/v1/policies/backtests'),

@@ -46,7 +46,9 @@ export function importRoutes({ lifecycle }: ApiDeps): AnyRoute[] {
       body: ImportBody,
       example: {
         processor: 'alpha',
-        content: 'line_id,type,reference,operation_id,amount_minor,fee_minor,currency,settlement_id,settled_at\n',
+        content:
+          'line_id,type,reference,operation_id,amount_minor,fee_minor,currency,settlement_id,settled_at\n' +
+          'line-1,capture,pay_01k0000000000000000000000a,,120000,1200,EUR,batch-7,2026-03-05\n',
       },
       responses: { 201: ImportOutput },
       handler: async ({ body, ...change }) => {
