@@ -13,8 +13,10 @@ export function createProcessors(): Record<string, ProcessorPort> {
   return Object.fromEntries(adapters.map((adapter) => [adapter.kind, adapter]));
 }
 
+type CredentialForm = z.ZodObject<{ api_key: z.ZodString; notification_secret: z.ZodOptional<z.ZodString> }>;
+
 /** What an account of each kind must bring to be spoken for: `{api_key, notification_secret?}` in the form of the kind. */
-export const CREDENTIALS: Readonly<Record<string, z.ZodType<{ api_key: string; notification_secret?: string }>>> = {
+export const CREDENTIALS: Readonly<Record<string, CredentialForm>> = {
   simulator: SimulatorCredentials,
   stripe: StripeCredentials,
   adyen: AdyenCredentials,
