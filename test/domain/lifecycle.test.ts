@@ -37,7 +37,7 @@ describe('lifecycle', () => {
     ['challenged', 'authorizing'],
     ['denied', 'approved'],
     ['lapsed', 'authorizing'],
-    ['auth_unknown', 'voided'],
+    ['auth_unknown', 'lapsed'],
     ['authorized', 'failed'],
     ['captured', 'authorized'],
     ['partially_captured', 'voided'],

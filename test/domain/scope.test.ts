@@ -163,7 +163,7 @@ describe('outside', () => {
           expect(checkScope(parent, intent, clocks)).toEqual([]);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 5000 },
     );
     expect(met).toBeGreaterThan(20);
   });
@@ -183,7 +183,7 @@ describe('intersect', () => {
         expect(covers(intersect(p, c), intent, clocks)).toBe(both);
         expect(stepUpRequired(intersect(p, c), intent)).toBe(stepUpRequired(p, intent) || stepUpRequired(c, intent));
       }),
-      { numRuns: 2000 },
+      { numRuns: 5000 },
     );
     expect(met).toBeGreaterThan(20);
   });

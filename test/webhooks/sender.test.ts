@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { createSender } from '../../src/activities/webhooks/send.ts';
 import { headerRefusal, refusalOf } from '../../src/domain/webhooks/address.ts';
 import { afterFailure, attemptsAtOnce, CLOSED, OPENS_AFTER } from '../../src/domain/webhooks/circuit.ts';
-import { retryIn, RETRY_SECONDS, secondsOf } from '../../src/domain/webhooks/retries.ts';
+import { secondsOf } from '../../src/activities/webhooks/retry-after.ts';
+import { retryIn, RETRY_SECONDS } from '../../src/domain/webhooks/retries.ts';
 import { startFarm, type Farm } from './farm.ts';
 
 let farm: Farm;

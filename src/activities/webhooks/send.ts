@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from 'request-filtering-agent';
 import { refusalOf } from '../../domain/webhooks/address.ts';
-import { secondsOf } from '../../domain/webhooks/retries.ts';
+import { secondsOf } from './retry-after.ts';
 import type { Message } from './message.ts';
 
 /** From the first byte out to the status line back. */
