@@ -1,3 +1,4 @@
+import { readSpan } from './calendar.ts';
 import { parseId } from './ids.ts';
 import { MoneyError, toMinor } from './money.ts';
 
@@ -13,7 +14,8 @@ export interface FileLine {
   feeMinor: number;
   currency: string;
   settlementId: string;
-  settledAt: Date;
+  /** Milliseconds since 1970. */
+  settledAtMs: number;
 }
 
 /** What a line of a file says, by meaning, as text. */
@@ -50,7 +52,7 @@ export interface ReadingRules {
   decimal: '.' | ',';
   /** Of lines that do not say it. */
   settlementId?: string;
-  settledAt?: Date;
+  settledAtMs?: number;
 }
 
 /** Why a line cannot be read; a sentence without what the line says, since that may be anybody's data. */
@@ -59,7 +61,7 @@ export class BadLine extends Error {
 }
 
 const MAX_ID = 255;
-const DATE = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/;
+const DATE = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /**
  * Reads one line. The amount of a refund may be written with a minus.
@@ -89,7 +91,7 @@ export function readLine(text: (field: LineField) => string, rules: ReadingRules
     feeMinor: fee,
     currency,
     settlementId: needed(settlementId, 'settlement'),
-    settledAt: dateOf(text('settled_at'), rules.settledAt),
+    settledAtMs: momentOf(text('settled_at'), rules.settledAtMs),
   };
 }
 
@@ -128,16 +130,19 @@ function amountOf(text: string, currency: string, name: string, { amounts, decim
   }
 }
 
-/** Without a zone it is UTC. */
-function dateOf(text: string, otherwise: Date | undefined): Date {
+/** Without a zone it is UTC; a day alone is its first moment. */
+function momentOf(text: string, otherwise: number | undefined): number {
   if (text === '') {
-    if (otherwise) return otherwise;
+    if (otherwise !== undefined) return otherwise;
     throw new BadLine('settled_at is missing');
   }
-  const match = DATE.exec(text);
-  const iso = text.length === 10 ? `${text}T00:00:00Z` : text.replace(' ', 'T');
-  const date = new Date(/(?:Z|[+-]\d{2}:?\d{2})$/.test(iso.slice(10)) ? iso : `${iso}Z`);
-  const real = match && Number(match[3]) === new Date(Date.UTC(+match[1]!, +match[2]! - 1, +match[3]!)).getUTCDate();
-  if (!real || Number.isNaN(date.getTime())) throw new BadLine('settled_at is not a date (ISO 8601)');
-  return date;
+  const [, day, time, zone] = DATE.exec(text) ?? [];
+  const moment = day && readSpan(time === undefined ? day : `${day}T${time}${zoneOf(zone)}`);
+  if (!moment) throw new BadLine('settled_at is not a date (ISO 8601)');
+  return Math.round(moment.from * 1_000);
+}
+
+/** `+0100` → `+01:00`. */
+function zoneOf(zone = 'Z'): string {
+  return zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone;
 }

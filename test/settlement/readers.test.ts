@@ -61,7 +61,7 @@ describe('a CSV file', () => {
           feeMinor: 10,
           currency: 'EUR',
           settlementId: 's1',
-          settledAt: new Date('2026-03-05T22:00:00Z'),
+          settledAtMs: Date.parse('2026-03-05T22:00:00Z'),
         },
       },
       {
@@ -74,7 +74,7 @@ describe('a CSV file', () => {
           feeMinor: 0,
           currency: 'EUR',
           settlementId: 's "1"',
-          settledAt: new Date('2026-03-05T00:00:00Z'),
+          settledAtMs: Date.parse('2026-03-05T00:00:00Z'),
         },
       },
     ]);
@@ -98,7 +98,7 @@ describe('a CSV file', () => {
         amounts: 'major',
         decimal: ',',
         types: { capture: ['Settled'], refund: ['Refunded'] },
-        settledAt: new Date(0),
+        settledAtMs: 0,
       },
     };
     const file = Buffer.from(
@@ -168,7 +168,7 @@ describe('a camt.053 statement', () => {
         feeMinor: 10,
         currency: 'EUR',
         settlementId: 'S-1',
-        settledAt: new Date('2026-03-05T00:00:00Z'),
+        settledAtMs: Date.parse('2026-03-05T00:00:00Z'),
       },
       {
         lineId: 'S-1/N1.2',
@@ -178,7 +178,7 @@ describe('a camt.053 statement', () => {
         feeMinor: 0,
         currency: 'EUR',
         settlementId: 'S-1',
-        settledAt: new Date('2026-03-05T00:00:00Z'),
+        settledAtMs: Date.parse('2026-03-05T00:00:00Z'),
       },
     ]);
     for (const size of [1, 13, 100]) expect(await read(camtReader(), file, size)).toEqual(whole);

@@ -113,7 +113,7 @@ export function mappingOf(asked: z.output<typeof Mapping> | undefined): CsvMappi
       decimal,
       ...(types && { types }),
       ...(rest.settlement_id !== undefined && { settlementId: rest.settlement_id }),
-      ...(rest.settled_at && { settledAt: rest.settled_at }),
+      ...(rest.settled_at && { settledAtMs: rest.settled_at.getTime() }),
     },
   };
 }

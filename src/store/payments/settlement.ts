@@ -33,7 +33,7 @@ export async function applyNotified(db: Db, kind: string, settlement: Settlement
     paymentId: parseId(line.reference, 'pay'),
     operationId: parseId(line.operationId, 'op'),
     settlementId,
-    settledAt: new Date(settlement.settledAt),
+    settledAtMs: Date.parse(settlement.settledAt),
   }));
   const done: SettledPayment[] = [];
   for (const { tenant, own } of await byTenant(db, kind, lines)) {

@@ -102,7 +102,7 @@ export async function applyLines(
       lines.map((line) => line.feeMinor),
       lines.map((line) => line.currency),
       lines.map((line) => line.settlementId),
-      lines.map((line) => line.settledAt),
+      lines.map((line) => new Date(line.settledAtMs)),
       lines.map(() => newId()),
       lines.map((line) => (line.paymentId === undefined ? null : toTypeId('pay', line.paymentId).slice(4))),
       toTypeId('org', tenant.orgId),
