@@ -66,6 +66,7 @@ function booksAgree({ payments, ledger, effects }: World): Finding {
       differs('ledger: refunds', of(/^refunds$/), c.refunded),
       differs('authorized', c.authorized, effect('authorize')),
       differs('captured', c.captured, effect('capture')),
+      differs('withheld', c.dispute_held + c.dispute_lost, effect('dispute') - effect('dispute_return')),
       differs('released', c.released, effect('void', 'expire') + released),
       differs('refunded', c.refunded, effect('refund')),
       theirs.some((one) => one.currency !== currency) ? 'effects in another currency' : undefined,

@@ -59,7 +59,7 @@ export interface OperationRow {
   failure_class: string | null;
 }
 export interface EffectRow {
-  type: 'authorize' | 'capture' | 'void' | 'refund' | 'expire';
+  type: 'authorize' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
   amount_minor: number;
   released_minor: number;
   currency: string;

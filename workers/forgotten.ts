@@ -2,6 +2,8 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { ActivityDeps } from '../src/activities/deps.ts';
 import { findForgotten, markTold } from '../src/store/payments/forgotten.ts';
+import { findUnapplied } from '../src/store/payments/resolutions.ts';
+import { applyAwaitedLines } from '../src/store/settlement/awaited.ts';
 
 const EVERY_MS = 5_000;
 const BATCH = 100;
@@ -18,6 +20,8 @@ interface Options {
  * Tells lifecycles of operations that stay open. An update is not in a workflow's history until its first task is
  * completed; when the Temporal server dies in between, the operation is committed and sent, and the workflow never
  * heard of it. A signal is durable: told once, the workflow stays with every operation that is open in the database.
+ * Likewise a person's word that nobody carried out is told again, and settlement lines that came before the outcome of
+ * their operation are counted once it is known.
  */
 export function startForgottenDriver({ pool, signal, log, afterMs }: Options): { stop(): Promise<void> } {
   const state = { stopping: false };
@@ -28,6 +32,12 @@ export function startForgottenDriver({ pool, signal, log, afterMs }: Options): {
         for (const { id, workflowId } of await findForgotten(pool, afterMs, BATCH)) {
           await signal(workflowId, 'look', {});
           await markTold(pool, [id], new Date());
+        }
+        for (const { id, workflowId } of await findUnapplied(pool, afterMs, BATCH)) {
+          await signal(workflowId, 'evidence', { operationId: id });
+        }
+        for (const { workflowId, complete } of await applyAwaitedLines(pool, BATCH, new Date())) {
+          await signal(workflowId, 'settled', { complete });
         }
       } catch (error) {
         log.warn({ err: error }, 'open operations were not told of; trying again');

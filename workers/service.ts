@@ -31,6 +31,7 @@ import { ensureAuditSealer } from './audit-sealer.ts';
 import { startBacktestDriver } from './backtests.ts';
 import { ensureCoverageWatch } from './coverage.ts';
 import { ensureCrlRefresh, tellLists } from './crl-refresh.ts';
+import { startDisputeDriver } from './disputes.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
 import { startImportDriver } from './imports.ts';
 import { startForgottenDriver } from './forgotten.ts';
@@ -144,7 +145,12 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const relayPool = createPool(config.DATABASE_URL, 3, 'prokura relay');
     const { publicUrl } = config;
     const relay = startRelay({ pool: relayPool, sealer, signer, log, publicUrl, allowPrivate, listener });
-    const supervisors = startSupervisorDriver({ pool, client, log, taskQueue: config.TEMPORAL_TASK_QUEUE });
+    const supervisors = startSupervisorDriver({
+      pool: backgroundPool,
+      client,
+      log,
+      taskQueue: config.TEMPORAL_TASK_QUEUE,
+    });
     const stops = startStopDriver({ pool, client, log, config });
     const forgotten = startForgottenDriver({
       pool,
@@ -157,6 +163,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
     const leaders = startLeaderKeeper({ pool: backgroundPool, log });
     const imports = startImportDriver({ pool: backgroundPool, client, log, config });
+    const disputes = startDisputeDriver({ pool: backgroundPool, client, log, config });
     const reviews = startReviewDriver({ pool, client, log, config });
     const watches = startWatchDriver({ pool, client, log, config });
     return {
@@ -169,6 +176,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         await trustPool.end();
         await backtests.stop();
         await imports.stop();
+        await disputes.stop();
         await reviews.stop();
         await leaders.stop();
         await watches.stop();

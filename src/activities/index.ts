@@ -12,6 +12,8 @@ import { evaluatePolicy } from './decision/evaluate-policy.ts';
 import { expireStage } from './decision/expire-stage.ts';
 import { findDecision } from './decision/find-decision.ts';
 import type { ActivityDeps } from './deps.ts';
+import { followDispute } from './disputes/follow.ts';
+import type { DisputeActivities } from './disputes/types.ts';
 import { authorizePayment } from './money/authorize-payment.ts';
 import { captureAtExpiry, warnOfExpiry } from './money/before-expiry.ts';
 import { capturePayment, voidPayment } from './money/follow-up.ts';
@@ -55,6 +57,7 @@ export function createActivities(
   CertificateActivities &
   SettlementActivities &
   LedgerActivities &
+  DisputeActivities &
   WebhookActivities {
   return {
     assessRisk: (input) => assessRisk(deps, input),
@@ -83,6 +86,7 @@ export function createActivities(
     expireHold: (ref) => expireHold(deps, ref),
     standingOfPayment: (ref) => standingOfPayment(deps, ref),
     flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),
+    followDispute: (ref) => followDispute(deps, ref),
     sealAudit: () => sealAudit({ ...deps, pool: deps.backgroundPool ?? deps.pool }),
     reviewWatch: (ref) => reviewWatch(deps, ref),
     haltForBehaviour: (ref) => haltForBehaviour(deps, ref),

@@ -7,6 +7,7 @@ import { behaviourRoutes } from './behaviour/routes.ts';
 import { complianceRoutes } from './compliance/routes.ts';
 import { certificateRoutes } from './certificates/routes.ts';
 import type { ApiDeps } from './deps.ts';
+import { disputeRoutes } from './disputes/routes.ts';
 import { eventRoutes } from './events/routes.ts';
 import { executionRoutes } from './executions/routes.ts';
 import { identityRoutes } from './identity/routes.ts';
@@ -50,6 +51,7 @@ export function allRoutes(deps: ApiDeps, metrics: Metrics = createMetrics(deps))
     ...settlementRoutes(deps),
     ...reconciliationRoutes(),
     ...webhookRoutes(deps),
+    ...disputeRoutes(),
     ...processorRoutes(deps),
     ...routingRoutes(),
     ...accessRoutes(deps),

@@ -43,6 +43,7 @@ export const PROBLEMS = {
   amount_exceeds_capturable: { status: 409, title: 'Amount exceeds what can be captured' },
   amount_exceeds_refundable: { status: 409, title: 'Amount exceeds what can be refunded' },
   invalid_payment_state: { status: 409, title: 'The payment is not in a state that allows this' },
+  evidence_contradicts: { status: 409, title: 'What processor or settlement said contradicts it' },
   certificate_active: { status: 409, title: 'The agent has an active certificate' },
   certificate_revoked: { status: 409, title: 'The certificate was revoked already' },
   resource_conflict: { status: 409, title: 'The resource already exists with other content' },

@@ -37,6 +37,8 @@ export const ID_PREFIXES = [
   'rex',
   'cov',
   'imp',
+  'cfl',
+  'dsp',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

@@ -2,6 +2,7 @@
 export { assertCounters, capturable, CounterError, NO_COUNTERS, refundable } from './payment/counters.ts';
 export type { Counters } from './payment/counters.ts';
 export { paymentStatus } from './payment/status.ts';
+export { refuseResolution } from './payment/resolution.ts';
 export type { ClosedBy, PaymentPhase } from './payment/status.ts';
 export {
   failCapture,

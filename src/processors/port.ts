@@ -1,4 +1,5 @@
 import type { FailureClass } from '../domain/failures.ts';
+import type { DisputeStatus } from '../domain/payment/dispute.ts';
 import type { Settlement } from '../domain/settlement.ts';
 
 export type { FailureClass } from '../domain/failures.ts';
@@ -24,6 +25,40 @@ export interface ProcessorPort {
   refund(request: RefundRequest): Promise<ProcessorOutcome>;
   /** What the processor knows under our reference. `absent` is one sighting only; see `docs/failures.md`. */
   query(request: QueryRequest): Promise<QueryOutcome>;
+  /** Absent where disputes are dealt with at the processor's own dashboard: what becomes of them is told by it. */
+  disputes?: DisputePort;
+}
+
+/** What can be done with a dispute at a processor. The contract is that of the port; `actId` is the idempotency key. */
+export interface DisputePort {
+  submitEvidence(request: DisputeAct & { evidence: Record<string, unknown> }): Promise<DisputeOutcome>;
+  accept(request: DisputeAct): Promise<DisputeOutcome>;
+}
+
+export interface DisputeAct {
+  account: MidAccount;
+  processorDisputeId: string;
+  actId: string;
+  timeoutMs: number;
+}
+
+export type DisputeOutcome =
+  /** The dispute is now as told. */
+  | { status: 'taken'; dispute: DisputeTold }
+  | { status: 'refused'; code: string }
+  /** Not sent, or nobody knows: repeated with the same key. */
+  | { status: 'unanswered'; reason: string };
+
+export interface DisputeTold {
+  processorDisputeId: string;
+  /** Our payment id in TypeID form. */
+  reference: string;
+  status: DisputeStatus;
+  reason?: string;
+  amountMinor: number;
+  currency: string;
+  /** RFC 3339. */
+  evidenceDueAt?: string;
 }
 
 /** An account at a processor, as the activity received it from the database (credentials already opened). */
@@ -122,4 +157,5 @@ export type ProcessorNotification =
       reference: string;
       outcome: ProcessorOutcome;
     }
-  | ({ type: 'settlement'; eventId: string } & Settlement);
+  | ({ type: 'settlement'; eventId: string } & Settlement)
+  | ({ type: 'dispute'; eventId: string; processor: string } & DisputeTold);

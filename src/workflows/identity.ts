@@ -14,6 +14,10 @@ export function refundWorkflowId({ orgId, mode }: Tenant, keyHash: string): stri
   return `refund:${toTypeId('org', orgId)}:${mode}:${keyHash.slice(0, 19)}`;
 }
 
+export function disputeWorkflowId({ orgId, mode }: Tenant, disputeId: string): string {
+  return `dispute:${toTypeId('org', orgId)}:${mode}:${toTypeId('dsp', disputeId)}`;
+}
+
 /** The review of an assessment. */
 export function assessmentReviewWorkflowId({ orgId, mode }: Tenant, assessmentId: string): string {
   return `review:${toTypeId('org', orgId)}:${mode}:${toTypeId('asmt', assessmentId)}`;

@@ -3,6 +3,7 @@ export { assessmentReview } from './assessment-review.ts';
 export { auditSealer } from './audit-sealer.ts';
 export { behaviourCompactor } from './behaviour-compactor.ts';
 export { coverageWatch } from './coverage-watch.ts';
+export { dispute } from './dispute.ts';
 export { crlRefresh } from './crl-refresh.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
 export { policyBacktest } from './policy-backtest.ts';

@@ -42,3 +42,5 @@ export const stopSignal = defineSignal<[{ replyTo?: string }]>('news');
 export const watchSignal = defineSignal('look-at-agent');
 /** Message of `crlRefresh`: a certificate was revoked, and its issuer's list is signed anew at once. */
 export const certificateRevokedSignal = defineSignal('certificateRevoked');
+/** Message of `dispute`: the row says what was changed. */
+export const disputeSignal = defineSignal('dispute-changed');

@@ -135,6 +135,38 @@ describe.each(KINDS)('a run of %s after one that died in the call', (kind) => {
   });
 });
 
+describe('an authorization that was reserved, and not sent, before its authority was withdrawn', () => {
+  it('is never sent: it has failed once the processor did not know it twice', async () => {
+    const { executionId, operationId, run } = await stepOf('authorize');
+    await dead(w.dieIn('authorize', 'before'), run(1));
+    w.calls();
+    await w.pool.query(`UPDATE delegations SET status = 'revoked', revoked_at = now() WHERE id = $1`, [w.delegationId]);
+    try {
+      expect(await run(2)).toMatchObject({ kind: 'unknown' });
+      const operation = { tenant: w.tenant, paymentId: executionId, operationId, visibilityLagMs: 0 };
+      const ended = { kind: 'failed', class: 'not_sent', code: 'authority_withdrawn', failover: false };
+      expect(await w.run('resolveOperation', 1, operation)).toEqual(ended);
+      expect(w.calls()).toEqual({ query: 2 });
+      expect(await w.effects(executionId)).toEqual([]);
+      expect(await paymentOf(w, executionId)).toMatchObject({ phase: 'failed', authorized: 0 });
+    } finally {
+      await w.pool.query(`UPDATE delegations SET status = 'active', revoked_at = NULL WHERE id = $1`, [w.delegationId]);
+    }
+  });
+
+  it('is recorded when it had arrived: the money is held, whatever was withdrawn', async () => {
+    const { executionId, run } = await stepOf('authorize');
+    await dead(w.dieIn('authorize', 'after'), run(1));
+    await w.pool.query(`UPDATE delegations SET status = 'revoked', revoked_at = now() WHERE id = $1`, [w.delegationId]);
+    try {
+      expect(await run(2)).toMatchObject({ kind: 'succeeded' });
+      expect(await paymentOf(w, executionId)).toMatchObject(DONE.authorize);
+    } finally {
+      await w.pool.query(`UPDATE delegations SET status = 'active', revoked_at = NULL WHERE id = $1`, [w.delegationId]);
+    }
+  });
+});
+
 describe('the loser of two runs at the same time', () => {
   it('finds what the other made of it: one effect', async () => {
     const { executionId, run } = await stepOf('authorize');

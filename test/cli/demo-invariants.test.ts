@@ -60,6 +60,8 @@ function goodEvidence(): Evidence {
           void: none(),
           refund: { count: 1, amount_minor: 50_00 },
           expire: none(),
+          dispute: none(),
+          dispute_return: none(),
           released_minor: 20_00,
           currencies: ['EUR'],
           open_holds: none(),

@@ -17,7 +17,7 @@ import { until } from '../../src/cli/demo/wait.ts';
 export interface Path {
   name: string;
   /** Which workflow's history is kept. */
-  workflow: 'executionLifecycle' | 'refund' | 'freeze' | 'assessmentReview' | 'agentWatch';
+  workflow: 'executionLifecycle' | 'refund' | 'freeze' | 'assessmentReview' | 'agentWatch' | 'dispute';
   play: (this: void, scene: Scene, url: string) => Promise<void>;
 }
 
@@ -72,6 +72,20 @@ async function agentBecomes({ api, cast: { agent_id } }: Scene, status: string):
     if (data.status === status) return;
   }
   throw new Error(`the agent did not become ${status}`);
+}
+
+/** Waits until the dispute of a payment has this status. @returns its id */
+async function disputeBecomes({ api }: Scene, { payment_id }: Payment, wanted: string): Promise<string> {
+  const { data } = await until(
+    'dispute',
+    10_000,
+    () => api.get<{ data: { dispute_id: string; status: string }[] }>(`/v1/disputes?payment_id=${payment_id}`),
+    ({ data: [found] }) => found?.status === wanted,
+    ({ data: [found] }) => found?.status ?? 'none',
+  );
+  // Its workflow has heard.
+  await new Promise((done) => setTimeout(done, 1_500));
+  return data[0]!.dispute_id;
 }
 
 const captured = (scene: Scene, payment: Payment) =>
@@ -345,6 +359,24 @@ export const PATHS: readonly Path[] = [
       }
       await agentBecomes(scene, 'suspended');
       await api.post(`/v1/agents/${cast.agent_id}/resume`, { reason: 'the anomaly is explained' });
+    },
+  },
+  {
+    name: 'dispute',
+    workflow: 'dispute',
+    async play(scene) {
+      const payment = await captured(scene, await paid(scene));
+      const { body: opened } = await scene.simulator.post<{ dispute_id: string }>('/control/disputes', {
+        reference: payment.payment_id,
+        status: 'inquiry',
+      });
+      const id = await disputeBecomes(scene, payment, 'inquiry');
+      await scene.simulator.post(`/control/disputes/${opened.dispute_id}`, { status: 'opened' });
+      await disputeBecomes(scene, payment, 'opened');
+      await scene.api.post(`/v1/disputes/${id}/evidence`, { statement: 'The guest stayed both nights.' });
+      await disputeBecomes(scene, payment, 'challenged');
+      await scene.simulator.post(`/control/disputes/${opened.dispute_id}`, { status: 'won' });
+      await disputeBecomes(scene, payment, 'won');
     },
   },
 ];

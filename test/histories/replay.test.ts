@@ -128,6 +128,7 @@ describe('the stored histories', () => {
     expect([...names].map(String).sort()).toEqual([
       'capture',
       'certificateRevoked',
+      'dispute-changed',
       'look',
       'look-at-agent',
       'news',

@@ -123,7 +123,8 @@ describe.each(['another organization', 'the other mode'] as const)('a credential
     expect(await stage.footprint()).toEqual(before);
     expect(compared).toContain('POST /v1/identities/delegations agt');
     expect(compared).toContain('POST /v1/agents prn');
-  });
+    // Every route, with several requests each.
+  }, 60_000);
 });
 
 describe('a scope', () => {

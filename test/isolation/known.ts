@@ -13,6 +13,7 @@ export const MEMBER_KINDS: Record<string, string> = {
   trust_domain: 'trust_domain',
   '/v1/agents/{id}/keys/ key_id': 'key:agent',
   '/v1/oauth-clients/{id} id': 'client_id',
+  '/v1/payments/{id}/resolve operation_id': 'op:payment',
   '/v1/policies/{id}/backtests backtest_id': 'bkt:policy',
 };
 

@@ -7,6 +7,7 @@ import { createOrganization } from '../../src/store/organizations.ts';
 import { insertRefundRequest } from '../../src/store/refunds/request.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { openMissing } from '../../src/store/settlement/exceptions.ts';
+import { tellOperation } from '../../src/store/payments/news.ts';
 import { eventually, startJourney, type Cast, type Journey, type Payment } from '../journeys/journey.ts';
 import { ENDING, MADE_KINDS, MEMBER_KINDS } from './known.ts';
 import { fill, isTypeId, operationsOf, type Operation } from './operations.ts';
@@ -131,6 +132,8 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
   const planned = await t.api<{ route_plan_id: string }>('POST', '/v1/payments/route', {
     execution_ref: approved.execution_ref,
   });
+  await makeConflict(t, paid);
+  const conflicts = await t.api<{ data: { conflict_id: string }[] }>('GET', '/v1/payments/conflicts');
   const told = await t.api<{ data: { id: string }[] }>('POST', '/v1/execution/events/query', { limit: 1 });
   const op = await makeRefundRequest(t, paid);
   return new Map(
@@ -147,6 +150,9 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
       execution_token: approved.execution_token!,
       chl: challenged.challenge!.challenge_id,
       pay: paid.payment_id,
+      'op:payment': paid.operations[0]!.operation_id,
+      dsp: await makeDispute(t, paid),
+      cfl: conflicts.body.data[0]!.conflict_id,
       rtp: planned.body.route_plan_id,
       ae: toTypeId('ae', parseId((approved as { audit_ref?: string }).audit_ref!, 'aud')!),
     }),
@@ -171,6 +177,26 @@ async function makeRefundRequest(t: Journey, { payment_id }: Payment): Promise<s
     { id, workflowId: 'refund:isolation', auditId, ...asked, ...nobody, ...policy, ...times },
   );
   return toTypeId('op', id);
+}
+
+/** A notification that an authorization failed which is on record as made. */
+async function makeConflict(t: Journey, { payment_id, operations: [operation] }: Payment): Promise<void> {
+  const ids = { paymentId: parseId(payment_id, 'pay')!, operationId: parseId(operation!.operation_id, 'op')! };
+  const evidence = { source: 'notification', says: 'failed', detail: 'isolation', at: new Date() } as const;
+  await tellOperation(t.database.pool, { ...ids, from: 'alpha' }, evidence);
+}
+
+/** An inquiry that was withdrawn: nothing comes of it any more. */
+async function makeDispute(t: Journey, { payment_id }: Payment): Promise<string> {
+  const id = newId();
+  await t.database.pool.query(
+    `INSERT INTO disputes (id, org_id, mode, payment_id, mid_id, processor, processor_dispute_id, status, amount_minor,
+       currency, opened_at, updated_at, closed_at, driven_at)
+     SELECT $1, org_id, mode, id, mid_id, processor, 'dp_isolation', 'withdrawn', 1, currency, now(), now(), now(), now()
+       FROM payments WHERE id = $2`,
+    [id, parseId(payment_id, 'pay')],
+  );
+  return toTypeId('dsp', id);
 }
 
 /** One that waits for an operator: for a moment the principal has nothing to answer a challenge with. */

@@ -15,7 +15,7 @@ import type {
 
 /** A true movement of money at the processor, as its oracle tells it. */
 export interface MoneyEffect {
-  type: 'authorize' | 'capture' | 'void' | 'refund' | 'expire';
+  type: 'authorize' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
   amount_minor: number;
   operation_id: string | null;
 }

@@ -57,6 +57,8 @@ describe('the oracle', () => {
       void: { count: 0, amount_minor: 0 },
       refund: { count: 1, amount_minor: 500 },
       expire: { count: 0, amount_minor: 0 },
+      dispute: { count: 0, amount_minor: 0 },
+      dispute_return: { count: 0, amount_minor: 0 },
       released_minor: 5_000,
       open_holds: { count: 0, amount_minor: 0 },
     });

@@ -36,7 +36,14 @@ export async function authorizePayment(
   try {
     reserved =
       attempt > 1
-        ? await reserveNextAttempt(deps.pool, { tenant, paymentId: executionId, operationId, attempt, at })
+        ? await reserveNextAttempt(deps.pool, {
+            tenant,
+            paymentId: executionId,
+            operationId,
+            attempt,
+            at,
+            actor: request.actor,
+          })
         : await reserveAuthorization(deps.pool, {
             tenant,
             operationId,
@@ -54,6 +61,7 @@ export async function authorizePayment(
             methodSealed: pay.sealedMethod,
             acceptPartial: pay.acceptPartial,
             onExpiry: pay.onExpiry,
+            actor: request.actor,
           });
   } catch (error) {
     if (!isKeyTaken(error)) throw error;

@@ -53,6 +53,8 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
       key: f.ownKey ?? request.key,
       fingerprint: request.fingerprint,
       at,
+      actor: request.actor,
+      ...(type === 'refund' ? { workflowId: activityInfo().workflowExecution?.workflowId } : {}),
     });
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
@@ -123,6 +125,10 @@ function whyNot(
     case 'void':
       return { code: 'invalid_payment_state', detail: whyNoVoid(payment) };
     case 'refund': {
+      if (payment.dispute_short > 0) {
+        const detail = 'An open dispute claims what was refunded already: nothing more is refunded until it is over.';
+        return { code: 'invalid_payment_state', detail };
+      }
       const left = refundable(payment);
       return payment.captured === 0
         ? { code: 'invalid_payment_state', detail: 'Nothing was captured; void the authorization instead.' }

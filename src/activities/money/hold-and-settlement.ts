@@ -5,6 +5,7 @@ import { capturable } from '../../domain/payment.ts';
 import { returnBudget } from '../../store/budget-return.ts';
 import { recordFact } from '../../store/facts.ts';
 import { closeHold, holdPayment, noteAttention, postEntry } from '../../store/payments/hold.ts';
+import { paymentEvent } from '../../store/payments/event.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { inTransaction } from '../../store/pool.ts';
 import { openMissing } from '../../store/settlement/exceptions.ts';
@@ -44,20 +45,13 @@ export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise
       subject,
       body: { released_minor: amountMinor, currency: payment.currency },
       events: [
-        {
-          type: 'execution.expired',
-          subject: toTypeId('exec', payment.execution_id),
-          executionId: payment.execution_id,
-          agentId: payment.agent_id ?? undefined,
-          data: {
-            org_id: toTypeId('org', ref.tenant.orgId),
-            execution_ref: toTypeId('exec', payment.execution_id),
-            payment_id: subject,
-            released_minor: amountMinor,
-            currency: payment.currency,
-            timestamp: at.toISOString(),
-          },
-        },
+        paymentEvent(
+          payment,
+          'execution.expired',
+          at,
+          { released_minor: amountMinor, currency: payment.currency },
+          toTypeId('exec', payment.execution_id),
+        ),
       ],
     });
     return stageOfPayment(closed);

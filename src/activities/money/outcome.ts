@@ -5,7 +5,7 @@ import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
 import type { Completion, OperationStatus } from '../../store/payments/complete.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
-import type { FactEvent } from '../../store/facts.ts';
+import { paymentEvent } from '../../store/payments/event.ts';
 
 /** An operation that has an outcome now, and what is known of it. */
 export interface Known {
@@ -27,6 +27,8 @@ export interface Known {
   key?: string;
   /** First "not found" since it was sent. */
   absentSince?: Date | null;
+  /** No other account is asked, whatever the failure is. */
+  last?: boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export function completionOf(known: Known): { completion: Completion; failover: 
     case 'succeeded':
       return { completion: { ...base, ...succeeded(known, outcome) }, failover: false };
     case 'failed': {
-      const failover = operation.type === 'authorize' && mayFailOver(known, outcome.class);
+      const failover = operation.type === 'authorize' && !known.last && mayFailOver(known, outcome.class);
       return { completion: { ...base, ...failed(known, outcome, failover) }, failover };
     }
     case 'pending':
@@ -268,19 +270,6 @@ function fact(known: Known, type: string, body: object, events: string[]) {
     actor,
     subject,
     body: told,
-    events: events.map((name): FactEvent => ({
-      type: name,
-      subject,
-      executionId: payment.execution_id,
-      agentId: payment.agent_id ?? undefined,
-      data: {
-        org_id: toTypeId('org', tenant.orgId),
-        payment_id: subject,
-        execution_ref: toTypeId('exec', payment.execution_id),
-        merchant_ref: payment.merchant_ref,
-        timestamp: at.toISOString(),
-        ...told,
-      },
-    })),
+    events: events.map((name) => paymentEvent(payment, name, at, told)),
   };
 }

@@ -4,12 +4,13 @@ import { operationIdOfGiveBack } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome, QueryOutcome } from '../../processors/port.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
+import { noteAbsence, noteEvidence, type Evidence } from '../../store/payments/evidence.ts';
 import { findOperation, type OperationView } from '../../store/payments/read.ts';
 import type { AccountRow, PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 import { findKey } from '../../store/executions/read.ts';
-import { freezeOnExecution } from '../../store/stops/read.ts';
+import { authorityOfExecution, freezeOnExecution } from '../../store/stops/read.ts';
 import { completionOf } from './outcome.ts';
 import { refuse } from './refuse.ts';
 import { ask, send, type Sending } from './send.ts';
@@ -25,6 +26,8 @@ export interface Operation {
   attempt: number;
   final: boolean;
   sentAt: Date;
+  /** A person was asked how it ended: it stays so until it is known. */
+  inReview?: boolean;
   actor: string;
   reply?: Pick<RequestRef, 'key' | 'replyTo' | 'fingerprint'>;
 }
@@ -45,8 +48,34 @@ export function operationOf(
     attempt: row.attempt,
     final: row.final,
     sentAt: new Date(row.sent_at),
+    inReview: row.status === 'needs_review',
     ...request,
   };
+}
+
+/** What a processor said, as evidence of an operation. */
+export function evidenceOf(source: Evidence['source'], said: ProcessorOutcome | QueryOutcome, at: Date): Evidence {
+  switch (said.status) {
+    case 'found':
+      return evidenceOf(source, said.outcome, at);
+    case 'succeeded':
+      return {
+        source,
+        says: 'succeeded',
+        processorReference: said.processorReference,
+        amountMinor: said.amountMinor,
+        at,
+      };
+    case 'pending':
+      return { source, says: 'pending', processorReference: said.processorReference, at };
+    case 'failed':
+      return { source, says: 'failed', detail: said.code, at };
+    case 'unknown':
+    case 'unanswered':
+      return { source, says: said.status, detail: said.reason, at };
+    case 'absent':
+      return { source, says: 'absent', at };
+  }
 }
 
 /** Sends a reserved operation, asks at once when the answer was lost, and records what is known. */
@@ -57,7 +86,9 @@ export async function perform(deps: ActivityDeps, operation: Operation): Promise
   const outcome: ProcessorOutcome =
     sent.status === 'failed' && sent.class === 'duplicate' ? { status: 'unknown', reason: sent.message } : sent;
   if (outcome.status !== 'unknown') return record(deps, operation, outcome);
+  const lost = evidenceOf('answer', outcome, deps.now());
   const found = await ask(deps, sending);
+  await note(deps, operation, [lost, evidenceOf('query', found, deps.now())]);
   if (found.status === 'found') return record(deps, operation, found.outcome);
   // "Not found" right after sending proves nothing: the request may still be on its way. It is noted, not believed.
   return record(deps, operation, outcome, found.status === 'absent' ? deps.now() : null);
@@ -72,9 +103,27 @@ export function mayRepeat(found: QueryOutcome, { sentAt }: Operation, now: Date)
   return now.getTime() - sentAt.getTime() < REPEATABLE_MS;
 }
 
-/** Under a freeze nothing leaves but voids: what never arrived is not sent again until the freeze is lifted. */
-export async function mayLeave(deps: ActivityDeps, { tenant, type, payment }: Operation): Promise<boolean> {
-  return type === 'void' || (await freezeOnExecution(deps.pool, tenant, payment.execution_id)) === undefined;
+export async function note(
+  deps: ActivityDeps,
+  { tenant, payment, id }: Operation,
+  evidence: Evidence[],
+): Promise<void> {
+  await noteEvidence(deps.pool, tenant, { paymentId: payment.id, operationId: id }, evidence);
+}
+
+/**
+ * Whether an operation that its processor does not know may be sent (again). Under a freeze nothing leaves but voids,
+ * until it is lifted. Without the authority that it was approved under, an authorization never leaves again; what
+ * follows an authorization that stands (capture, refund) is not undone by a revocation.
+ */
+export async function mayLeave(
+  deps: ActivityDeps,
+  { tenant, type, payment }: Operation,
+): Promise<'yes' | 'frozen' | 'withdrawn'> {
+  if (type === 'void') return 'yes';
+  if ((await freezeOnExecution(deps.pool, tenant, payment.execution_id)) !== undefined) return 'frozen';
+  if (type !== 'authorize') return 'yes';
+  return (await authorityOfExecution(deps.pool, tenant, payment.execution_id)) ? 'yes' : 'withdrawn';
 }
 
 /**
@@ -93,11 +142,13 @@ export async function takeUp(
   const operation = operationOf(view, tenant, request);
   if (view.operation.status !== 'sent') return stepOf(view.operation.status, view.payment, view.operation);
   const found = await ask(deps, sendingOf(operation));
+  await note(deps, operation, [evidenceOf('query', found, deps.now())]);
   if (found.status === 'found') return record(deps, operation, found.outcome);
   if (found.status === 'absent' || mayRepeat(found, operation, deps.now())) {
-    return (await mayLeave(deps, operation))
+    const leave = await mayLeave(deps, operation);
+    return leave === 'yes'
       ? perform(deps, operation)
-      : record(deps, operation, { status: 'unknown', reason: 'frozen before it was sent' }, deps.now());
+      : record(deps, operation, { status: 'unknown', reason: `${leave} before it was sent` }, deps.now());
   }
   return record(deps, operation, { status: 'unknown', reason: found.reason });
 }
@@ -126,8 +177,13 @@ export async function record(
   operation: Operation,
   outcome: ProcessorOutcome,
   absentSince: Date | null = null,
+  last = false,
 ): Promise<OperationStep> {
   const { tenant, payment, account, reply } = operation;
+  if (operation.inReview && (outcome.status === 'unknown' || outcome.status === 'pending')) {
+    await noteAbsence(deps.pool, tenant, operation.id, absentSince);
+    return { kind: outcome.status };
+  }
   const { completion, failover } = completionOf({
     tenant,
     payment,
@@ -139,6 +195,7 @@ export async function record(
     sentAt: operation.sentAt,
     key: reply?.key,
     absentSince,
+    last,
   });
   const row = await completeOperation(deps.pool, completion);
   if (!row) {

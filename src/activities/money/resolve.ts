@@ -1,10 +1,27 @@
 import type { OperationStep } from '../../domain/messages.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
-import { findOperation } from '../../store/payments/read.ts';
+import { openConflict } from '../../store/payments/conflicts.ts';
+import { paymentEvent } from '../../store/payments/event.ts';
+import { definiteEvidence } from '../../store/payments/evidence.ts';
+import { findOperation, type OperationView } from '../../store/payments/read.ts';
+import { closeResolution, findResolution } from '../../store/payments/resolutions.ts';
+import { inTransaction } from '../../store/pool.ts';
+import type { ProcessorOutcome } from '../../processors/port.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { OperationRef } from '../types.ts';
-import { mayLeave, mayRepeat, operationOf, perform, record, sendingOf, takeUp } from './perform.ts';
+import {
+  evidenceOf,
+  mayLeave,
+  mayRepeat,
+  note,
+  operationOf,
+  perform,
+  record,
+  sendingOf,
+  takeUp,
+  type Operation,
+} from './perform.ts';
 import { ask } from './send.ts';
 
 const ACTOR = 'system:resolution';
@@ -12,35 +29,133 @@ const ACTOR = 'system:resolution';
 /**
  * Asks the processor once what became of an operation. Found: recorded. Not found: believed when it was not found
  * before, at least the visibility lag ago; then the same operation goes out again, to the same MID and under the same
- * key, so that a late first request and the second are one. No answer: it stays unknown.
+ * key, so that a late first request and the second are one; or, when nothing may leave under its authority any more, it
+ * has failed. No answer: a settlement line or a person's word decides, else it stays unknown.
  */
 export async function resolveOperation(deps: ActivityDeps, ref: OperationRef): Promise<OperationStep> {
   const view = await findOperation(deps.pool, ref.tenant, ref.operationId);
   if (!view) throw new Error(`operation ${ref.operationId} is missing`);
   const { operation: row } = view;
+  const operation = operationOf(view, ref.tenant, { actor: ACTOR, reply: ref.reply });
   if (row.status === 'succeeded' || row.status === 'declined' || row.status === 'not_sent') {
+    await endReview(deps, operation, row.status === 'succeeded' ? 'succeeded' : 'failed');
     return (await takeUp(deps, ref.tenant, ref.operationId, { actor: ACTOR, reply: ref.reply }))!;
   }
-  const operation = operationOf(view, ref.tenant, { actor: ACTOR, reply: ref.reply });
   const found = await ask(deps, sendingOf(operation));
+  await note(deps, operation, [evidenceOf('query', found, deps.now())]);
+  // What the processor says counts before what anybody else says of it.
+  const said = found.status === 'found' && isDefinite(found.outcome) ? found.outcome : undefined;
+  const step = said ? await record(deps, operation, said) : await decideOtherwise(deps, operation, view);
+  if (step) {
+    const ended = step.kind === 'succeeded' || step.kind === 'failed' ? step.kind : undefined;
+    if (row.status === 'needs_review') await endReview(deps, operation, ended);
+    return step;
+  }
+  // Still open there too: nothing new to write down.
+  if (found.status === 'found') return { kind: found.outcome.status === 'pending' ? 'pending' : 'unknown' };
   if (found.status === 'unanswered') {
     // What was received is waited for; what may never have arrived is repeated, which the processor does once.
     if (row.status === 'pending') return { kind: 'pending' };
-    const repeats = mayRepeat(found, operation, deps.now()) && (await mayLeave(deps, operation));
+    const repeats = mayRepeat(found, operation, deps.now()) && (await mayLeave(deps, operation)) === 'yes';
     return repeats ? perform(deps, operation) : { kind: 'unknown' };
-  }
-  if (found.status === 'found') {
-    // Still open there too: nothing new to write down.
-    if (found.outcome.status === 'unknown' || found.outcome.status === 'pending') return { kind: found.outcome.status };
-    return record(deps, operation, found.outcome);
   }
   const now = deps.now();
   const since = row.absent_since === null ? undefined : new Date(row.absent_since);
-  if (since && now.getTime() - since.getTime() >= ref.visibilityLagMs) {
-    return (await mayLeave(deps, operation)) ? perform(deps, operation) : { kind: 'unknown' };
-  }
+  if (since && now.getTime() - since.getTime() >= ref.visibilityLagMs) return leaveOrEnd(deps, operation);
   if (!since) await record(deps, operation, { status: 'unknown', reason: 'not found at the processor' }, now);
   return { kind: 'unknown' };
+}
+
+function isDefinite({ status }: ProcessorOutcome): boolean {
+  return status === 'succeeded' || status === 'failed';
+}
+
+/** Proven absent: sent again, while it may be. */
+async function leaveOrEnd(deps: ActivityDeps, operation: Operation): Promise<OperationStep> {
+  const leave = await mayLeave(deps, operation);
+  if (leave === 'yes') return perform(deps, operation);
+  if (leave === 'frozen') return { kind: 'unknown' };
+  const message = 'The authority was withdrawn before anything was sent.';
+  return record(
+    deps,
+    operation,
+    { status: 'failed', class: 'not_sent', code: 'authority_withdrawn', message },
+    null,
+    true,
+  );
+}
+
+/** The processor does not say: what settlement lines and, while nothing contradicts it, a person say. */
+async function decideOtherwise(
+  deps: ActivityDeps,
+  operation: Operation,
+  { payment, operation: row }: OperationView,
+): Promise<OperationStep | undefined> {
+  const { tenant, id } = operation;
+  const definite = await definiteEvidence(deps.pool, tenant, id);
+  const line = definite.find(({ source }) => source === 'settlement');
+  // A line does not name the processor's reference, without which a held authorization cannot be used.
+  if (line && (operation.type !== 'authorize' || payment.processor_reference !== null)) {
+    return record(deps, operation, {
+      status: 'succeeded',
+      processorReference: payment.processor_reference!,
+      // A line proves that it was done. Less or more than was asked is a difference for reconciliation, and only an
+      // authorization can have been granted for less.
+      amountMinor:
+        operation.type === 'authorize' ? Math.min(line.amount_minor!, operation.amountMinor) : operation.amountMinor,
+      ...(operation.type === 'authorize' ? { captured: true } : {}),
+    });
+  }
+  const resolution = row.status === 'needs_review' ? await findResolution(deps.pool, tenant, id) : undefined;
+  if (!resolution) return undefined;
+  const against = definite.find(({ says }) => says !== resolution.outcome);
+  if (against) {
+    await endReview(deps, operation, undefined);
+    return undefined;
+  }
+  const by = { ...operation, actor: resolution.actor };
+  return resolution.outcome === 'succeeded'
+    ? record(deps, by, {
+        status: 'succeeded',
+        processorReference: resolution.processor_reference ?? payment.processor_reference!,
+        amountMinor: resolution.amount_minor ?? operation.amountMinor,
+        ...(operation.type === 'authorize' && payment.capture_mode === 'automatic' ? { captured: true } : {}),
+      })
+    : record(
+        deps,
+        by,
+        { status: 'failed', class: 'hard_decline', code: 'resolved_as_failed', message: 'An operator said so.' },
+        null,
+        true,
+      );
+}
+
+/**
+ * A person's word has been heard. Where the processor said another thing first, or evidence came after the word, a
+ * conflict is opened beside what is recorded.
+ * @param ended how the operation is recorded to have ended; undefined when it is open, and the word gives way
+ */
+async function endReview(
+  deps: ActivityDeps,
+  { tenant, id, payment }: Operation,
+  ended: 'succeeded' | 'failed' | undefined,
+): Promise<void> {
+  const at = deps.now();
+  await inTransaction(deps.pool, async (db) => {
+    const resolution = await findResolution(db, tenant, id);
+    if (!resolution) return;
+    const stands = ended ?? 'needs_review';
+    const conflict = { paymentId: payment.id, operationId: id, stands };
+    const against = (await definiteEvidence(db, tenant, id)).find(({ says }) => says !== resolution.outcome);
+    if (ended !== resolution.outcome) {
+      await openConflict(db, tenant, { ...conflict, told: resolution.outcome, source: 'operator' }, at);
+    } else if (against && against.says !== ended) {
+      const { source, detail } = against;
+      const told = against.says as 'succeeded' | 'failed';
+      await openConflict(db, tenant, { ...conflict, told, source, detail: detail ?? undefined }, at);
+    }
+    await closeResolution(db, tenant, id, at);
+  });
 }
 
 /** Past the deadline a person is asked; the reservation stays, and so does the question to the processor. */
@@ -57,7 +172,7 @@ export async function escalateOperation(deps: ActivityDeps, ref: OperationRef): 
     type: operation.type,
     amount_minor: operation.amount_minor,
     processor: payment.processor,
-    sent_at: operation.sent_at,
+    sent_at: new Date(operation.sent_at).toISOString(),
   };
   await completeOperation(deps.pool, {
     operationId: operation.id,
@@ -75,15 +190,7 @@ export async function escalateOperation(deps: ActivityDeps, ref: OperationRef): 
       actor: ACTOR,
       subject,
       body: told,
-      events: [
-        {
-          type: 'payment.needs_review',
-          subject,
-          executionId: payment.execution_id,
-          agentId: payment.agent_id ?? undefined,
-          data: { org_id: toTypeId('org', ref.tenant.orgId), timestamp: at.toISOString(), ...told },
-        },
-      ],
+      events: [paymentEvent(payment, 'payment.needs_review', at, told)],
     },
   });
 }

@@ -22,7 +22,7 @@ export interface Sending {
 export async function send(deps: ActivityDeps, { payment, account, operation }: Sending): Promise<ProcessorOutcome> {
   const port = portFor(deps, account);
   const call = {
-    account: opened(deps, account),
+    account: openedAccount(deps, account),
     operationId: operation.id,
     reference: toTypeId('pay', payment.id),
     timeoutMs: deps.processorTimeoutMs,
@@ -63,7 +63,7 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
  */
 export async function ask(deps: ActivityDeps, { payment, account, operation }: Sending): Promise<QueryOutcome> {
   const answer = await portFor(deps, account).query({
-    account: opened(deps, account),
+    account: openedAccount(deps, account),
     reference: toTypeId('pay', payment.id),
     operationId: operation.id,
     timeoutMs: deps.processorTimeoutMs,
@@ -82,7 +82,8 @@ function portFor(deps: ActivityDeps, { kind }: AccountRow): ProcessorPort {
   return port;
 }
 
-function opened(deps: ActivityDeps, account: AccountRow): MidAccount {
+/** An account with its credentials opened, for the one call that needs them. */
+export function openedAccount(deps: ActivityDeps, account: AccountRow): MidAccount {
   return {
     processor: account.processor,
     mid: account.mid,

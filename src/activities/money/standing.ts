@@ -1,3 +1,4 @@
+import { paymentEvent } from '../../store/payments/event.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { abandonAuthorization, openOperations } from '../../store/payments/standing.ts';
 import { inTransaction } from '../../store/pool.ts';
@@ -57,19 +58,7 @@ export async function abandon(
       actor: 'system:resolution',
       subject,
       body: { reason },
-      events: [
-        {
-          type: 'payment.failed',
-          subject,
-          executionId,
-          data: {
-            org_id: toTypeId('org', tenant.orgId),
-            payment_id: subject,
-            execution_ref: toTypeId('exec', executionId),
-            timestamp: at.toISOString(),
-          },
-        },
-      ],
+      events: [paymentEvent(payment, 'payment.failed', at, {})],
     });
     return payment;
   });

@@ -7,6 +7,9 @@ import {
   parseNotification,
 } from '../../processors/simulator/notification.ts';
 import type { ProcessorNotification } from '../../processors/port.ts';
+import type { Evidence } from '../../store/payments/evidence.ts';
+import { tellDispute } from '../../store/disputes/tell.ts';
+import { tellOperation } from '../../store/payments/news.ts';
 import { applyNotified, storeNotification } from '../../store/payments/settlement.ts';
 import { inTransaction } from '../../store/pool.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -36,10 +39,30 @@ export function notificationRoutes(deps: ApiDeps): AnyRoute[] {
               ? applyNotified(db, source, notification, new Date())
               : [],
           );
-          await Promise.all(settled.map(({ workflowId, complete }) => lifecycle.settled(workflowId, complete)));
+          await Promise.all(
+            settled.map(({ workflowId, complete, evidenceFor }) =>
+              evidenceFor ? lifecycle.nudge(workflowId, evidenceFor) : lifecycle.settled(workflowId, complete),
+            ),
+          );
+        } else if (notification.type === 'dispute') {
+          await inTransaction(pool, async (db) => {
+            const paymentId = parseId(notification.reference, 'pay');
+            if (!(await storeNotification(db, source, notification.eventId, ctx.body)) || !paymentId) return;
+            const { evidenceDueAt } = notification;
+            const due = evidenceDueAt === undefined ? undefined : new Date(evidenceDueAt);
+            await tellDispute(db, { ...notification, paymentId, evidenceDueAt: due }, new Date());
+          });
         } else {
-          await inTransaction(pool, (db) => storeNotification(db, source, notification.eventId, ctx.body));
-          await nudge(deps, notification);
+          const operationId = parseId(notification.operationId, 'op');
+          const told = await inTransaction(pool, async (db) => {
+            const isNew = await storeNotification(db, source, notification.eventId, ctx.body);
+            const paymentId = parseId(notification.reference, 'pay');
+            if (!isNew || !paymentId || !operationId) return undefined;
+            const ids = { paymentId, operationId, from: notification.processor };
+            return tellOperation(db, ids, evidenceOf(notification, new Date()));
+          });
+          // News only wakes whoever follows the operation: what counts is what the processor answers when it is asked.
+          if (told) await lifecycle.nudge(told.workflowId, operationId!);
         }
         return { status: 200, body: { received: true } };
       },
@@ -58,18 +81,18 @@ function verified(ctx: RouteContext, secret: string | undefined): ProcessorNotif
   }
 }
 
-/** An operation's news only wakes its workflow: what counts is what the processor answers when it is asked. */
-async function nudge(
-  { pool, lifecycle }: ApiDeps,
-  { reference, operationId }: Extract<ProcessorNotification, { type: 'operation' }>,
-): Promise<void> {
-  const payment = parseId(reference, 'pay');
-  const operation = parseId(operationId, 'op');
-  if (!payment || !operation) return;
-  const { rows } = await pool.query<{ workflow_id: string }>({
-    name: 'workflow-of-operation',
-    text: `SELECT p.workflow_id FROM payments p WHERE p.id = $1`,
-    values: [payment],
-  });
-  if (rows[0]) await lifecycle.nudge(rows[0].workflow_id, operation);
+function evidenceOf({ outcome }: Extract<ProcessorNotification, { type: 'operation' }>, at: Date): Evidence {
+  const source = 'notification';
+  switch (outcome.status) {
+    case 'succeeded':
+      return { source, says: outcome.status, ...picked(outcome), amountMinor: outcome.amountMinor, at };
+    case 'pending':
+      return { source, says: outcome.status, ...picked(outcome), at };
+    case 'failed':
+      return { source, says: outcome.status, detail: outcome.code, at };
+    case 'unknown':
+      return { source, says: outcome.status, detail: outcome.reason, at };
+  }
 }
+
+const picked = ({ processorReference }: { processorReference: string }) => ({ processorReference });

@@ -10,6 +10,7 @@ import { found } from '../not-found.ts';
 import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
+import { evidenceRoutes } from './evidence-routes.ts';
 import { notificationRoutes } from './notification-routes.ts';
 import { processorNewsRoutes } from './processor-news-routes.ts';
 import { routeRoutes } from './plan-routes.ts';
@@ -127,6 +128,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
     ...routeRoutes(deps),
     ...notificationRoutes(deps),
     ...processorNewsRoutes(deps),
+    ...evidenceRoutes(deps),
     route({
       method: 'get',
       path: '/v1/payments',

@@ -44,7 +44,7 @@ export function entriesBalance({ ledger, ledgerTotals }: Evidence): Check {
 /** Balances of each payment's own entries against its counters. */
 export function ledgerMatchesCounters({ payments, ledger }: Evidence): Check {
   const faults = payments.flatMap(({ payment }) => {
-    const { authorized, captured, released, refunded } = payment.counters;
+    const { authorized, captured, released, refunded, dispute_held, dispute_lost } = payment.counters;
     const own = ledger.filter((row) => row.payment_id === parseId(payment.payment_id, 'pay'));
     const held = authorized - captured - released;
     return [
@@ -52,6 +52,8 @@ export function ledgerMatchesCounters({ payments, ledger }: Evidence): Check {
       differs('held, other side', balance(own, /^authorized_offset$/), -held),
       differs('sales', balance(own, /^sales$/), -captured),
       differs('refunds', balance(own, /^refunds$/), refunded),
+      differs('disputed', balance(own, /^disputed:/), dispute_held),
+      differs('lost in disputes', balance(own, /^dispute_losses$/), dispute_lost),
       // What processors owe, paid out, kept or withhold, whatever settlement has moved between them.
       differs(
         'assets and fees',
@@ -67,6 +69,7 @@ export function ledgerMatchesCounters({ payments, ledger }: Evidence): Check {
 export function countersMatchEffects({ payments }: Evidence): Check {
   const faults = payments.flatMap(({ payment, summary }) => {
     const { authorized, captured, released, refunded } = payment.counters;
+    const disputed = payment.counters.dispute_held + payment.counters.dispute_lost;
     const foreign = summary.currencies.filter((currency) => currency !== payment.currency);
     const letGo = summary.void.amount_minor + summary.expire.amount_minor + summary.released_minor;
     return [
@@ -74,6 +77,7 @@ export function countersMatchEffects({ payments }: Evidence): Check {
       differs('captured', captured, summary.capture.amount_minor),
       differs('released', released, letGo),
       differs('refunded', refunded, summary.refund.amount_minor),
+      differs('withheld for disputes', disputed, summary.dispute.amount_minor - summary.dispute_return.amount_minor),
       foreign.length > 0 ? `effects in ${foreign.join(', ')}` : undefined,
     ].flatMap((fault) => (fault ? [`${payment.payment_id}: ${fault}`] : []));
   });

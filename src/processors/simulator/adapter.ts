@@ -1,6 +1,7 @@
 import { createExchange, type Exchange, type ExchangeRequest } from '../http-exchange.ts';
 import type { MidAccount, ProcessorOutcome, ProcessorPort, QueryOutcome, QueryRequest } from '../port.ts';
 import { classOfCode } from './decline-codes.ts';
+import { createDisputes } from './disputes.ts';
 import { outcomeOf } from './outcome.ts';
 import { MID_HEADER, readOperationView } from './wire.ts';
 
@@ -47,6 +48,7 @@ export function createSimulatorAdapter(): ProcessorPort {
         currency: request.currency,
       }),
     query: (request) => query(send, request),
+    disputes: createDisputes(send),
   };
 }
 

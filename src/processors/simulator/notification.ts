@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { ProcessorNotification, SettlementLine } from '../port.ts';
+import { disputeOf, readDisputeView, type DisputeView } from './dispute-wire.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OperationView, readOperationView } from './wire.ts';
 
@@ -12,7 +13,11 @@ export type NotificationBody = {
   processor: string;
   /** The account it concerns; a settlement spans all accounts of a processor. */
   mid?: string;
-} & ({ type: 'operation'; operation: OperationView } | { type: 'settlement'; settlement: SettlementView });
+} & (
+  | { type: 'operation'; operation: OperationView }
+  | { type: 'settlement'; settlement: SettlementView }
+  | { type: 'dispute'; dispute: DisputeView }
+);
 
 export interface SettlementView {
   settlement_id: string;
@@ -89,6 +94,11 @@ export function parseNotification(
     };
   }
   if (body.type === 'settlement') return { type: 'settlement', eventId, processor, ...readSettlement(body.settlement) };
+  if (body.type === 'dispute') {
+    const dispute = readDisputeView(body.dispute);
+    if (!dispute) throw new NotificationFormatError('dispute is not readable');
+    return { type: 'dispute', eventId, processor, ...disputeOf(dispute) };
+  }
   throw new NotificationFormatError('type is not known');
 }
 

@@ -98,7 +98,10 @@ WITH op AS (
          void_pending = p.void_pending AND NOT $26 OR COALESCE($36::text = 'void', false),
          processor_reference = COALESCE($27, p.processor_reference),
          authorization_expires_at = COALESCE($28, p.authorization_expires_at),
-         attempts = p.attempts || $29::jsonb, decline = COALESCE($30, p.decline), needs_attention = $31,
+         attempts = p.attempts || $29::jsonb, decline = COALESCE($30, p.decline),
+         -- A conflict is a person's to close, not the next success's.
+         needs_attention = COALESCE($31, CASE WHEN EXISTS (
+           SELECT 1 FROM payment_conflicts f WHERE f.payment_id = p.id AND f.closed_at IS NULL) THEN p.needs_attention END),
          operations = p.operations || jsonb_build_object(op.id::text,
            (p.operations->op.id::text) || jsonb_strip_nulls(jsonb_build_object('status', $13::text, 'class', $14::text, 'code', $15::text)))
            || CASE WHEN $35::uuid IS NULL THEN '{}' ELSE jsonb_build_object(($35::uuid)::text, jsonb_build_object(

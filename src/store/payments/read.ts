@@ -54,6 +54,8 @@ export interface OperationRow {
   sent_at: string;
   failure_class: string | null;
   failure_code: string | null;
+  asked_by: string | null;
+  workflow_id: string | null;
 }
 
 export interface OperationView {

@@ -19,6 +19,8 @@ interface Request {
   key: string;
   fingerprint: string;
   at: Date;
+  /** Who asks, as the audit trail names it. */
+  actor?: string;
 }
 
 export interface AuthorizeReservation extends Request {
@@ -80,8 +82,8 @@ WITH plan AS (
     FROM spent s, eligible, plan, key
   RETURNING *
 ), operation AS (
-  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, mid_id, sent_at)
-  SELECT $3, $1, $2, p.id, 'authorize', 'sent', p.amount_minor, p.mid_id, $5 FROM payment p
+  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, mid_id, sent_at, asked_by)
+  SELECT $3, $1, $2, p.id, 'authorize', 'sent', p.amount_minor, p.mid_id, $5, $18 FROM payment p
   RETURNING amount_minor
 )
 SELECT to_jsonb(p) AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor"
@@ -104,6 +106,7 @@ SELECT to_jsonb(p) AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor"
       r.methodSealed,
       r.acceptPartial ?? false,
       r.onExpiry ?? 'release',
+      r.actor ?? null,
     ],
   });
   return rows[0];
@@ -121,12 +124,14 @@ export async function reserveNextAttempt(
     operationId,
     attempt,
     at,
+    actor,
   }: {
     tenant: Tenant;
     paymentId: string;
     operationId: string;
     attempt: number;
     at: Date;
+    actor?: string;
   },
 ): Promise<Reservation | undefined> {
   const { rows } = await db.query<Reservation>({
@@ -145,13 +150,13 @@ WITH eligible AS MATERIALIZED (
             FROM executions e WHERE e.id = p.execution_id)
   RETURNING p.*
 ), operation AS (
-  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, attempt, mid_id, sent_at)
-  SELECT $3, $1, $2, p.id, 'authorize', 'sent', p.amount_minor, $6, p.mid_id, $5 FROM payment p
+  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, attempt, mid_id, sent_at, asked_by)
+  SELECT $3, $1, $2, p.id, 'authorize', 'sent', p.amount_minor, $6, p.mid_id, $5, $7 FROM payment p
   RETURNING amount_minor
 )
 SELECT to_jsonb(p) AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor"
   FROM payment p JOIN mids m ON m.id = p.mid_id, operation o`,
-    values: [tenant.orgId, tenant.mode, operationId, paymentId, at, attempt],
+    values: [tenant.orgId, tenant.mode, operationId, paymentId, at, attempt, actor ?? null],
   });
   return rows[0];
 }
@@ -161,6 +166,8 @@ export interface FollowUpReservation extends Request {
   /** Default: everything that is left. */
   amountMinor: number | null;
   final: boolean;
+  /** The workflow that follows it, where that is not the payment's own. */
+  workflowId?: string;
 }
 
 /** No freeze covers the payment `p`. Voids stay possible. */
@@ -195,7 +202,7 @@ const FOLLOW_UPS = {
     amount: `COALESCE($7::bigint, ${REFUNDABLE})`,
     set: `refund_pending = p.refund_pending + COALESCE($7::bigint, ${REFUNDABLE})`,
     final: '($9::boolean AND false)',
-    allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE} AND ${UNFROZEN}`,
+    allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE} AND p.dispute_short = 0 AND ${UNFROZEN}`,
   },
 } as const;
 
@@ -220,8 +227,8 @@ WITH payment AS (
   INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, execution_id, operation_id)
   SELECT $1, $2, $4, $8, p.execution_id, $3 FROM payment p RETURNING key
 ), operation AS (
-  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, final, mid_id, sent_at)
-  SELECT $3, $1, $2, p.id, '${type}', 'sent', (p.operations->($3::uuid)::text->>'amount_minor')::bigint, p.is_final, p.mid_id, $5
+  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, final, mid_id, sent_at, asked_by, workflow_id)
+  SELECT $3, $1, $2, p.id, '${type}', 'sent', (p.operations->($3::uuid)::text->>'amount_minor')::bigint, p.is_final, p.mid_id, $5, $10, $11
     FROM payment p, key
   RETURNING amount_minor, final
 )
@@ -237,6 +244,8 @@ SELECT to_jsonb(p) - 'is_final' AS payment, ${ACCOUNT}, o.amount_minor AS "amoun
       r.amountMinor,
       r.fingerprint,
       r.final,
+      r.actor ?? null,
+      r.workflowId ?? null,
     ],
   });
   return rows[0];

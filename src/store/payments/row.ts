@@ -78,6 +78,8 @@ export interface PaymentRow extends Counters {
   attempts: AttemptRow[];
   operations: Record<string, OperationSummary>;
   authorization_expires_at: string | null;
+  /** What open disputes claim beyond what could be held. */
+  dispute_short: number;
   needs_attention: string | null;
   reconciliation_status: string;
   reconciliation_refs: unknown[];

@@ -3,12 +3,15 @@ import type { Settlement } from '../../domain/settlement.ts';
 import type { FileLine } from '../../domain/settlement-file.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
+import { holdBack } from '../settlement/awaited.ts';
 import { applyLines } from '../settlement/apply.ts';
 
 export interface SettledPayment {
   paymentId: string;
   workflowId: string;
   complete: boolean;
+  /** The line speaks of an operation whose outcome is open: whoever follows it should look now. */
+  evidenceFor?: string;
 }
 
 /** Notes a notification before anything is done with it. False when it was stored before: replay-safe by its id. */
@@ -37,7 +40,10 @@ export async function applyNotified(db: Db, kind: string, settlement: Settlement
   }));
   const done: SettledPayment[] = [];
   for (const { tenant, own } of await byTenant(db, kind, lines)) {
-    const applied = await applyLines(db, { tenant, source: kind, processor, at, lines: own }, undefined);
+    const { lines: ripe, awaiting } = await holdBack(db, { tenant, source: kind, processor, at, lines: own });
+    done.push(...awaiting);
+    if (ripe.length === 0) continue;
+    const applied = await applyLines(db, { tenant, source: kind, processor, at, lines: ripe }, undefined);
     for (const { payment_id, workflow_id, complete } of applied.lines) {
       if (payment_id && workflow_id) done.push({ paymentId: payment_id, workflowId: workflow_id, complete });
     }

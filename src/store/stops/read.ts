@@ -90,6 +90,17 @@ export async function freezeOnExecution(db: Db, tenant: Tenant, executionId: str
   return rows[0]?.kind ?? undefined;
 }
 
+/** Whether the authority that an execution was approved under still stands: agent, principal, chain of delegations. */
+export async function authorityOfExecution(db: Db, tenant: Tenant, executionId: string): Promise<boolean> {
+  const { rows } = await db.query<{ stands: boolean }>({
+    name: 'authority-of-execution',
+    text: `SELECT authority_stands($1, $2, e.agent_id, e.principal_id, e.delegation_id, e.merchant_ref) AS stands
+             FROM executions e WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $3`,
+    values: [tenant.orgId, tenant.mode, executionId],
+  });
+  return rows[0]?.stands ?? false;
+}
+
 /** Processors of the tenant that nothing new may be sent to. */
 export async function frozenProcessors(db: Db, tenant: Tenant): Promise<string[]> {
   const { rows } = await db.query<{ frozen: string[] }>('SELECT frozen_processors($1, $2) AS frozen', [

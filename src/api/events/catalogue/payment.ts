@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DISPUTE_STATUSES } from '../../../domain/payment/dispute.ts';
 import { timeOut, typeId } from '../../schemas.ts';
 import { currency, dataOf, exampleOf, ids, minor, type EventDoc, type EventFamily } from './shared.ts';
 
@@ -93,8 +94,23 @@ export const PAYMENT_EVENTS: EventFamily<'payment'> = {
     }),
   },
   'payment.disputed': {
-    told: 'reserved: disputes are not handled yet',
-    schema: dataOf(payment),
-    example: exampleOf(example),
+    told: 'an issuer asks about captured money, takes it back, or has decided',
+    schema: dataOf({
+      ...payment,
+      dispute_id: typeId('dsp'),
+      status: z.enum(DISPUTE_STATUSES),
+      reason: z.string().optional(),
+      held_minor: minor,
+      evidence_due_at: timeOut.optional(),
+    }),
+    example: exampleOf({
+      ...example,
+      dispute_id: ids('dsp'),
+      status: 'opened',
+      reason: 'fraudulent',
+      amount_minor: 24_000,
+      held_minor: 24_000,
+      evidence_due_at: '2026-03-12T22:00:00.000Z',
+    }),
   },
 };

@@ -1,7 +1,10 @@
 import { json, Router } from 'express';
 import { listEffects, summarizeEffects } from './effects.ts';
+import { changeDispute, openDispute } from './disputes.ts';
 import type { SimulatorParts } from './parts.ts';
 import {
+  DisputeBody,
+  DisputeChangeBody,
   EffectsQuery,
   EmptyBody,
   EndpointBody,
@@ -36,6 +39,16 @@ export function controlRoutes({ pool, controls, clock, announces }: SimulatorPar
     const settlements = await settle(pool, parse(SettleBody, req.body ?? {}), announces);
     if (announces) clock.wake(0);
     res.json({ settlements });
+  });
+  router.post('/disputes', async (req, res) => {
+    const dispute = await openDispute(pool, parse(DisputeBody, req.body), announces);
+    if (announces) clock.wake(0);
+    res.status(201).json(dispute);
+  });
+  router.post('/disputes/:id', async (req, res) => {
+    const dispute = await changeDispute(pool, req.params.id, parse(DisputeChangeBody, req.body).status, announces);
+    if (announces) clock.wake(0);
+    res.json(dispute);
   });
   router.post('/outage', async (req, res) => {
     const { processor, mode, seconds } = parse(OutageBody, req.body);

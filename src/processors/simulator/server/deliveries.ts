@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { type NotificationBody, SIGNATURE_HEADER, signNotification } from '../notification.ts';
+import type { DisputeView } from '../dispute-wire.ts';
 import type { SettlementView } from '../notification.ts';
 import { adyenMessage } from './adyen/message.ts';
 import type { Endpoint } from './controls.ts';
@@ -38,6 +39,8 @@ interface DueNotification {
   mid: string | null;
   operation_id: string | null;
   settlement_id: string | null;
+  /** As it was when it changed. */
+  dispute: DisputeView | null;
   attempts: number;
 }
 
@@ -112,6 +115,7 @@ async function renderPlain(pool: Pool, due: DueNotification): Promise<Notificati
     const settlement = rows[0] && { ...rows[0], settled_at: rows[0].settled_at.toISOString() };
     return settlement && { ...head, type: 'settlement', settlement };
   }
+  if (due.dispute !== null) return { ...head, mid: due.mid!, type: 'dispute', dispute: due.dispute };
   const key = { processor: due.processor, mid: due.mid!, operationId: due.operation_id! };
   const row = await loadOperationRow(pool, key);
   return row && { ...head, mid: key.mid, type: 'operation', operation: viewOf(row) };

@@ -3,13 +3,13 @@ import type { Pool } from 'pg';
 /** One true movement of money (or of a hold), as the oracle tells it. */
 export interface Effect {
   seq: number;
-  type: 'authorize' | 'capture' | 'void' | 'refund' | 'expire';
+  type: 'authorize' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
   amount_minor: number;
   /** Hold that a final capture let go besides; 0 elsewhere. */
   released_minor: number;
   currency: string;
   reference: string;
-  /** `null` only for `expire`. */
+  /** `null` for `expire`; the dispute's id for what a dispute withheld or gave back. */
   operation_id: string | null;
   processor: string;
   mid: string;
@@ -47,6 +47,9 @@ export interface EffectSummary {
   void: EffectSum;
   refund: EffectSum;
   expire: EffectSum;
+  /** Withheld for disputes, and given back. */
+  dispute: EffectSum;
+  dispute_return: EffectSum;
   /** Let go by final captures. */
   released_minor: number;
   /** Authorizations that still hold money: more than one for a payment is a fault of ours. */
@@ -62,7 +65,7 @@ export async function summarizeEffects(pool: Pool, reference: string): Promise<E
   const { rows } = await pool.query<{ summary: EffectSummary }>(
     `WITH mine AS (SELECT * FROM simulator.effects WHERE ${MATCHES}),
           sums AS (SELECT kind AS type, jsonb_build_object('count', count(e.seq), 'amount_minor', coalesce(sum(e.amount_minor), 0)) AS sum
-                   FROM unnest(ARRAY['authorize', 'capture', 'void', 'refund', 'expire']) AS kind
+                   FROM unnest(ARRAY['authorize', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return']) AS kind
                    LEFT JOIN mine e ON e.type = kind GROUP BY kind)
      SELECT (SELECT jsonb_object_agg(type, sum) FROM sums) || jsonb_build_object(
        'reference', $1::text,

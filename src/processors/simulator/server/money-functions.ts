@@ -53,7 +53,7 @@ BEGIN
     WHEN o.type <> 'refund' AND p.expired THEN 'authorization_expired'
     WHEN o.type = 'capture' AND o.requested_minor > rest THEN 'amount_exceeds_capturable'
     WHEN o.type = 'void' AND rest = 0 THEN 'nothing_to_void'
-    WHEN o.type = 'refund' AND o.requested_minor > p.captured - p.refunded THEN 'amount_exceeds_refundable'
+    WHEN o.type = 'refund' AND o.requested_minor > p.captured - p.refunded - p.disputed THEN 'amount_exceeds_refundable'
   END;
   IF o.code IS NOT NULL THEN
     o.state := 'refused'; RETURN o;

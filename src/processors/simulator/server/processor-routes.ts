@@ -3,12 +3,21 @@ import { Router, type Request, type RequestHandler, type Response, json } from '
 import type { z } from 'zod';
 import { MID_HEADER, type OperationType } from '../wire.ts';
 import type { Controls } from './controls.ts';
+import { actOnDispute } from './disputes.ts';
 import { PLAIN, strikeAfter, strikeBefore, type Voice } from './faults.ts';
 import { messageOf } from './messages.ts';
 import { queryPayment, viewOf } from './operations.ts';
 import type { SimulatorParts } from './parts.ts';
 import { hashOfKey, perform, type MoneyRequest } from './perform.ts';
-import { AuthorizationBody, CaptureBody, PaymentQuery, processorName, RefundBody, VoidBody } from './schemas.ts';
+import {
+  AuthorizationBody,
+  CaptureBody,
+  DisputeEvidenceBody,
+  PaymentQuery,
+  processorName,
+  RefundBody,
+  VoidBody,
+} from './schemas.ts';
 import { behaviourOf } from './tokens.ts';
 import { parse, WireProblem } from './wire-problem.ts';
 
@@ -42,6 +51,10 @@ export function processorRoutes(parts: SimulatorParts): Router {
   router.post('/authorizations/:ref/voids', ...money('void', VoidBody));
   router.post('/authorizations/:ref/refunds', ...money('refund', RefundBody));
   router.get('/payments', (req, res) => query(parts, req, res));
+  router.post('/disputes/:id/evidence', body, (req, res) =>
+    answerDispute(parts, req, res, 'evidence', parse(DisputeEvidenceBody, req.body ?? {})),
+  );
+  router.post('/disputes/:id/accept', body, (req, res) => answerDispute(parts, req, res, 'accept', {}));
   return router;
 }
 
@@ -125,6 +138,22 @@ async function query({ pool, controls }: SimulatorParts, req: Request, res: Resp
   const view = await queryPayment(pool, { processor, mid: midOf(req), reference, lagMs });
   if (await strikeAfter(fault, res, controls.timing.slow_ms)) return;
   res.json(view);
+}
+
+/** A repetition finds the dispute as the first request left it, and is answered the same. */
+async function answerDispute(
+  { pool }: SimulatorParts,
+  req: Request,
+  res: Response,
+  kind: 'evidence' | 'accept',
+  evidence: object,
+): Promise<void> {
+  const key = requireIdempotencyKey(req);
+  const where = { processor: req.params.processor as string, mid: midOf(req), disputeId: req.params.id as string };
+  const answer = await actOnDispute(pool, where, { kind, key, evidence });
+  if (answer === 'dispute_not_found') throw new WireProblem(404, answer, messageOf(answer));
+  if (typeof answer === 'string') throw new WireProblem(409, answer, messageOf(answer));
+  res.json(answer);
 }
 
 function requireIdempotencyKey(req: Request): string {

@@ -70,7 +70,7 @@ CREATE INDEX IF NOT EXISTS operations_undecided ON simulator.operations (decide_
 
 CREATE TABLE IF NOT EXISTS simulator.effects (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  type text NOT NULL CHECK (type IN ('authorize', 'capture', 'void', 'refund', 'expire')),
+  type text NOT NULL CHECK (type IN ('authorize', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return')),
   amount_minor bigint NOT NULL CHECK (amount_minor > 0),
   -- hold that a final capture let go besides; 0 elsewhere
   released_minor bigint NOT NULL DEFAULT 0,
@@ -87,6 +87,15 @@ CREATE TABLE IF NOT EXISTS simulator.effects (
 CREATE INDEX IF NOT EXISTS effects_reference ON simulator.effects (reference);
 CREATE INDEX IF NOT EXISTS effects_operation ON simulator.effects (operation_id);
 CREATE INDEX IF NOT EXISTS effects_processor_reference ON simulator.effects (processor_reference);
+
+DO $$ BEGIN
+  -- Made by an earlier version, which knew no disputes.
+  IF pg_get_constraintdef((SELECT oid FROM pg_constraint WHERE conrelid = 'simulator.effects'::regclass
+                            AND conname = 'effects_type_check')) NOT LIKE '%dispute_return%' THEN
+    ALTER TABLE simulator.effects DROP CONSTRAINT effects_type_check, ADD CONSTRAINT effects_type_check
+      CHECK (type IN ('authorize', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return'));
+  END IF;
+END $$;
 
 CREATE OR REPLACE FUNCTION simulator.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'money effects are append-only'; END $$;
@@ -123,6 +132,22 @@ CREATE TABLE IF NOT EXISTS simulator.notifications (
 );
 CREATE INDEX IF NOT EXISTS notifications_due ON simulator.notifications (due_at) WHERE state = 'due';
 
+-- What an issuer takes back; what is withheld for it is an effect, and so is what comes back.
+CREATE TABLE IF NOT EXISTS simulator.disputes (
+  dispute_id text PRIMARY KEY,
+  processor text NOT NULL,
+  mid text NOT NULL,
+  processor_reference text NOT NULL REFERENCES simulator.payments (processor_reference),
+  status text NOT NULL,
+  reason text NOT NULL,
+  amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+  held_minor bigint NOT NULL DEFAULT 0,
+  evidence_due_at timestamptz,
+  evidence jsonb
+);
+ALTER TABLE simulator.payments ADD COLUMN IF NOT EXISTS disputed bigint NOT NULL DEFAULT 0 CHECK (disputed >= 0);
+ALTER TABLE simulator.notifications ADD COLUMN IF NOT EXISTS dispute jsonb;
+
 CREATE TABLE IF NOT EXISTS simulator.controls (name text PRIMARY KEY, value jsonb NOT NULL);
 `;
 
@@ -135,6 +160,6 @@ export async function createSchema(pool: Pool): Promise<void> {
 
 /** Forgets everything. TRUNCATE passes the append-only trigger, which guards rows, on purpose. */
 export async function emptySchema(pool: Pool): Promise<void> {
-  await pool.query(`TRUNCATE simulator.settled_effects, simulator.settlements, simulator.notifications,
+  await pool.query(`TRUNCATE simulator.disputes, simulator.settled_effects, simulator.settlements, simulator.notifications,
     simulator.first_attempts, simulator.effects, simulator.operations, simulator.payments, simulator.controls`);
 }

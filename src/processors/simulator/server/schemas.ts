@@ -61,6 +61,18 @@ export const SettleBody = z.strictObject({
   discrepancies: z.array(Discrepancy).max(100).default([]),
 });
 
+/** An issuer's question or dispute about captured money. */
+export const DisputeBody = z.strictObject({
+  reference: text,
+  status: z.enum(['inquiry', 'opened']).default('opened'),
+  /** Everything captured when not given. */
+  amount_minor: amount.optional(),
+  reason: text.default('fraudulent'),
+  evidence_due_ms: duration.default(7 * 86_400_000),
+});
+export const DisputeChangeBody = z.strictObject({ status: z.enum(['opened', 'won', 'lost', 'withdrawn']) });
+export const DisputeEvidenceBody = z.record(z.string().max(64), z.unknown());
+
 export const OutageBody = z.strictObject({
   processor: processorName,
   mode: z.enum(['refuse', '503', 'hang', 'off']),
