@@ -15,7 +15,6 @@ import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
 import { signingKeysFrom } from '../src/cli/keystore-file.ts';
 import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
-import { allowsPrivate } from '../src/api/webhooks/change.ts';
 import { authoritySettings, ConfigError, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
@@ -27,21 +26,10 @@ import { ReplyBus } from '../src/store/replies.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
 import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
-import { ensureAuditSealer } from './audit-sealer.ts';
-import { startBacktestDriver } from './backtests.ts';
-import { ensureCoverageWatch } from './coverage.ts';
-import { ensureCrlRefresh, tellLists } from './crl-refresh.ts';
-import { startDisputeDriver } from './disputes.ts';
+import { startBackground } from './background.ts';
+import { tellLists } from './crl-refresh.ts';
 import { enableFastSandbox } from './fast-sandbox.ts';
-import { startImportDriver } from './imports.ts';
-import { startForgottenDriver } from './forgotten.ts';
-import { startReviewDriver } from './reviews.ts';
-import { startLeaderKeeper } from './routing-leaders.ts';
-import { signaller, startStopDriver, stopDriving } from './stops.ts';
-import { startTrustKeeper } from './trust.ts';
-import { ensureBehaviourCompactor, startWatchDriver } from './watches.ts';
-import { startRelay } from './webhooks/relay.ts';
-import { startSupervisorDriver } from './webhooks/supervisors.ts';
+import { signaller, stopDriving } from './stops.ts';
 import { createWorker } from './worker.ts';
 
 export interface RunningService {
@@ -136,54 +124,13 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       process.exitCode = 1;
       process.kill(process.pid, 'SIGTERM');
     });
-    await ensureAuditSealer(client, config);
-    await ensureBehaviourCompactor(client, config);
-    await ensureCrlRefresh(client, config);
-    await ensureCoverageWatch(client, config);
-    const allowPrivate = allowsPrivate(config);
-    // A pool of its own: a burst of notifications must not take the connections of requests.
-    const relayPool = createPool(config.DATABASE_URL, 3, 'prokura relay');
-    const { publicUrl } = config;
-    const relay = startRelay({ pool: relayPool, sealer, signer, log, publicUrl, allowPrivate, listener });
-    const supervisors = startSupervisorDriver({
-      pool: backgroundPool,
-      client,
-      log,
-      taskQueue: config.TEMPORAL_TASK_QUEUE,
-    });
-    const stops = startStopDriver({ pool, client, log, config });
-    const forgotten = startForgottenDriver({
-      pool,
-      signal: signaller(client.workflow),
-      log,
-      afterMs: 3 * config.PROCESSOR_TIMEOUT_MS,
-    });
-    const trustPool = createPool(config.DATABASE_URL, 1, 'prokura trust');
-    const trust = startTrustKeeper({ pool: trustPool, log });
-    const backtests = startBacktestDriver({ pool: backgroundPool, client, log, config });
-    const leaders = startLeaderKeeper({ pool: backgroundPool, log });
-    const imports = startImportDriver({ pool: backgroundPool, client, log, config });
-    const disputes = startDisputeDriver({ pool: backgroundPool, client, log, config });
-    const reviews = startReviewDriver({ pool, client, log, config });
-    const watches = startWatchDriver({ pool, client, log, config });
+    const background = await startBackground({ pool, backgroundPool, client, listener, sealer, signer, log, config });
     return {
       async stop() {
-        await relay.stop();
-        await supervisors.stop();
-        await stops.stop();
-        await forgotten.stop();
-        await trust.stop();
-        await trustPool.end();
-        await backtests.stop();
-        await imports.stop();
-        await disputes.stop();
-        await reviews.stop();
-        await leaders.stop();
-        await watches.stop();
+        await background.stop();
         if (temporalWorker.getState() === 'RUNNING') temporalWorker.shutdown();
         await running.catch(() => undefined);
         await backgroundPool.end();
-        await relayPool.end();
       },
     };
   }

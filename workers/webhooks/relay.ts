@@ -1,21 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { createSender } from '../../src/activities/webhooks/send.ts';
 import type { Listener } from '../../src/store/listener.ts';
-import {
-  disableEndpoint,
-  findDueEndpoints,
-  holdEndpoints,
-  keepHealth,
-  readDue,
-  releaseEndpoints,
-  type DueDelivery,
-} from '../../src/store/webhooks/relay.ts';
+import { disableEndpoint, readDue, type DueDelivery } from '../../src/store/webhooks/relay.ts';
 import type { Sealer } from '../../src/trust/seal.ts';
 import type { Signer } from '../../src/trust/signing.ts';
 import { attempt } from './attempt.ts';
-import { EndpointLane } from './lane.ts';
+import { HeldEndpoints } from './held-endpoints.ts';
+import type { EndpointLane } from './lane.ts';
 import { AttemptRecorder } from './recorder.ts';
 
 /** Where `record_fact` says, with the commit, which endpoints have something due. */
@@ -25,12 +17,8 @@ const POLL_MS = 1_000;
 const UPKEEP_MS = 500;
 /** Turns of the loop are at least this far apart, so that what comes together is read together. */
 const TURN_MS = 5;
-/** How long an endpoint is held without a renewal. */
-const HOLD_SECONDS = 20;
-const RENEW_BELOW_MS = 16_000;
 /** An attempt takes at most eleven seconds: it begins only if nobody else can hold the endpoint before it ends. */
 const NEEDED_MS = 12_000;
-const IDLE_RELEASE_MS = 5_000;
 /** Endpoints asked for in one read, and rows that it may bring. */
 const LANES_PER_READ = 256;
 const ROWS_PER_READ = 4_096;
@@ -77,12 +65,7 @@ export function startRelay(options: RelayOptions): Relay {
 class DeliveryRelay {
   stopping = false;
   readonly #o: RelayOptions;
-  readonly #holder = randomUUID();
-  readonly #lanes = new Map<string, EndpointLane>();
-  /** Heard of or found, and not yet held. */
-  readonly #called = new Set<string>();
-  /** Endpoints that are not worth asking for before this moment, by the monotonic clock; the poll knows better. */
-  readonly #notBefore = new Map<string, number>();
+  readonly #held: HeldEndpoints;
   readonly #sender: ReturnType<typeof createSender>;
   readonly #recorder: AttemptRecorder;
   #inFlight = 0;
@@ -91,6 +74,7 @@ class DeliveryRelay {
 
   constructor(options: RelayOptions) {
     this.#o = options;
+    this.#held = new HeldEndpoints(options.pool);
     this.#sender = createSender(options);
     this.#recorder = new AttemptRecorder(options.pool, options.log);
   }
@@ -98,8 +82,8 @@ class DeliveryRelay {
   /** @param word ids of endpoints, `*`, or `!` and the id of one that was changed */
   hear(word: string): void {
     if (word === '*') this.#pollNow = true;
-    else if (word.startsWith('!')) this.#lanes.get(word.slice(1))?.recall();
-    else for (const id of word.split(' ')) this.#call(id);
+    else if (word.startsWith('!')) this.#held.lanes.get(word.slice(1))?.recall();
+    else for (const id of word.split(' ')) this.#held.call(id);
     this.kick();
   }
 
@@ -108,10 +92,10 @@ class DeliveryRelay {
   }
 
   async run(): Promise<void> {
-    const beside = [this.#every(POLL_MS, () => this.#poll()), this.#every(UPKEEP_MS, () => this.#upkeep())];
+    const beside = [this.#every(POLL_MS, () => this.#poll()), this.#every(UPKEEP_MS, () => this.#held.upkeep())];
     while (!this.stopping) {
       try {
-        await this.#hold();
+        await this.#held.hold();
         await this.#read();
       } catch (error) {
         this.#o.log.warn({ err: error }, 'cannot read due notifications; trying again');
@@ -142,54 +126,14 @@ class DeliveryRelay {
 
   async #poll(): Promise<void> {
     this.#pollNow = false;
-    for (const id of await findDueEndpoints(this.#o.pool, this.#holder)) {
-      this.#notBefore.delete(id);
-      this.#call(id);
-    }
+    await this.#held.poll();
     this.kick();
-  }
-
-  #call(id: string): void {
-    const lane = this.#lanes.get(id);
-    if (lane) lane.hungry = true;
-    else if ((this.#notBefore.get(id) ?? 0) <= performance.now()) this.#called.add(id);
-  }
-
-  /** Holds what it was called to, and holds on to what it serves. */
-  async #hold(): Promise<void> {
-    const now = performance.now();
-    const ageing = [...this.#lanes.values()].filter(
-      (lane) => lane.heldUntil - now < RENEW_BELOW_MS && (lane.hungry || lane.queue.length > 0 || lane.busy.size > 0),
-    );
-    const called = [...this.#called];
-    const asked = [...called, ...ageing.map(({ id }) => id)];
-    if (asked.length === 0) return;
-    // What is called while this is asked is asked next.
-    this.#called.clear();
-    let rows: Awaited<ReturnType<typeof holdEndpoints>>;
-    try {
-      rows = await holdEndpoints(this.#o.pool, this.#holder, asked, HOLD_SECONDS);
-    } catch (error) {
-      for (const id of called) this.#called.add(id);
-      throw error;
-    }
-    for (const row of rows) {
-      const lane = this.#lanes.get(row.id) ?? new EndpointLane(row.id, row);
-      lane.heldUntil = now + HOLD_SECONDS * 1_000;
-      lane.asOf(row.changedAt);
-      this.#lanes.set(row.id, lane);
-    }
-    // One that was not given is another's, or its row is being written: it is given up when its time is over.
-    for (const { id } of ageing) {
-      const lane = this.#lanes.get(id);
-      if (lane && lane.heldUntil < now && lane.busy.size === 0) this.#forget(lane);
-    }
   }
 
   async #read(): Promise<void> {
     const nowMs = Date.now();
     const now = performance.now();
-    const lanes = [...this.#lanes.values()]
+    const lanes = [...this.#held.lanes.values()]
       .filter(
         (lane) =>
           lane.hungry && lane.queue.length < LOW_QUEUE && lane.heldUntil - now > NEEDED_MS && lane.room(nowMs) > 0,
@@ -205,7 +149,7 @@ class DeliveryRelay {
     const generations = new Map(lanes.map(({ id, generation }) => [id, generation]));
     let rows: DueDelivery[];
     try {
-      rows = await readDue(this.#o.pool, this.#holder, wanted, each);
+      rows = await readDue(this.#o.pool, this.#held.holder, wanted, each);
     } catch (error) {
       for (const lane of lanes) lane.hungry = true;
       throw error;
@@ -213,14 +157,14 @@ class DeliveryRelay {
     const found = new Map<string, number>();
     for (const row of rows) {
       found.set(row.endpointId, (found.get(row.endpointId) ?? 0) + 1);
-      const lane = this.#lanes.get(row.endpointId);
+      const lane = this.#held.lanes.get(row.endpointId);
       // What was changed while it was read is read anew.
       if (lane?.generation === generations.get(row.endpointId)) lane?.queue.push(row);
     }
     // The last shall be first the next time.
     for (const lane of lanes) {
       if (found.get(lane.id) === each) lane.hungry = true;
-      if (this.#lanes.delete(lane.id)) this.#lanes.set(lane.id, lane);
+      if (this.#held.lanes.delete(lane.id)) this.#held.lanes.set(lane.id, lane);
     }
   }
 
@@ -229,7 +173,7 @@ class DeliveryRelay {
     let delay = UPKEEP_MS;
     const nowMs = Date.now();
     const now = performance.now();
-    for (const lane of this.#lanes.values()) {
+    for (const lane of this.#held.lanes.values()) {
       if (lane.queue.length === 0 || lane.heldUntil - now < NEEDED_MS) continue;
       while (this.#inFlight < IN_FLIGHT && lane.room(nowMs) > 0 && lane.queue.length > 0) {
         const due = lane.next();
@@ -244,10 +188,10 @@ class DeliveryRelay {
         void this.#attempt(lane, due);
       }
     }
-    const more = [...this.#lanes.values()].some(
+    const more = [...this.#held.lanes.values()].some(
       (lane) => lane.hungry && lane.queue.length < LOW_QUEUE && lane.room(nowMs) > 0,
     );
-    return more || this.#called.size > 0 ? 0 : delay;
+    return more || this.#held.wanting ? 0 : delay;
   }
 
   async #attempt(lane: EndpointLane, due: DueDelivery): Promise<void> {
@@ -269,49 +213,11 @@ class DeliveryRelay {
     this.kick();
   }
 
-  /** Keeps what has been learned of endpoints, and gives up those that need nothing or may not be asked. */
-  async #upkeep(): Promise<void> {
-    const now = performance.now();
-    const nowMs = Date.now();
-    const lanes = [...this.#lanes.values()];
-    const healths = lanes.map((lane) => lane.takeHealth()).filter((health) => health !== undefined);
-    if (healths.length > 0) {
-      try {
-        await keepHealth(this.#o.pool, this.#holder, healths);
-      } catch (error) {
-        for (const health of healths) this.#lanes.get(health.id)?.giveBack(health);
-        throw error;
-      }
-    }
-    const idle = lanes.filter((lane) => {
-      if (lane.busy.size > 0) return false;
-      const shut = (lane.circuit.openUntil ?? 0) > nowMs;
-      return shut || (lane.queue.length === 0 && !lane.hungry && now - lane.usedAt > IDLE_RELEASE_MS);
-    });
-    if (idle.length === 0) return;
-    for (const lane of idle) {
-      const { openUntil } = lane.circuit;
-      if (openUntil !== null && openUntil > nowMs) this.#notBefore.set(lane.id, now + openUntil - nowMs);
-      this.#forget(lane);
-    }
-    await releaseEndpoints(
-      this.#o.pool,
-      this.#holder,
-      idle.map(({ id }) => id),
-    );
-    for (const [id, until] of this.#notBefore) if (until <= now) this.#notBefore.delete(id);
-  }
-
-  #forget(lane: EndpointLane): void {
-    lane.queue = [];
-    this.#lanes.delete(lane.id);
-  }
-
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wake = () => (clearTimeout(timer), resolve());
-      if (this.stopping || this.#called.size > 0) this.#wake();
+      if (this.stopping || this.#held.wanting) this.#wake();
     });
   }
 
@@ -321,9 +227,7 @@ class DeliveryRelay {
     await this.#recorder.drain(5_000);
     this.#sender.close();
     try {
-      const healths = [...this.#lanes.values()].map((lane) => lane.takeHealth()).filter((each) => each !== undefined);
-      if (healths.length > 0) await keepHealth(this.#o.pool, this.#holder, healths);
-      await releaseEndpoints(this.#o.pool, this.#holder, [...this.#lanes.keys()]);
+      await this.#held.end();
     } catch (error) {
       this.#o.log.warn({ err: error }, 'endpoints not released; they are free again in some seconds');
     }
