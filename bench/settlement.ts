@@ -139,6 +139,7 @@ try {
     const pass = {
       tell: () => void ((mb = Math.max(mb, residentMb(process.pid))), batches++),
       ends: () => false,
+      wake: () => undefined,
     };
     const progress = await importPass({ pool, now: () => new Date() }, { tenant, importId: id }, pass);
     const wall = (performance.now() - started) / 1_000;

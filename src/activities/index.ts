@@ -105,7 +105,7 @@ export function createActivities(
       ),
     coverageEvery: async () => deps.coverageEveryMs ?? 0,
     measureCoverage: (until) => measureCoverage({ ...deps, pool: deps.backgroundPool ?? deps.pool }, until),
-    importSettlement: (work) => importSettlement(deps, work),
+    importSettlement: (work) => importSettlement(deps, work, 'evidence'),
     giveUpImport: ({ tenant, importId: id }, why) =>
       endImport(
         deps,

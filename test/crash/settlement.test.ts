@@ -15,7 +15,7 @@ interface Import {
   import_id: string;
   status: string;
   progress: { records: number };
-  result: { matched: number; exceptions: number; repeated: number; rejected: number };
+  result: { matched: number; exceptions: number; awaited: number; repeated: number; rejected: number };
 }
 
 /** Lines of payments that nobody made: each becomes a line and an exception, once. */
@@ -55,7 +55,7 @@ it('a worker killed amid a settlement file: the next goes on, and every line cou
   );
   expect(done).toMatchObject({
     progress: { records: LINES },
-    result: { matched: 0, exceptions: LINES, repeated: 0, rejected: 0 },
+    result: { matched: 0, exceptions: LINES, awaited: 0, repeated: 0, rejected: 0 },
   });
   const { rows } = await t.database.pool.query(
     `SELECT (SELECT count(*) FROM settlement_lines) AS lines, (SELECT count(*) FROM reconciliation_exceptions) AS exceptions,

@@ -28,6 +28,7 @@ const workOff = async (id: string) => {
   await importPass({ pool: t.database.pool, now: () => new Date() }, work, {
     tell: () => undefined,
     ends: () => false,
+    wake: () => undefined,
   });
   return (await t.api('GET', `${root}/${id}`)).body;
 };
@@ -43,7 +44,7 @@ describe('a file', () => {
       status: 'completed',
       file_name: 'march.csv',
       progress: { records: 2, percent: 100 },
-      result: { matched: 0, exceptions: 1, repeated: 0, rejected: 1 },
+      result: { matched: 0, exceptions: 1, awaited: 0, repeated: 0, rejected: 1 },
     });
     const rejects = (await t.api('GET', `${root}/${body.import_id}/rejects`)).body;
     expect(rejects.data).toEqual([{ record: 2, line: 3, reason: 'has 1 columns, not 9' }]);

@@ -59,7 +59,12 @@ export async function queued(w: World, file: string, size = 1_000_000): Promise<
 }
 
 /** Works it off, a pass after the other. */
-export async function workOff(w: World, importId: string, ends: () => boolean = () => false): Promise<ImportProgress> {
+export async function workOff(
+  w: World,
+  importId: string,
+  ends: () => boolean = () => false,
+  wake: (workflowId: string, operationId: string) => void = () => undefined,
+): Promise<ImportProgress> {
   const deps = { pool: w.pool, now: () => new Date() };
-  return importPass(deps, { tenant: w.tenant, importId }, { tell: () => undefined, ends });
+  return importPass(deps, { tenant: w.tenant, importId }, { tell: () => undefined, ends, wake });
 }

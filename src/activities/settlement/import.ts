@@ -5,6 +5,7 @@ import { BadLine, type FileLine } from '../../domain/settlement-file.ts';
 import { recordFact } from '../../store/facts.ts';
 import { inTransaction } from '../../store/pool.ts';
 import { applyLines, type Applied } from '../../store/settlement/apply.ts';
+import { holdBackEach } from '../../store/settlement/awaited.ts';
 import {
   advanceImport,
   dropParts,
@@ -43,9 +44,15 @@ interface Pass {
   tell(progress: ImportProgress): void;
   /** Asked after every batch: whether the pass ends here. */
   ends(): boolean;
+  /** Told of each line that came before the outcome of its operation: whoever follows that should look now. */
+  wake(workflowId: string, operationId: string): void;
 }
 
-export async function importSettlement(deps: Deps, work: ImportWork): Promise<ImportProgress> {
+export async function importSettlement(
+  deps: Deps & Pick<ActivityDeps, 'signal'>,
+  work: ImportWork,
+  evidenceSignal: string,
+): Promise<ImportProgress> {
   const until = Date.now() + PASS_MS;
   const stopped = cancellationSignal();
   heartbeat({ attempt: activityInfo().attempt });
@@ -55,6 +62,9 @@ export async function importSettlement(deps: Deps, work: ImportWork): Promise<Im
       if (stopped.aborted) throw stopped.reason;
       return Date.now() > until;
     },
+    // Best effort: they look by themselves as well.
+    wake: (workflowId, operationId) =>
+      void deps.signal(workflowId, evidenceSignal, { operationId }).catch(() => undefined),
   });
 }
 
@@ -77,7 +87,7 @@ export async function importPass(
       const went = await under;
       pass.tell(progressOf(await mustFind(deps, ref)));
       if (!went || pass.ends()) return progressOf(await mustFind(deps, ref));
-      under = applyBatch(deps, ref, row, from, batch);
+      under = applyBatch(deps, ref, row, from, batch, pass);
       // Awaited above, or below; until then a failure must not count as unheard.
       under.catch(() => undefined);
       from = batch.to;
@@ -136,10 +146,21 @@ function add(batch: Batch, record: number, found: FileRecord): void {
 }
 
 /** One transaction: what the lines do, and how far the import is. False when another worker, or an end, came first. */
-async function applyBatch(deps: Deps, ref: ImportRef, row: ImportRow, from: number, batch: Batch): Promise<boolean> {
+async function applyBatch(
+  deps: Deps,
+  ref: ImportRef,
+  row: ImportRow,
+  from: number,
+  batch: Batch,
+  pass: Pass,
+): Promise<boolean> {
   const { tenant, id } = ref;
   const at = deps.now();
-  const { lines, rejects, to, bytesRead } = batch;
+  const { rejects, to, bytesRead } = batch;
+  const { processor, source } = row;
+  const held = await holdBackEach(poolOf(deps), { tenant, source, processor, at, lines: batch.lines });
+  const { lines } = held;
+  for (const { workflowId, evidenceFor } of held.awaiting) pass.wake(workflowId, evidenceFor);
   return inTransaction(poolOf(deps), async (db) => {
     const subject = toTypeId('imp', id);
     const body = {
@@ -147,12 +168,12 @@ async function applyBatch(deps: Deps, ref: ImportRef, row: ImportRow, from: numb
       lines: lines.length,
       lines_sha256: sha256Hex(canonicalJson(lines)),
     };
-    const { processor, source } = row;
     const fact = { type: 'settlement.lines_imported', actor: row.actor, subject, body };
     const apply = { tenant, source, processor, importId: id, at, lines };
     const applied = lines.length > 0 ? await applyLines(db, apply, fact) : NOTHING;
-    const { matched, exceptions, repeated } = applied;
-    const step = { from, to, bytesRead, matched, exceptions, repeated, rejected: rejects.length, at };
+    const { matched, exceptions } = applied;
+    const counts = { matched, exceptions, repeated: applied.repeated + held.repeated, awaited: held.awaiting.length };
+    const step = { from, to, bytesRead, ...counts, rejected: rejects.length, at };
     if (!(await advanceImport(db, ref, step))) throw new Overtaken();
     const room = Math.max(0, MOST_REJECTS - row.rejected);
     if (rejects.length > 0 && room > 0) await insertRejects(db, ref, rejects.slice(0, room));
@@ -181,11 +202,12 @@ export async function endImport(
     if (!(await moveImport(db, ref, ['receiving', 'queued', 'running'], { ...ending, at }))) return;
     await dropParts(db, ref);
     const row = (await findImport(db, ref.tenant, ref.id))!;
-    const { records, matched, exceptions, repeated, rejected, sha256 } = row;
+    const { records, matched, exceptions, awaited, repeated, rejected, sha256 } = row;
     const body = {
       records,
       matched,
       exceptions,
+      awaited,
       repeated,
       rejected,
       file_sha256: sha256,
@@ -233,7 +255,7 @@ function poolOf({ pool, backgroundPool }: Pick<Deps, 'pool' | 'backgroundPool'>)
 }
 
 function progressOf(row: ImportRow): ImportProgress {
-  const { status, records, bytesRead, bytes, matched, exceptions, repeated, rejected, failure } = row;
-  const progress = { status, records, bytesRead, bytes, matched, exceptions, repeated, rejected };
+  const { status, records, bytesRead, bytes, matched, exceptions, awaited, repeated, rejected, failure } = row;
+  const progress = { status, records, bytesRead, bytes, matched, exceptions, awaited, repeated, rejected };
   return { ...progress, ...(failure !== null && { failure }) };
 }

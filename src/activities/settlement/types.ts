@@ -13,6 +13,8 @@ export interface ImportProgress {
   bytes: number;
   matched: number;
   exceptions: number;
+  /** Of operations that had no outcome yet. */
+  awaited: number;
   repeated: number;
   rejected: number;
   failure?: string;

@@ -90,7 +90,13 @@ export const ImportOutput = z
     bytes: z.int(),
     sha256: z.string().nullable(),
     progress: z.object({ records: z.int(), bytes: z.int(), percent: z.int() }),
-    result: z.object({ matched: z.int(), exceptions: z.int(), repeated: z.int(), rejected: z.int() }),
+    result: z.object({
+      matched: z.int(),
+      exceptions: z.int(),
+      awaited: z.int().meta({ description: 'Of operations that had no outcome yet: applied once they have one' }),
+      repeated: z.int(),
+      rejected: z.int(),
+    }),
     failure: z.string().nullable(),
     requested_at: timeOut,
     started_at: timeOut.nullable(),
@@ -119,7 +125,7 @@ export function mappingOf(asked: z.output<typeof Mapping> | undefined): CsvMappi
 }
 
 export function printImport(row: ImportRow): z.input<typeof ImportOutput> {
-  const { records, bytes, bytesRead, matched, exceptions, repeated, rejected } = row;
+  const { records, bytes, bytesRead, matched, exceptions, awaited, repeated, rejected } = row;
   const percent = row.status === 'completed' ? 100 : bytes === 0 ? 0 : Math.floor((100 * bytesRead) / bytes);
   return {
     import_id: toTypeId('imp', row.id),
@@ -131,7 +137,7 @@ export function printImport(row: ImportRow): z.input<typeof ImportOutput> {
     bytes,
     sha256: row.sha256,
     progress: { records, bytes: bytesRead, percent },
-    result: { matched, exceptions, repeated, rejected },
+    result: { matched, exceptions, awaited, repeated, rejected },
     failure: row.failure,
     requested_at: row.requestedAt.toISOString(),
     started_at: row.startedAt?.toISOString() ?? null,

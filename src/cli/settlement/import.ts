@@ -17,7 +17,7 @@ interface Import {
   import_id: string;
   status: string;
   progress: { records: number; percent: number };
-  result: { matched: number; exceptions: number; repeated: number; rejected: number };
+  result: { matched: number; exceptions: number; awaited: number; repeated: number; rejected: number };
   failure: string | null;
 }
 
@@ -65,9 +65,10 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   if (json) process.stdout.write(`${JSON.stringify(it)}\n`);
   else if (!options.wait) log(`${it.import_id} has begun: GET ${root} tells how far it is.`);
   else {
-    const { matched, exceptions, repeated, rejected } = it.result;
+    const { matched, exceptions, awaited, repeated, rejected } = it.result;
     log(`${it.import_id}: ${it.progress.records} lines`);
     log(`  ${matched} matched, ${exceptions} exceptions, ${repeated} known before, ${rejected} unreadable`);
+    if (awaited > 0) log(`  ${awaited} are of operations without an outcome yet, and applied once they have one`);
     if (rejected > 0) log(`  GET ${root}/rejects tells which, and why`);
   }
   if (it.status === 'failed' || it.status === 'cancelled') {

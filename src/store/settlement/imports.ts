@@ -25,6 +25,8 @@ export interface ImportRow {
   bytesRead: number;
   matched: number;
   exceptions: number;
+  /** Held back until the outcome of their operation is known. */
+  awaited: number;
   repeated: number;
   rejected: number;
   toldAfter: string | null;
@@ -37,7 +39,7 @@ export interface ImportRow {
 }
 
 const COLUMNS = `i.id, i.processor_kind AS source, i.processor, i.format, i.mapping, i.file_name AS "fileName", i.status,
-  i.parts, i.bytes, i.sha256, i.records, i.bytes_read AS "bytesRead", i.matched, i.exceptions, i.repeated, i.rejected,
+  i.parts, i.bytes, i.sha256, i.records, i.bytes_read AS "bytesRead", i.matched, i.exceptions, i.awaited, i.repeated, i.rejected,
   i.told_after AS "toldAfter", i.told_at AS "toldAt", i.failure, i.actor, i.requested_at AS "requestedAt",
   i.started_at AS "startedAt", i.finished_at AS "finishedAt"`;
 const OF = 'i.org_id = $1 AND i.mode = $2';
@@ -148,7 +150,9 @@ export async function moveImport(
     `UPDATE settlement_imports i
         SET status = $5, failure = $6, sha256 = COALESCE($7, i.sha256),
             started_at = CASE WHEN $5 = 'running' THEN $8 ELSE i.started_at END,
-            finished_at = CASE WHEN $5 IN ('completed', 'cancelled', 'failed') THEN $8::timestamptz END
+            finished_at = CASE WHEN $5 IN ('completed', 'cancelled', 'failed') THEN $8::timestamptz END,
+            -- Nobody is to be told of a file that moved nothing.
+            told_at = CASE WHEN $5 = 'completed' AND i.matched + i.exceptions = 0 THEN $8 ELSE i.told_at END
       WHERE ${OF} AND i.id = $3 AND i.status = ANY ($4)`,
     [tenant.orgId, tenant.mode, id, from, change.status, change.failure ?? null, change.sha256 ?? null, change.at],
   );
@@ -171,6 +175,7 @@ export interface Step {
   bytesRead: number;
   matched: number;
   exceptions: number;
+  awaited: number;
   repeated: number;
   rejected: number;
   at: Date;
@@ -182,7 +187,8 @@ export async function advanceImport(db: Db, { tenant, id }: ImportRef, step: Ste
     name: 'advance-import',
     text: `UPDATE settlement_imports i
               SET records = $5, bytes_read = greatest(i.bytes_read, $6), matched = i.matched + $7,
-                  exceptions = i.exceptions + $8, repeated = i.repeated + $9, rejected = i.rejected + $10, driven_at = $11
+                  exceptions = i.exceptions + $8, repeated = i.repeated + $9, rejected = i.rejected + $10, driven_at = $11,
+                  awaited = i.awaited + $12
             WHERE ${OF} AND i.id = $3 AND i.records = $4 AND i.status = 'running'`,
     values: [
       tenant.orgId,
@@ -196,6 +202,7 @@ export async function advanceImport(db: Db, { tenant, id }: ImportRef, step: Ste
       step.repeated,
       step.rejected,
       step.at,
+      step.awaited,
     ],
   });
   return rowCount === 1;
