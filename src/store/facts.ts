@@ -86,3 +86,12 @@ export async function recordFact(
   });
   return { auditId, eventIds, sequence: rows[0]!.sequence };
 }
+
+/** Hands events that a statement wrote beside its fact to the endpoints that want them, as `record_fact` does its own. */
+export async function deliverEvents(db: Db, { orgId, mode }: Tenant, sequence: number): Promise<void> {
+  await db.query({
+    name: 'deliver-events',
+    text: 'SELECT deliver_events($1, $2, $3)',
+    values: [orgId, mode, sequence],
+  });
+}

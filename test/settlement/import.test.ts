@@ -76,6 +76,38 @@ describe('a settlement file', () => {
     expect(await workOff(w, await queued(w, fileOf([lines[0]!, lines[0]!])))).toMatchObject({ repeated: 2 });
   });
 
+  it('has its events delivered to the endpoints that want them', async () => {
+    const endpoint = async (...events: string[]) =>
+      (
+        await w.pool.query<{ id: string }>(
+          `INSERT INTO webhook_endpoints (id, org_id, mode, url, events, secret_sealed, secret_hint)
+           VALUES (gen_random_uuid(), $1, $2, 'http://127.0.0.1:9/', $3, 'sealed', 'hint') RETURNING id`,
+          [w.tenant.orgId, w.tenant.mode, events],
+        )
+      ).rows[0]!.id;
+    const [all, settled, other] = [
+      await endpoint(),
+      await endpoint('payment.settled'),
+      await endpoint('payment.refunded'),
+    ];
+    const payments = await many(2);
+    await w.pool.query('DELETE FROM deliveries');
+    const lines = payments.map((payment, n) => lineOf(payment, `h${n}`));
+    await workOff(w, await queued(w, fileOf([...lines, lineOf(payments[0]!, 'h2')])));
+    const { rows } = await w.pool.query(
+      `SELECT d.endpoint_id AS endpoint, e.data->>'line_id' AS line FROM deliveries d JOIN events e ON e.id = d.event_id
+        ORDER BY array_position($1::uuid[], d.endpoint_id), e.id`,
+      [[all, settled, other]],
+    );
+    expect(rows).toEqual([
+      { endpoint: all, line: 'h0' },
+      { endpoint: all, line: 'h1' },
+      { endpoint: settled, line: 'h0' },
+      { endpoint: settled, line: 'h1' },
+    ]);
+    await w.pool.query('UPDATE webhook_endpoints SET active = false');
+  });
+
   it('is applied once, when two workers have it, and when two of it come at once', async () => {
     const payments = await many(12);
     const lines = payments.map((payment, n) => lineOf(payment, `c${n}`));

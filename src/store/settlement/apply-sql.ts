@@ -1,7 +1,7 @@
 /**
  * $1–$10 the arguments of `record_fact` but its events, $11 whether it is recorded here, $12 source, $13 processor,
  * $14 import, $15–$26 the lines by column with an id for each (of its event or its
- * exception) and the characters of its payment's TypeID, $27 the organization's TypeID.
+ * exception) and the characters of its payment's TypeID, $27 the organization's TypeID, $28 the time of it all as events tell it.
  *
  * What is the order of things: a line that is there is passed over; then every line gets its payment (by our id, else by
  * the processor's reference), its operation (by id, else the one of its type that fits), and its status; only then
@@ -15,21 +15,23 @@ WITH given AS MATERIALIZED (
       AS l(line_id, type, payment, processor_reference, operation, amount, fee, currency, settlement, settled_at, id,
            suffix, n)
 ), fresh AS MATERIALIZED (
-  SELECT g.*, COALESCE((SELECT p.id FROM payments p WHERE p.id = g.payment AND p.org_id = $1 AND p.mode = $2),
-                       (SELECT (array_agg(p.id ORDER BY p.id))[1] FROM payments p WHERE g.processor_reference IS NOT NULL AND p.org_id = $1
-                           AND p.mode = $2 AND p.processor_reference = g.processor_reference AND p.processor = $13)) AS pid
+  SELECT g.*, CASE WHEN g.processor_reference IS NULL THEN g.payment
+                   ELSE COALESCE((SELECT p.id FROM payments p WHERE p.id = g.payment AND p.org_id = $1 AND p.mode = $2),
+                                 (SELECT (array_agg(p.id ORDER BY p.id))[1] FROM payments p
+                                   WHERE p.org_id = $1 AND p.mode = $2 AND p.processor_reference = g.processor_reference
+                                     AND p.processor = $13)) END AS named
     FROM given g
    WHERE g.copy = 1 AND NOT EXISTS (SELECT FROM settlement_lines s WHERE s.org_id = $1 AND s.mode = $2
                                        AND s.processor_kind = $12 AND s.line_id = g.line_id
                                      -- Looked up for each line: as a join it reads whatever the table has.
                                      OFFSET 0)
 ), met AS MATERIALIZED (
-  SELECT f.*, CASE WHEN f.pid = f.payment THEN f.suffix ELSE type_id_suffix(f.pid) END AS typed, p.execution_id, p.agent_id, p.workflow_id, p.mid_id, o.id AS oid, o.moved,
+  SELECT f.*, p.id AS pid, CASE WHEN p.id = f.payment THEN f.suffix ELSE type_id_suffix(p.id) END AS typed, p.execution_id, p.agent_id, p.workflow_id, p.mid_id, o.id AS oid, o.moved,
          CASE WHEN p.id IS NULL OR p.processor IS DISTINCT FROM $13 THEN 'data_mismatch'
               WHEN p.currency <> f.currency THEN 'currency_mismatch'
               WHEN o.id IS NULL OR NOT o.fits THEN 'data_mismatch'
               WHEN o.settled_before THEN 'duplicate' END AS refused
-    FROM fresh f LEFT JOIN payments p ON p.id = f.pid LEFT JOIN LATERAL (
+    FROM fresh f LEFT JOIN payments p ON p.id = f.named AND p.org_id = $1 AND p.mode = $2 LEFT JOIN LATERAL (
       SELECT c.* FROM (
         SELECT o.id, o.completed_at,
                -- An authorization may have been granted for less than was asked.
@@ -76,8 +78,9 @@ WITH given AS MATERIALIZED (
     FROM judged WHERE status <> 'matched'
 ), moving AS (
   SELECT pid, COALESCE(sum(amount) FILTER (WHERE type = 'capture' AND status IN ('matched', 'over', 'under')), 0)::bigint AS amount,
-         (array_agg(settlement ORDER BY n DESC))[1] AS settlement, max(settled_at) AS settled_at,
-         (array_agg(status ORDER BY n DESC) FILTER (WHERE status <> 'matched'))[1] AS worst,
+         -- All in one order, so that they are sorted once: the last one counts.
+         (array_agg(settlement ORDER BY n))[count(*)] AS settlement, max(settled_at) AS settled_at,
+         (array_agg(status ORDER BY n) FILTER (WHERE status <> 'matched'))[count(*) FILTER (WHERE status <> 'matched')] AS worst,
          jsonb_agg(jsonb_build_object('settlement_id', settlement, 'line_id', line_id, 'type', type, 'status', status)
                    ORDER BY n) AS refs
     FROM judged WHERE pid IS NOT NULL GROUP BY pid
@@ -102,16 +105,18 @@ WITH given AS MATERIALIZED (
   UPDATE reconciliation_exceptions x SET resolution = 'settled', resolved_by = 'processor:' || $13, resolved_at = $4
     FROM moved m WHERE m.complete AND x.payment_id = m.id AND x.kind = 'missing' AND x.resolved_at IS NULL
 ), fact AS (
-  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, COALESCE((
-           SELECT jsonb_agg(jsonb_build_object('id', j.id, 'type', 'payment.settled', 'subject', 'pay_' || j.typed,
-                    'execution_id', j.execution_id, 'agent_id', j.agent_id, 'data', jsonb_build_object(
-                      -- One UUID is payment and execution (decision 0002).
-                      'org_id', $27::text, 'payment_id', 'pay_' || j.typed, 'execution_ref', 'exec_' || j.typed,
-                      'timestamp', to_char($4::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-                      'settlement_id', j.settlement, 'line_id', j.line_id, 'type', j.type, 'status', j.status,
-                      'amount_minor', j.amount, 'fee_minor', j.fee, 'currency', j.currency)) ORDER BY j.n)
-             FROM judged j WHERE j.status = 'matched'), '[]')) AS sequence
-   WHERE $11 AND EXISTS (SELECT FROM judged)
+  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '[]') AS sequence WHERE $11 AND EXISTS (SELECT FROM judged)
+), told AS (
+  -- Written here and not handed to record_fact: some thousand events as one jsonb, and taken apart again, cost as much
+  -- as all that the lines change.
+  INSERT INTO events (id, org_id, mode, type, subject, execution_id, agent_id, occurred_at, sequence, audit_id, data)
+  SELECT j.id, $1, $2, 'payment.settled', 'pay_' || j.typed, j.execution_id, j.agent_id, $4, f.sequence, $3,
+         jsonb_build_object(
+           -- One UUID is payment and execution (decision 0002).
+           'org_id', $27::text, 'payment_id', 'pay_' || j.typed, 'execution_ref', 'exec_' || j.typed, 'timestamp', $28::text,
+           'settlement_id', j.settlement, 'line_id', j.line_id, 'type', j.type, 'status', j.status,
+           'amount_minor', j.amount, 'fee_minor', j.fee, 'currency', j.currency)
+    FROM judged j, fact f WHERE j.status = 'matched' ORDER BY j.n
 )
 SELECT (SELECT count(*) FROM judged WHERE status = 'matched') AS matched,
        (SELECT count(*) FROM judged WHERE status <> 'matched') AS exceptions,

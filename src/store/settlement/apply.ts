@@ -4,7 +4,7 @@ import type { Reconciled } from '../../domain/settlement.ts';
 import type { FileLine } from '../../domain/settlement-file.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { newId } from '../../trust/new-id.ts';
-import { factArguments, recordFact, type Fact } from '../facts.ts';
+import { deliverEvents, factArguments, recordFact, type Fact } from '../facts.ts';
 import { postEntry } from '../payments/hold.ts';
 import type { Db } from '../pool.ts';
 import { SQL } from './apply-sql.ts';
@@ -84,6 +84,8 @@ export async function applyLines(
     repeated: number;
     groups: Group[];
     lines: AppliedLine[];
+    /** Of the audit entry of all of them. */
+    sequence: number | null;
   }>({
     name: 'apply-settlement-lines',
     text: SQL,
@@ -106,12 +108,14 @@ export async function applyLines(
       lines.map(() => newId()),
       lines.map((line) => (line.paymentId === undefined ? null : toTypeId('pay', line.paymentId).slice(4))),
       toTypeId('org', tenant.orgId),
+      at.toISOString(),
     ],
   });
-  const { groups, ...applied } = rows[0]!;
+  const { groups, sequence, ...applied } = rows[0]!;
+  if (sequence !== null && applied.matched > 0) await deliverEvents(db, tenant, sequence);
   if (together) for (const group of groups) await postGroup(db, apply, group);
   else for (const line of applied.lines) await tellLine(db, apply, line);
-  return { ...applied, lines: applied.lines };
+  return applied;
 }
 
 async function postGroup(

@@ -36,8 +36,10 @@ export function controlRoutes({ pool, controls, clock, announces }: SimulatorPar
     res.json(controls.snapshot());
   });
   router.post('/settle', async (req, res) => {
-    const settlements = await settle(pool, parse(SettleBody, req.body ?? {}), announces);
-    if (announces) clock.wake(0);
+    const { announce, ...filter } = parse(SettleBody, req.body ?? {});
+    const told = announces && announce;
+    const settlements = await settle(pool, filter, told);
+    if (told) clock.wake(0);
     res.json({ settlements });
   });
   router.post('/disputes', async (req, res) => {

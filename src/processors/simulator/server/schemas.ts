@@ -58,6 +58,8 @@ export type Discrepancy = z.infer<typeof Discrepancy>;
 export const SettleBody = z.strictObject({
   processor: processorName.optional(),
   reference: text.optional(),
+  /** Without it the batch is only answered, as whoever sends a file has it. */
+  announce: z.boolean().default(true),
   discrepancies: z.array(Discrepancy).max(100).default([]),
 });
 
