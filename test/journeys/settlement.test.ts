@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseId } from '../../src/domain/ids.ts';
 import { OWN_COLUMNS } from '../../src/domain/settlement-mapping.ts';
 import type { SettlementView } from '../../src/processors/simulator/notification.ts';
 import { projectRoot } from '../../src/cli/paths.ts';
@@ -32,7 +33,9 @@ async function capturedPayment(): Promise<Payment> {
   expect(body.counters.captured).toBe(120_00);
   return body;
 }
-const captureOf = ({ operations }: Payment) => operations.find(({ type }) => type === 'capture')!.operation_id;
+/** As the processor knows it. */
+const captureOf = ({ operations }: Payment) =>
+  parseId(operations.find(({ type }) => type === 'capture')!.operation_id, 'op');
 
 /** What the processor settled, as a file of it would say; told in no other way. */
 async function settledFile(name: string, discrepancies: object[]): Promise<string> {
@@ -40,8 +43,8 @@ async function settledFile(name: string, discrepancies: object[]): Promise<strin
     announce: false,
     discrepancies,
   });
-  const records = body.settlements.flatMap(({ lines, settlement_id, settled_at }) =>
-    lines.map((line) => ({ ...line, settlement_id, settled_at }) as Record<string, string | number>),
+  const records: Record<string, string | number>[] = body.settlements.flatMap(({ lines, settlement_id, settled_at }) =>
+    lines.map((line) => ({ ...line, settlement_id, settled_at })),
   );
   const columns = Object.values(OWN_COLUMNS);
   const rows = records.map((record) => columns.map((column) => record[column]).join(','));
@@ -92,13 +95,21 @@ describe('a settlement file sent by the command', () => {
     const { body } = await t.api<{ data: { kind: string }[] }>('GET', '/v1/reconciliation/exceptions?status=open');
     expect(body.data.map(({ kind }) => kind).sort()).toEqual(kinds.slice(0, 5).toSorted());
 
+    type Seen = { reconciliation: { exceptions: object[] } };
+    const exceptionsOf = async ({ payment_id }: Payment) =>
+      (await t.api<Seen>('GET', `/v1/payments/${payment_id}`)).body.reconciliation.exceptions;
+    expect(await exceptionsOf(wrong[0]!)).toMatchObject([
+      { kind: 'over', expected_minor: 120_00, actual_minor: 120_05, currency: 'EUR', owner: null },
+    ]);
+    expect(await exceptionsOf(one)).toEqual([]);
+
     const again = await command(file, '--json');
     expect(JSON.parse(again.stdout)).toMatchObject({
       status: 'completed',
       result: { matched: 0, exceptions: 0, awaited: 0, repeated: 8, rejected: 0 },
     });
     expect((await t.payment(one.payment_id)).counters.settled).toBe(120_00);
-  }, 120_000);
+  }, 180_000);
 
   it('that cannot be read fails with the reason', async () => {
     const file = path.join(folder, 'bad.csv');

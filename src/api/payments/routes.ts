@@ -15,6 +15,7 @@ import { notificationRoutes } from './notification-routes.ts';
 import { processorNewsRoutes } from './processor-news-routes.ts';
 import { routeRoutes } from './plan-routes.ts';
 import { mandateReceipt } from './mandate-receipt.ts';
+import { openExceptions } from './open-exceptions.ts';
 import { refundReviewRoute } from './refund-review-route.ts';
 import { renderMoney, renderPayment } from './render.ts';
 import { AuthorizePaymentBody, CaptureBody, PaymentOutput, RefundBody, VoidBody } from './schemas.ts';
@@ -163,7 +164,10 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       handler: async ({ tenant, params, db }) => {
         const { payment, reference } = found(await findPaymentUnderMandate(db, tenant, params.id), 'payment', 'id');
         const receipt = await mandateReceipt(deps, payment, reference);
-        return { status: 200, body: { ...renderPayment(payment), ...(receipt && { mandate_receipt: receipt }) } };
+        const body = renderPayment(payment);
+        const exceptions = await openExceptions(db, tenant, params.id);
+        const reconciliation = { ...(body['reconciliation'] as object), exceptions };
+        return { status: 200, body: { ...body, reconciliation, ...(receipt && { mandate_receipt: receipt }) } };
       },
     }),
   ];

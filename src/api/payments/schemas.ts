@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { currencyCode, idOf, majorAmount, timeOut, typeId } from '../schemas.ts';
+import { OpenException } from './open-exceptions.ts';
 
 export const STRATEGIES = ['priority', 'split', 'success_rate', 'cost'] as const;
 
@@ -156,6 +157,10 @@ export const PaymentOutput = z
       settlement_id: z.string().optional(),
       settled_at: timeOut.optional(),
       references: z.array(z.unknown()),
+      exceptions: z
+        .array(OpenException)
+        .optional()
+        .meta({ description: 'The open ones; where a single payment is read' }),
     }),
     decline: z.object({ class: z.string(), code: z.string(), retryable: z.boolean() }).optional(),
     needs_attention: z.string().optional(),
