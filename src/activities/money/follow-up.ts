@@ -89,7 +89,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
  * The key was spent by the same request, on another operation: that one's outcome stands, the API reads its answer off
  * the row, and nothing is announced. (Another request's key was refused when the operation was looked up.)
  */
-const SPENT_BEFORE: OperationStep = {
+export const SPENT_BEFORE: OperationStep = {
   kind: 'refused',
   code: 'idempotency_conflict',
   detail: 'The key was used for another request.',
@@ -119,7 +119,9 @@ function whyNot(
         : {
             code: 'invalid_payment_state',
             detail:
-              'The hold is expiring, or a void, a final capture, or a capture before this final one is under way.',
+              payment.increment_pending > 0
+                ? INCREMENT_FIRST
+                : 'The hold is expiring, or a void, a final capture, or a capture before this final one is under way.',
           };
     }
     case 'void':
@@ -137,7 +139,10 @@ function whyNot(
   }
 }
 
+const INCREMENT_FIRST = 'The hold is being raised; the outcome of that must be known first.';
+
 function whyNoVoid(payment: PaymentRow): string {
+  if (payment.increment_pending > 0) return INCREMENT_FIRST;
   if (payment.capture_pending > 0) return 'A capture is under way; its outcome must be known first.';
   if (capturable(payment) > 0) return 'A void is under way.';
   return payment.captured > 0

@@ -13,7 +13,7 @@ export interface Known {
   payment: PaymentRow;
   operation: {
     id: string;
-    type: 'authorize' | 'capture' | 'void' | 'refund';
+    type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
     amountMinor: number;
     attempt: number;
     final: boolean;
@@ -86,6 +86,19 @@ function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 's
         fact: fact(known, 'payment.authorized', { amount_minor: moved, processor: payment.processor }, [
           'payment.authorized',
           ...(captured > 0 ? ['payment.captured'] : []),
+        ]),
+      };
+    }
+    case 'increment': {
+      // All of it or nothing; some processors tell the sum that they hold now.
+      const added = operation.amountMinor;
+      return {
+        status: 'succeeded',
+        delta: { authorized: added, increment_pending: -added },
+        entries: [entry(known, 'authorized', added)],
+        answer: answer(known, 200),
+        fact: fact(known, 'payment.incremented', { amount_minor: added, processor: payment.processor }, [
+          'payment.authorized',
         ]),
       };
     }
@@ -176,6 +189,13 @@ function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'fail
         fact: failover
           ? fact(known, 'payment.attempt_failed', body, [])
           : fact(known, 'payment.failed', body, ['payment.failed']),
+      };
+    case 'increment':
+      return {
+        ...common,
+        delta: { increment_pending: -operation.amountMinor },
+        answer: answer(known, 402),
+        fact: fact(known, 'payment.increment_failed', body, []),
       };
     case 'capture':
       return {

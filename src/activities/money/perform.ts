@@ -113,7 +113,7 @@ export async function note(
 
 /**
  * Whether an operation that its processor does not know may be sent (again). Under a freeze nothing leaves but voids,
- * until it is lifted. Without the authority that it was approved under, an authorization never leaves again; what
+ * until it is lifted. Without the authority that it was approved under, an authorization or an increment never leaves again; what
  * follows an authorization that stands (capture, refund) is not undone by a revocation.
  */
 export async function mayLeave(
@@ -122,7 +122,7 @@ export async function mayLeave(
 ): Promise<'yes' | 'frozen' | 'withdrawn'> {
   if (type === 'void') return 'yes';
   if ((await freezeOnExecution(deps.pool, tenant, payment.execution_id)) !== undefined) return 'frozen';
-  if (type !== 'authorize') return 'yes';
+  if (type !== 'authorize' && type !== 'increment') return 'yes';
   return (await authorityOfExecution(deps.pool, tenant, payment.execution_id)) ? 'yes' : 'withdrawn';
 }
 

@@ -76,6 +76,15 @@ export const CaptureBody = z
   })
   .meta({ id: 'CaptureRequest' });
 
+export const IncrementBody = z
+  .strictObject({
+    payment_id: idOf('pay'),
+    amount: majorAmount.meta({ description: 'What the hold is raised by' }),
+    currency: currencyCode.optional(),
+    reason: z.string().max(500).optional(),
+  })
+  .meta({ id: 'IncrementRequest' });
+
 export const VoidBody = z
   .strictObject({ payment_id: idOf('pay'), reason: z.string().max(500).optional() })
   .meta({ id: 'VoidRequest' });
@@ -114,6 +123,7 @@ export const PaymentOutput = z
       dispute_lost: minor,
       settled: minor,
     }),
+    increment_pending: minor.optional().meta({ description: 'What the hold is being raised by' }),
     processor: z.string().nullable(),
     mid: z.string().nullable(),
     processor_reference: z.string().nullable(),

@@ -45,7 +45,7 @@ export async function listPayments(
 
 export interface OperationRow {
   id: string;
-  type: 'authorize' | 'capture' | 'void' | 'refund';
+  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   status: 'sent' | 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
   amount_minor: number;
   final: boolean;

@@ -53,6 +53,7 @@ BEGIN
     WHEN o.type <> 'refund' AND p.expired THEN 'authorization_expired'
     WHEN o.type = 'capture' AND o.requested_minor > rest THEN 'amount_exceeds_capturable'
     WHEN o.type = 'void' AND rest = 0 THEN 'nothing_to_void'
+    WHEN o.type = 'increment' AND rest = 0 THEN 'nothing_to_increment'
     WHEN o.type = 'refund' AND o.requested_minor > p.captured - p.refunded - p.disputed THEN 'amount_exceeds_refundable'
   END;
   IF o.code IS NOT NULL THEN
@@ -63,6 +64,7 @@ BEGIN
   o.amount_minor := CASE WHEN o.type = 'void' THEN rest ELSE o.requested_minor END;
   o.released_minor := CASE WHEN o.type = 'capture' AND o.final THEN rest - o.requested_minor ELSE 0 END;
   UPDATE simulator.payments SET
+    authorized = authorized + CASE WHEN o.type = 'increment' THEN o.amount_minor ELSE 0 END,
     captured = captured + CASE WHEN o.type = 'capture' THEN o.amount_minor ELSE 0 END,
     released = released + CASE WHEN o.type = 'void' THEN o.amount_minor ELSE o.released_minor END,
     refunded = refunded + CASE WHEN o.type = 'refund' THEN o.amount_minor ELSE 0 END

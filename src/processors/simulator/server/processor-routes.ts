@@ -13,6 +13,7 @@ import {
   AuthorizationBody,
   CaptureBody,
   DisputeEvidenceBody,
+  IncrementBody,
   PaymentQuery,
   processorName,
   RefundBody,
@@ -47,6 +48,7 @@ export function processorRoutes(parts: SimulatorParts): Router {
   ];
   router.use(outage(parts.controls, PLAIN), requireKey);
   router.post('/authorizations', ...money('authorize', AuthorizationBody));
+  router.post('/authorizations/:ref/increments', ...money('increment', IncrementBody));
   router.post('/authorizations/:ref/captures', ...money('capture', CaptureBody));
   router.post('/authorizations/:ref/voids', ...money('void', VoidBody));
   router.post('/authorizations/:ref/refunds', ...money('refund', RefundBody));

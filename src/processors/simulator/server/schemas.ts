@@ -36,6 +36,8 @@ export const RefundBody = z.strictObject({
   currency: currency.optional(),
   mid: text.optional(),
 });
+/** `amount_minor` is what the hold is raised by. */
+export const IncrementBody = z.strictObject(RefundBody.shape);
 export const PaymentQuery = z.strictObject({ reference: text });
 
 export const EffectsQuery = z.strictObject({
