@@ -103,6 +103,8 @@ export interface CaptureRequest extends Call {
   amountMinor: number;
   currency: string;
   final: boolean;
+  /** Of it, what is not held: the account takes captures of more, up to its ceiling. */
+  beyondMinor?: number;
   /** What the authorization was approved for: a capture of all of it is final by itself. */
   authorizedMinor?: number;
 }

@@ -105,7 +105,7 @@ describe('a hold that is raised', () => {
     await script('lost_request', payment);
     await t.simulator('POST', '/control/script', { operation: 'query', fault: 'unavailable', times: 3 });
     const asked = raise(payment, 30);
-    await t.becomes(payment, (one) => (one as { increment_pending?: number }).increment_pending === 30_00);
+    await t.becomes(payment, ({ increment_pending }) => increment_pending === 30_00);
     expect(refusal(await t.operate('void', payment))).toEqual([409, 'invalid_payment_state']);
     expect(refusal(await t.operate('capture', payment))).toEqual([409, 'invalid_payment_state']);
     expect(refusal(await raise(payment, 1))).toEqual([409, 'invalid_payment_state']);

@@ -4,11 +4,12 @@ import type { CaptureRequest, OperationStep, RequestRef, VoidRequest } from '../
 import { capturable, refundable } from '../../domain/payment.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { findPayment } from '../../store/payments/read.ts';
-import { reserveFollowUp } from '../../store/payments/reserve.ts';
+import { reserveFollowUp, type Reservation } from '../../store/payments/reserve.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
+import { reserveBeyond } from './overcapture.ts';
 import { perform, takeUpOwn } from './perform.ts';
 import { isKeyTaken, refuse } from './refuse.ts';
 
@@ -42,7 +43,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     if (before) return before;
   }
   const at = deps.now();
-  let reserved;
+  let reserved: Reservation | { code: ProblemCode; detail: string } | undefined;
   try {
     reserved = await reserveFollowUp(deps.pool, type, {
       tenant,
@@ -56,18 +57,19 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
       actor: request.actor,
       ...(type === 'refund' ? { workflowId: activityInfo().workflowExecution?.workflowId } : {}),
     });
+    reserved ??= type === 'capture' ? await reserveBeyond(deps, f, at) : undefined;
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
     const before = await takeUpOwn(deps, tenant, operationId, request);
     return before ?? SPENT_BEFORE;
   }
-  if (!reserved) {
+  if (!reserved || 'code' in reserved) {
     const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
     const kind = type === 'void' ? undefined : await freezeOnExecution(deps.pool, tenant, f.paymentId);
     const { code, detail } =
       kind === undefined
-        ? whyNot(type, f, await findPayment(deps.pool, tenant, f.paymentId))
+        ? (reserved ?? whyNot(type, f, await findPayment(deps.pool, tenant, f.paymentId)))
         : { code: 'frozen' as const, detail: `Frozen: the ${kind}. A ${type} is refused; voids stay possible.` };
     return refuse(deps, tenant, request, code, detail);
   }
@@ -80,6 +82,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     amountMinor: reserved.amountMinor,
     attempt: 1,
     final: reserved.final ?? f.final,
+    beyondMinor: reserved.beyondMinor,
     sentAt: at,
     ...who,
   });

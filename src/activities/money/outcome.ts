@@ -15,6 +15,8 @@ export interface Known {
     id: string;
     type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
     amountMinor: number;
+    /** Of a capture, what was not held. */
+    beyondMinor?: number;
     attempt: number;
     final: boolean;
   };
@@ -108,7 +110,11 @@ function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 's
         delta: { captured: moved, capture_pending: -operation.amountMinor },
         release: operation.final,
         endVoid: operation.final,
-        entries: [entry(known, 'captured', moved), ...(operation.final ? [released(known)] : [])],
+        entries: [
+          ...(operation.beyondMinor ? [entry(known, 'overcaptured', operation.beyondMinor)] : []),
+          entry(known, 'captured', moved),
+          ...(operation.final ? [released(known)] : []),
+        ],
         answer: answer(known, 200),
         fact: fact(known, 'payment.captured', { amount_minor: moved, final: operation.final }, ['payment.captured']),
       };
@@ -200,7 +206,12 @@ function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'fail
     case 'capture':
       return {
         ...common,
-        delta: { capture_pending: -operation.amountMinor },
+        delta: {
+          capture_pending: -operation.amountMinor,
+          ...(operation.beyondMinor
+            ? { authorized: -operation.beyondMinor, overcaptured: -operation.beyondMinor }
+            : {}),
+        },
         endVoid: operation.final,
         answer: answer(known, 402),
         fact: fact(known, 'payment.capture_failed', body, []),
@@ -257,7 +268,11 @@ function attempt(known: Known, what: { outcome: string; class?: string; code?: s
   };
 }
 
-function entry({ midId, payment }: Known, kind: 'authorized' | 'captured' | 'refunded', amountMinor: number) {
+function entry(
+  { midId, payment }: Known,
+  kind: 'authorized' | 'overcaptured' | 'captured' | 'refunded',
+  amountMinor: number,
+) {
   const event: LedgerEvent = { type: kind, mid: midId, amountMinor, currency: payment.currency };
   return { kind, lines: postings(event) };
 }

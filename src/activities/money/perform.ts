@@ -23,6 +23,8 @@ export interface Operation {
   id: string;
   type: Sending['operation']['type'];
   amountMinor: number;
+  /** Of a capture, what was not held. */
+  beyondMinor?: number;
   attempt: number;
   final: boolean;
   sentAt: Date;
@@ -45,6 +47,7 @@ export function operationOf(
     id: row.id,
     type: row.type,
     amountMinor: row.amount_minor,
+    beyondMinor: row.beyond_minor,
     attempt: row.attempt,
     final: row.final,
     sentAt: new Date(row.sent_at),
@@ -280,6 +283,6 @@ export async function giveBack(
   return step;
 }
 
-export function sendingOf({ payment, account, id, type, amountMinor, final }: Operation): Sending {
-  return { payment, account, operation: { id, type, amountMinor, final } };
+export function sendingOf({ payment, account, id, type, amountMinor, beyondMinor, final }: Operation): Sending {
+  return { payment, account, operation: { id, type, amountMinor, beyondMinor, final } };
 }

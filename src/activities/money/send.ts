@@ -19,6 +19,7 @@ export interface Sending {
     id: string;
     type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
     amountMinor: number;
+    beyondMinor?: number;
     final: boolean;
   };
 }
@@ -63,6 +64,7 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
         currency,
         final: operation.final,
         authorizedMinor: payment.authorized,
+        ...(operation.beyondMinor ? { beyondMinor: operation.beyondMinor } : {}),
       });
     case 'void':
       return port.void({ ...call, processorReference: payment.processor_reference! });

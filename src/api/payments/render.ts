@@ -31,6 +31,7 @@ export function renderPayment(row: PaymentRow): Record<string, unknown> {
     currency: row.currency,
     counters: Object.fromEntries(COUNTERS.map((name) => [name, row[name]])),
     increment_pending: row.increment_pending || undefined,
+    overcaptured: row.overcaptured || undefined,
     processor: row.processor,
     mid: row.mid,
     processor_reference: row.processor_reference,

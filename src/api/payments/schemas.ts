@@ -68,7 +68,10 @@ export const AuthorizePaymentBody = z
 export const CaptureBody = z
   .strictObject({
     payment_id: idOf('pay'),
-    amount: majorAmount.optional(),
+    amount: majorAmount.optional().meta({
+      description:
+        'More than is held only where the account takes that (`overcapture`, `overcapture_percent`), and as the last capture',
+    }),
     currency: currencyCode.optional(),
     final: z.boolean().default(false).meta({
       description: 'Release what this capture leaves. Implied where the account takes one capture only',
@@ -123,6 +126,7 @@ export const PaymentOutput = z
       dispute_lost: minor,
       settled: minor,
     }),
+    overcaptured: minor.optional().meta({ description: 'Of `authorized`, what was captured beyond the hold' }),
     increment_pending: minor.optional().meta({ description: 'What the hold is being raised by' }),
     processor: z.string().nullable(),
     mid: z.string().nullable(),

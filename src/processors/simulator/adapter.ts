@@ -44,6 +44,7 @@ export function createSimulatorAdapter(): ProcessorPort {
         amount_minor: request.amountMinor,
         currency: request.currency,
         final: request.final,
+        beyond_minor: request.beyondMinor,
       }),
     void: (request) =>
       move(send, request, `${authorization(request.processorReference)}/voids`, { reference: request.reference }),

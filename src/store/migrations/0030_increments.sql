@@ -12,6 +12,9 @@ ALTER TABLE payments ADD COLUMN increment_pending bigint NOT NULL DEFAULT 0 CHEC
 -- the account.
 ALTER TABLE payments ADD COLUMN overcaptured bigint NOT NULL DEFAULT 0
   CHECK (overcaptured >= 0 AND overcaptured <= authorized);
+-- Of a capture, what was not held when it was reserved.
+ALTER TABLE operations ADD COLUMN beyond_minor bigint NOT NULL DEFAULT 0
+  CHECK (beyond_minor >= 0 AND beyond_minor <= amount_minor);
 
 -- Everything that may still become a capture, also when it is not granted yet.
 CREATE OR REPLACE VIEW open_liabilities AS

@@ -7,7 +7,8 @@ import type { AttemptRow, PaymentRow } from './row.ts';
 
 export type OperationStatus = 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
 
-type DeltaCounter = 'authorized' | 'increment_pending' | 'captured' | 'capture_pending' | 'refunded' | 'refund_pending';
+type DeltaCounter =
+  'authorized' | 'overcaptured' | 'increment_pending' | 'captured' | 'capture_pending' | 'refunded' | 'refund_pending';
 
 /** What one outcome does to operation, counters, ledger and answer; computed from the outcome, applied as it is. */
 export interface Completion {
@@ -78,6 +79,7 @@ export async function completeOperation(db: Db, c: Completion): Promise<PaymentR
       c.giveBack?.type ?? null,
       c.giveBack?.amountMinor ?? null,
       c.delta.increment_pending ?? 0,
+      c.delta.overcaptured ?? 0,
     ],
   });
   return rows[0]?.payment;
@@ -95,7 +97,7 @@ WITH op AS (
   UPDATE payments p
      SET authorized = p.authorized + $18, captured = p.captured + $19, capture_pending = p.capture_pending + $20,
          refunded = p.refunded + $21, refund_pending = p.refund_pending + $22,
-         increment_pending = p.increment_pending + $38,
+         increment_pending = p.increment_pending + $38, overcaptured = p.overcaptured + $39,
          released = p.released + CASE WHEN $23
            THEN p.authorized - p.captured - $19 - (p.capture_pending + $20) - p.released ELSE 0 END,
          phase = COALESCE($24, p.phase), closed_by = COALESCE($25, p.closed_by),

@@ -48,6 +48,8 @@ export interface OperationRow {
   type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   status: 'sent' | 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
   amount_minor: number;
+  /** Of a capture, what was not held. */
+  beyond_minor: number;
   final: boolean;
   attempt: number;
   absent_since: string | null;

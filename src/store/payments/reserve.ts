@@ -11,6 +11,8 @@ export interface Reservation {
   amountMinor: number;
   /** Nothing follows it: what it leaves of the hold is released. */
   final?: boolean;
+  /** Of a capture, what was not held. */
+  beyondMinor?: number;
 }
 
 interface Request {

@@ -34,6 +34,7 @@ interface MoneyBody {
   token?: string;
   capture?: 'manual' | 'automatic';
   final?: boolean;
+  beyond_minor?: number | undefined;
   merchant_reference?: string | undefined;
   mid?: string | undefined;
 }
@@ -116,6 +117,7 @@ async function moveMoney(
     currency: body.currency,
     amountMinor: body.amount_minor,
     final: body.final ?? false,
+    ...(body.beyond_minor === undefined ? {} : { details: { beyond: body.beyond_minor } }),
     automatic: body.capture === 'automatic',
     behaviour,
     content: [type, pathReference, content],

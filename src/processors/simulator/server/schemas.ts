@@ -27,6 +27,8 @@ export const CaptureBody = z.strictObject({
   currency: currency.optional(),
   /** Release what the capture leaves of the hold. */
   final: z.boolean().default(false),
+  /** Of the amount, what is taken beyond the hold. */
+  beyond_minor: amount.optional(),
   mid: text.optional(),
 });
 export const VoidBody = z.strictObject({ reference: text.optional(), mid: text.optional() });

@@ -108,7 +108,11 @@ async function create(parts: SimulatorParts, req: Request, res: Response): Promi
     amountMinor: wish.amount,
     automatic: wish.capture_method !== 'manual',
     behaviour,
-    details: { wire: 'stripe', metadata: wish.metadata },
+    details: {
+      wire: 'stripe',
+      metadata: wish.metadata,
+      overcapture: wish.payment_method_options?.card?.request_overcapture === 'if_available',
+    },
   };
   await perform(parts, res, request, STRIPE_VOICE, async (performed) => {
     const row = rowOf(performed);
@@ -124,13 +128,15 @@ async function capture(parts: SimulatorParts, req: Request, res: Response): Prom
   const left = payment.counters
     ? payment.counters.authorized - payment.counters.captured - payment.counters.released
     : 0;
+  const mayExceed = payment.operations.some(({ details }) => details?.['overcapture'] === true);
+  const beyond = mayExceed ? (wish.amount_to_capture ?? 0) - left : 0;
   const request = {
     ...common(req, res, 'capture'),
     reference: payment.operations[0]!.reference,
     currency: undefined,
     amountMinor: wish.amount_to_capture ?? Math.max(1, left),
     final: wish.final_capture,
-    details: { wire: 'stripe', metadata: wish.metadata },
+    details: { wire: 'stripe', metadata: wish.metadata, ...(beyond > 0 ? { beyond } : {}) },
   };
   await perform(parts, res, request, STRIPE_VOICE, (performed) =>
     answerIntent(parts, req, res, performed, wish.expand),
