@@ -49,7 +49,7 @@ export interface OperationRow {
   /** `op_…` */
   name: string;
   payment_id: string;
-  type: 'authorize' | 'capture' | 'void' | 'refund';
+  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   status: string;
   amount_minor: number;
   attempt: number;
@@ -59,7 +59,7 @@ export interface OperationRow {
   failure_class: string | null;
 }
 export interface EffectRow {
-  type: 'authorize' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
+  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
   amount_minor: number;
   released_minor: number;
   currency: string;

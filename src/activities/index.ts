@@ -18,6 +18,7 @@ import { authorizePayment } from './money/authorize-payment.ts';
 import { captureAtExpiry, warnOfExpiry } from './money/before-expiry.ts';
 import { capturePayment, voidPayment } from './money/follow-up.ts';
 import { expireHold, flagOverdueSettlement } from './money/hold-and-settlement.ts';
+import { incrementPayment } from './money/increment-payment.ts';
 import { giveBack } from './money/perform.ts';
 import { refundPayment } from './money/refund-payment.ts';
 import { answerRefundReview, expireRefundReview } from './money/refund-review.ts';
@@ -77,6 +78,7 @@ export function createActivities(
     voidPayment: (ref, request) => voidPayment(deps, ref, request),
     giveBack: (ref, request, operationId) => giveBack(deps, ref, request, operationId),
     refundPayment: (input) => refundPayment(deps, input),
+    incrementPayment: (input) => incrementPayment(deps, input),
     answerRefundReview: (input, verdict) => answerRefundReview(deps, input, verdict),
     expireRefundReview: (input) => expireRefundReview(deps, input),
     resolveOperation: (ref) => resolveOperation(deps, ref),

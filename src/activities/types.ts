@@ -1,6 +1,7 @@
 import type {
   AuthorizeInput,
   CaptureRequest,
+  IncrementInput,
   ChallengeResponse,
   LifecycleTimers,
   OperationStep,
@@ -135,6 +136,7 @@ export interface LifecycleActivities {
   /** Gives back what was granted in part and not accepted: the operation was reserved with the grant. */
   giveBack(ref: ExecutionRef, request: RequestRef, operationId: string): Promise<OperationStep>;
   refundPayment(input: RefundInput): Promise<RefundStep>;
+  incrementPayment(input: IncrementInput): Promise<OperationStep>;
   /** A person's word on a refund that waits for one. */
   answerRefundReview(input: RefundInput, verdict: ReviewVerdict): Promise<ReviewStanding>;
   /** Nobody decided in time: the refund is not made. */

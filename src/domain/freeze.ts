@@ -17,6 +17,8 @@ export interface FreezeInForce {
 export const DANGERS = [
   'authorization_in_flight',
   'authorization_unknown',
+  'increment_in_flight',
+  'increment_unknown',
   'capture_in_flight',
   'capture_unknown',
   'refund_in_flight',
@@ -84,7 +86,7 @@ export interface StoppedPayment {
   /** Minor units that a processor still holds. */
   held: number;
   /** Operations without an outcome, and voids that were declined since the stop. */
-  operations: { type: 'authorize' | 'capture' | 'void' | 'refund'; status: string }[];
+  operations: { type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund'; status: string }[];
 }
 
 /**

@@ -47,6 +47,8 @@ interface Money {
 export type LedgerEvent = Money &
   (
     | { type: 'authorized' }
+    /** Captured beyond the hold: what the capture takes off the memo was never put there by a grant. */
+    | { type: 'overcaptured' }
     | { type: 'captured' }
     /** Void, expiry, or the rest after a final capture. */
     | { type: 'released' }
@@ -68,6 +70,7 @@ type Rule = (amount: number, fee: number) => [debit: AccountTemplate, credit: Ac
 /** Each event as transfers from the credited to the debited account: whatever they are, the sum is zero. */
 const RULES: Readonly<Record<LedgerEvent['type'], Rule>> = {
   authorized: (amount) => [['authorized:{mid}', 'authorized_offset', amount]],
+  overcaptured: (amount) => [['authorized:{mid}', 'authorized_offset', amount]],
   captured: (amount) => [
     ['authorized_offset', 'authorized:{mid}', amount],
     ['receivable:{mid}', 'sales', amount],

@@ -103,6 +103,18 @@ export interface RefundInput {
   timers: LifecycleTimers;
 }
 
+/** Input of the `increment` workflow. */
+export interface IncrementInput {
+  tenant: Tenant;
+  request: RequestRef;
+  paymentId: string;
+  operationId: string;
+  /** What the hold is to be raised by. */
+  amountMinor: number;
+  reason?: string;
+  timers: LifecycleTimers;
+}
+
 /** How a refund stands after a step: as every operation, or it waits for a person, and nothing is reserved. */
 export type RefundStep = OperationStep | { kind: 'waits'; waitMs: number };
 

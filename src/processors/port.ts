@@ -20,6 +20,8 @@ export type { SettlementLine } from '../domain/settlement.ts';
 export interface ProcessorPort {
   readonly kind: string;
   authorize(request: AuthorizeRequest): Promise<ProcessorOutcome>;
+  /** Raises a hold; absent where that cannot be done. Granted wholly or not at all. */
+  increment?(request: IncrementRequest): Promise<ProcessorOutcome>;
   capture(request: CaptureRequest): Promise<ProcessorOutcome>;
   void(request: VoidRequest): Promise<ProcessorOutcome>;
   refund(request: RefundRequest): Promise<ProcessorOutcome>;
@@ -88,11 +90,21 @@ export interface AuthorizeRequest extends Call {
   merchantReference?: string;
   capture: 'manual' | 'automatic';
 }
+export interface IncrementRequest extends Call {
+  processorReference: string;
+  /** What the hold is raised by. */
+  amountMinor: number;
+  /** What it was approved for so far: some processors want to be told the sum. */
+  authorizedMinor: number;
+  currency: string;
+}
 export interface CaptureRequest extends Call {
   processorReference: string;
   amountMinor: number;
   currency: string;
   final: boolean;
+  /** Of it, what is not held: the account takes captures of more, up to its ceiling. */
+  beyondMinor?: number;
   /** What the authorization was approved for: a capture of all of it is final by itself. */
   authorizedMinor?: number;
 }
@@ -110,7 +122,7 @@ export interface QueryRequest {
   operationId: string;
   timeoutMs: number;
   /** What was asked for; without it an authorization. */
-  operation?: 'authorize' | 'capture' | 'void' | 'refund';
+  operation?: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   /** The processor's name of the payment, once it is known: what it is found by without delay. */
   processorReference?: string;
   currency?: string;
@@ -152,7 +164,7 @@ export type ProcessorNotification =
       eventId: string;
       /** The processor that speaks; event ids are unique within it. */
       processor: string;
-      operation: 'authorize' | 'capture' | 'void' | 'refund';
+      operation: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
       operationId: string;
       reference: string;
       outcome: ProcessorOutcome;

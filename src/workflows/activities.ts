@@ -38,6 +38,8 @@ export const decision = {
 export const money = {
   authorizePayment: persistent('reserve, authorize at the processor, record').authorizePayment,
   capturePayment: persistent('reserve, capture at the processor, record').capturePayment,
+  incrementPayment: persistent('decide the addition, reserve, raise the hold at the processor, record')
+    .incrementPayment,
   voidPayment: persistent('reserve, void at the processor, record').voidPayment,
   captureAtExpiry: persistent('the hold ends: capture what is left').captureAtExpiry,
   giveBack: persistent('give back what was granted in part').giveBack,

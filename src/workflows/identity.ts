@@ -14,6 +14,11 @@ export function refundWorkflowId({ orgId, mode }: Tenant, keyHash: string): stri
   return `refund:${toTypeId('org', orgId)}:${mode}:${keyHash.slice(0, 19)}`;
 }
 
+/** An increment is a workflow of its own: the lifecycle only waits, and need not know of it. */
+export function incrementWorkflowId({ orgId, mode }: Tenant, keyHash: string): string {
+  return `increment:${toTypeId('org', orgId)}:${mode}:${keyHash.slice(0, 19)}`;
+}
+
 export function disputeWorkflowId({ orgId, mode }: Tenant, disputeId: string): string {
   return `dispute:${toTypeId('org', orgId)}:${mode}:${toTypeId('dsp', disputeId)}`;
 }

@@ -6,6 +6,7 @@ export { coverageWatch } from './coverage-watch.ts';
 export { dispute } from './dispute.ts';
 export { crlRefresh } from './crl-refresh.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
+export { increment } from './increment.ts';
 export { policyBacktest } from './policy-backtest.ts';
 export { refund } from './refund.ts';
 export { settlementImport } from './settlement-import.ts';

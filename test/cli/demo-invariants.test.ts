@@ -56,6 +56,7 @@ function goodEvidence(): Evidence {
         ],
         summary: {
           authorize: { count: 1, amount_minor: 240_00 },
+          increment: none(),
           capture: { count: 1, amount_minor: 220_00 },
           void: none(),
           refund: { count: 1, amount_minor: 50_00 },

@@ -5,6 +5,7 @@ import type { LedgerEvent } from '../../src/domain/ledger.ts';
 
 const TYPES = [
   'authorized',
+  'overcaptured',
   'captured',
   'released',
   'refunded',

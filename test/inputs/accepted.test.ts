@@ -178,7 +178,8 @@ describe('the control of all refusals: the bodies they are made of', () => {
     expect(status).toBe(200);
   });
 
-  it('capture, void and refund are done; a review finds nothing to decide', async () => {
+  it('increment, capture, void and refund are done; a review finds nothing to decide', async () => {
+    expect((await post('increment')).status).toBe(200);
     expect((await post('capture')).status).toBe(200);
     before = await stage.counts();
     await expectConflict('refund');

@@ -182,6 +182,7 @@ describe('an amount', () => {
     ['risk', 'intent.amount'],
     ['simulate', 'intent.amount'],
     ['pay', 'amount'],
+    ['increment', 'amount'],
     ['capture', 'amount'],
     ['refund', 'amount'],
   ];
@@ -231,6 +232,7 @@ describe('a member that is missing', () => {
     ['simulate', ['intent']],
     ['review', ['verdict', 'note']],
     ['pay', ['execution_token', 'payment_method', 'payment_method.token', 'payment_method.type']],
+    ['increment', ['payment_id', 'amount']],
     ['capture', ['payment_id']],
     ['void', ['payment_id']],
     ['refund', ['payment_id']],
@@ -254,6 +256,7 @@ describe('an id that nobody has, or another organization', () => {
   const NAMED: [RouteName, string][] = [
     ['respond', 'challenge_id'],
     ['route', 'execution_ref'],
+    ['increment', 'payment_id'],
     ['capture', 'payment_id'],
     ['void', 'payment_id'],
     ['refund', 'payment_id'],
@@ -272,7 +275,7 @@ describe('an id that nobody has, or another organization', () => {
     expectNotFound(name, having(routes[name].body, path, UNKNOWN_ID)),
   );
 
-  it.each(['respond', 'route', 'pay', 'capture', 'void', 'refund', 'risk', 'simulate', 'review'] as const)(
+  it.each(['respond', 'route', 'pay', 'increment', 'capture', 'void', 'refund', 'risk', 'simulate', 'review'] as const)(
     '%s: what exists is 404 for a stranger',
     (name) => expectNotFound(name, routes[name].body, { authorization: `Bearer ${stage.stranger}` }),
   );

@@ -85,6 +85,12 @@ export function writeRoutes({ cast, approved, challenged, payment }: InputStage)
       keyRequired: true,
       scope: 'payments:write',
     },
+    increment: {
+      path: '/v1/payments/increment',
+      body: { payment_id, amount: 10, currency: 'EUR', reason: 'more' },
+      keyRequired: true,
+      scope: 'payments:write',
+    },
     capture: {
       path: '/v1/payments/capture',
       body: { payment_id, amount: 10, currency: 'EUR', final: false },
@@ -111,6 +117,7 @@ export const ROUTES: readonly RouteName[] = [
   'review',
   'route',
   'pay',
+  'increment',
   'capture',
   'void',
   'refund',

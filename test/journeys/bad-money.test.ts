@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterEach(() => expectInvariants(t));
 afterAll(() => t.close());
 
-type Kind = 'capture' | 'void' | 'refund';
+type Kind = 'increment' | 'capture' | 'void' | 'refund';
 
 /** Everything that a refused request must leave as it was: counters, operations, effects, events. */
 async function standing({ payment_id, execution_ref }: Payment) {
@@ -38,6 +38,27 @@ const REFUNDABLE = 'amount_exceeds_refundable';
 const STATE = 'invalid_payment_state';
 
 const LINES: Line[] = [
+  {
+    what: 'an increment beyond the delegation',
+    before: [],
+    ask: ['increment', { amount: 380.01 }],
+    answer: [403, 'invalid_scope'],
+    detail: /./,
+  },
+  {
+    what: 'an increment with a pending void',
+    before: ['void pending'],
+    ask: ['increment', { amount: 10 }],
+    answer: [409, STATE],
+    detail: /ending/,
+  },
+  {
+    what: 'an increment of what was captured',
+    before: ['capture'],
+    ask: ['increment', { amount: 10 }],
+    answer: [409, STATE],
+    detail: /Nothing is held/,
+  },
   {
     what: 'a capture over the limit',
     before: [],

@@ -44,7 +44,7 @@ export interface Journey extends TestService {
   /** An authorized payment of a new cast. */
   paid(wish?: Wish, token?: string, more?: object): Promise<Payment>;
   operate(
-    kind: 'capture' | 'void' | 'refund',
+    kind: 'increment' | 'capture' | 'void' | 'refund',
     payment: Payment,
     more?: object,
     headers?: Record<string, string>,

@@ -15,14 +15,14 @@ import type {
 
 /** A true movement of money at the processor, as its oracle tells it. */
 export interface MoneyEffect {
-  type: 'authorize' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
+  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
   amount_minor: number;
   operation_id: string | null;
 }
 
 /** How the next request for a payment goes wrong; `no_op` is what the processor documents as having done nothing. */
 export type Strike = 'lost_answer' | 'lost_request' | 'error_after_commit' | 'garbled_answer' | 'no_op' | 'slow';
-export type StruckOperation = 'authorize' | 'capture' | 'void' | 'refund' | 'query';
+export type StruckOperation = 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'query';
 
 /** Where processors differ, and the suite expects something else of them. Declared by each, and by that tested. */
 export interface Capabilities {

@@ -210,7 +210,7 @@ export async function complete(
   const { completion } = completionOf({
     tenant: w.tenant,
     payment,
-    operation: { ...operation, amountMinor: operation.amount_minor },
+    operation: { ...operation, amountMinor: operation.amount_minor, beyondMinor: operation.beyond_minor },
     midId: payment.mid_id!,
     outcome,
     actor: 'test',

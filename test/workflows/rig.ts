@@ -217,6 +217,7 @@ const USUAL: LifecycleActivities = {
   captureAtExpiry: async () => CAPTURED,
   warnOfExpiry: async () => ({ capture: false }),
   refundPayment: async () => CAPTURED,
+  incrementPayment: async () => CAPTURED,
   answerRefundReview: async () => ({ status: 'approved', waitMs: 0, votes: { approvals: 1, quorum: 1 } }),
   expireRefundReview: async () => ({ status: 'expired', waitMs: 0, votes: { approvals: 0, quorum: 1 } }),
   resolveOperation: async () => UNKNOWN,

@@ -56,7 +56,10 @@ export async function gatherAgain(
  * Screens the payee again, for a second look. Before the transaction, and not in it: an outside service must not hold up
  * whoever waits for its locks, a freeze above all.
  */
-export async function screenAgain(deps: ActivityDeps, ref: ExecutionRef): Promise<Screening | undefined> {
+export async function screenAgain(
+  deps: ActivityDeps,
+  ref: Pick<ExecutionRef, 'tenant' | 'executionId'>,
+): Promise<Screening | undefined> {
   if (!deps.screening) return undefined;
   const row = await findExecution(deps.pool, ref.tenant, ref.executionId);
   return row && screenPayee(deps.screening, payeeOf(row.intent, row.context));

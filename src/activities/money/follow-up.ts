@@ -4,11 +4,12 @@ import type { CaptureRequest, OperationStep, RequestRef, VoidRequest } from '../
 import { capturable, refundable } from '../../domain/payment.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { findPayment } from '../../store/payments/read.ts';
-import { reserveFollowUp } from '../../store/payments/reserve.ts';
+import { reserveFollowUp, type Reservation } from '../../store/payments/reserve.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
+import { reserveBeyond } from './overcapture.ts';
 import { perform, takeUpOwn } from './perform.ts';
 import { isKeyTaken, refuse } from './refuse.ts';
 
@@ -42,7 +43,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     if (before) return before;
   }
   const at = deps.now();
-  let reserved;
+  let reserved: Reservation | { code: ProblemCode; detail: string } | undefined;
   try {
     reserved = await reserveFollowUp(deps.pool, type, {
       tenant,
@@ -56,18 +57,19 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
       actor: request.actor,
       ...(type === 'refund' ? { workflowId: activityInfo().workflowExecution?.workflowId } : {}),
     });
+    reserved ??= type === 'capture' ? await reserveBeyond(deps, f, at) : undefined;
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
     const before = await takeUpOwn(deps, tenant, operationId, request);
     return before ?? SPENT_BEFORE;
   }
-  if (!reserved) {
+  if (!reserved || 'code' in reserved) {
     const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
     const kind = type === 'void' ? undefined : await freezeOnExecution(deps.pool, tenant, f.paymentId);
     const { code, detail } =
       kind === undefined
-        ? whyNot(type, f, await findPayment(deps.pool, tenant, f.paymentId))
+        ? (reserved ?? whyNot(type, f, await findPayment(deps.pool, tenant, f.paymentId)))
         : { code: 'frozen' as const, detail: `Frozen: the ${kind}. A ${type} is refused; voids stay possible.` };
     return refuse(deps, tenant, request, code, detail);
   }
@@ -80,6 +82,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     amountMinor: reserved.amountMinor,
     attempt: 1,
     final: reserved.final ?? f.final,
+    beyondMinor: reserved.beyondMinor,
     sentAt: at,
     ...who,
   });
@@ -89,7 +92,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
  * The key was spent by the same request, on another operation: that one's outcome stands, the API reads its answer off
  * the row, and nothing is announced. (Another request's key was refused when the operation was looked up.)
  */
-const SPENT_BEFORE: OperationStep = {
+export const SPENT_BEFORE: OperationStep = {
   kind: 'refused',
   code: 'idempotency_conflict',
   detail: 'The key was used for another request.',
@@ -119,7 +122,9 @@ function whyNot(
         : {
             code: 'invalid_payment_state',
             detail:
-              'The hold is expiring, or a void, a final capture, or a capture before this final one is under way.',
+              payment.increment_pending > 0
+                ? INCREMENT_FIRST
+                : 'The hold is expiring, or a void, a final capture, or a capture before this final one is under way.',
           };
     }
     case 'void':
@@ -137,7 +142,10 @@ function whyNot(
   }
 }
 
+const INCREMENT_FIRST = 'The hold is being raised; the outcome of that must be known first.';
+
 function whyNoVoid(payment: PaymentRow): string {
+  if (payment.increment_pending > 0) return INCREMENT_FIRST;
   if (payment.capture_pending > 0) return 'A capture is under way; its outcome must be known first.';
   if (capturable(payment) > 0) return 'A void is under way.';
   return payment.captured > 0

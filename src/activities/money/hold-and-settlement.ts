@@ -18,7 +18,7 @@ const ACTOR = 'system:timer';
 
 /**
  * The hold's date has passed: what was not captured is released. Nothing is sent: the processor has let go by itself.
- * A capture or void that is still under way keeps the hold open; the caller tries again.
+ * A capture, void or increment that is still under way keeps the hold open; the caller tries again.
  */
 export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise<{ stage: PaymentStage }> {
   const stage = await inTransaction(deps.pool, async (db) => {
@@ -26,7 +26,8 @@ export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise
     if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
     const amountMinor = capturable(payment);
     // Closed before, by this step or otherwise; or something is still under way.
-    if (amountMinor === 0 || payment.capture_pending > 0 || payment.void_pending) return stageOfPayment(payment);
+    if (amountMinor === 0 || payment.capture_pending > 0 || payment.void_pending || payment.increment_pending > 0)
+      return stageOfPayment(payment);
     const at = deps.now();
     const closed = await closeHold(db, payment.id, at);
     await returnBudget(db, ref.tenant, [payment.execution_id], closed.authorized - closed.released);

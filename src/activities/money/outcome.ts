@@ -13,8 +13,10 @@ export interface Known {
   payment: PaymentRow;
   operation: {
     id: string;
-    type: 'authorize' | 'capture' | 'void' | 'refund';
+    type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
     amountMinor: number;
+    /** Of a capture, what was not held. */
+    beyondMinor?: number;
     attempt: number;
     final: boolean;
   };
@@ -89,13 +91,30 @@ function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 's
         ]),
       };
     }
+    case 'increment': {
+      // All of it or nothing; some processors tell the sum that they hold now.
+      const added = operation.amountMinor;
+      return {
+        status: 'succeeded',
+        delta: { authorized: added, increment_pending: -added },
+        entries: [entry(known, 'authorized', added)],
+        answer: answer(known, 200),
+        fact: fact(known, 'payment.incremented', { amount_minor: added, processor: payment.processor }, [
+          'payment.authorized',
+        ]),
+      };
+    }
     case 'capture':
       return {
         status: 'succeeded',
         delta: { captured: moved, capture_pending: -operation.amountMinor },
         release: operation.final,
         endVoid: operation.final,
-        entries: [entry(known, 'captured', moved), ...(operation.final ? [released(known)] : [])],
+        entries: [
+          ...(operation.beyondMinor ? [entry(known, 'overcaptured', operation.beyondMinor)] : []),
+          entry(known, 'captured', moved),
+          ...(operation.final ? [released(known)] : []),
+        ],
         answer: answer(known, 200),
         fact: fact(known, 'payment.captured', { amount_minor: moved, final: operation.final }, ['payment.captured']),
       };
@@ -177,10 +196,22 @@ function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'fail
           ? fact(known, 'payment.attempt_failed', body, [])
           : fact(known, 'payment.failed', body, ['payment.failed']),
       };
+    case 'increment':
+      return {
+        ...common,
+        delta: { increment_pending: -operation.amountMinor },
+        answer: answer(known, 402),
+        fact: fact(known, 'payment.increment_failed', body, []),
+      };
     case 'capture':
       return {
         ...common,
-        delta: { capture_pending: -operation.amountMinor },
+        delta: {
+          capture_pending: -operation.amountMinor,
+          ...(operation.beyondMinor
+            ? { authorized: -operation.beyondMinor, overcaptured: -operation.beyondMinor }
+            : {}),
+        },
         endVoid: operation.final,
         answer: answer(known, 402),
         fact: fact(known, 'payment.capture_failed', body, []),
@@ -237,7 +268,11 @@ function attempt(known: Known, what: { outcome: string; class?: string; code?: s
   };
 }
 
-function entry({ midId, payment }: Known, kind: 'authorized' | 'captured' | 'refunded', amountMinor: number) {
+function entry(
+  { midId, payment }: Known,
+  kind: 'authorized' | 'overcaptured' | 'captured' | 'refunded',
+  amountMinor: number,
+) {
   const event: LedgerEvent = { type: kind, mid: midId, amountMinor, currency: payment.currency };
   return { kind, lines: postings(event) };
 }

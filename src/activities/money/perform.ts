@@ -23,6 +23,8 @@ export interface Operation {
   id: string;
   type: Sending['operation']['type'];
   amountMinor: number;
+  /** Of a capture, what was not held. */
+  beyondMinor?: number;
   attempt: number;
   final: boolean;
   sentAt: Date;
@@ -45,6 +47,7 @@ export function operationOf(
     id: row.id,
     type: row.type,
     amountMinor: row.amount_minor,
+    beyondMinor: row.beyond_minor,
     attempt: row.attempt,
     final: row.final,
     sentAt: new Date(row.sent_at),
@@ -113,7 +116,7 @@ export async function note(
 
 /**
  * Whether an operation that its processor does not know may be sent (again). Under a freeze nothing leaves but voids,
- * until it is lifted. Without the authority that it was approved under, an authorization never leaves again; what
+ * until it is lifted. Without the authority that it was approved under, an authorization or an increment never leaves again; what
  * follows an authorization that stands (capture, refund) is not undone by a revocation.
  */
 export async function mayLeave(
@@ -122,7 +125,7 @@ export async function mayLeave(
 ): Promise<'yes' | 'frozen' | 'withdrawn'> {
   if (type === 'void') return 'yes';
   if ((await freezeOnExecution(deps.pool, tenant, payment.execution_id)) !== undefined) return 'frozen';
-  if (type !== 'authorize') return 'yes';
+  if (type !== 'authorize' && type !== 'increment') return 'yes';
   return (await authorityOfExecution(deps.pool, tenant, payment.execution_id)) ? 'yes' : 'withdrawn';
 }
 
@@ -280,6 +283,6 @@ export async function giveBack(
   return step;
 }
 
-export function sendingOf({ payment, account, id, type, amountMinor, final }: Operation): Sending {
-  return { payment, account, operation: { id, type, amountMinor, final } };
+export function sendingOf({ payment, account, id, type, amountMinor, beyondMinor, final }: Operation): Sending {
+  return { payment, account, operation: { id, type, amountMinor, beyondMinor, final } };
 }

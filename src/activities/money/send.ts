@@ -15,7 +15,13 @@ export interface PaymentMethod {
 export interface Sending {
   payment: PaymentRow;
   account: AccountRow;
-  operation: { id: string; type: 'authorize' | 'capture' | 'void' | 'refund'; amountMinor: number; final: boolean };
+  operation: {
+    id: string;
+    type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
+    amountMinor: number;
+    beyondMinor?: number;
+    final: boolean;
+  };
 }
 
 /** Calls the processor once. The operation id is its idempotency key: a repeat is the same operation. */
@@ -41,6 +47,15 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
         capture: payment.capture_mode,
       });
     }
+    case 'increment':
+      if (!port.increment) return NO_INCREMENTS;
+      return port.increment({
+        ...call,
+        processorReference: payment.processor_reference!,
+        amountMinor,
+        authorizedMinor: payment.authorized,
+        currency,
+      });
     case 'capture':
       return port.capture({
         ...call,
@@ -49,6 +64,7 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
         currency,
         final: operation.final,
         authorizedMinor: payment.authorized,
+        ...(operation.beyondMinor ? { beyondMinor: operation.beyondMinor } : {}),
       });
     case 'void':
       return port.void({ ...call, processorReference: payment.processor_reference! });
@@ -56,6 +72,13 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
       return port.refund({ ...call, processorReference: payment.processor_reference!, amountMinor, currency });
   }
 }
+
+const NO_INCREMENTS: ProcessorOutcome = {
+  status: 'failed',
+  class: 'configuration',
+  code: 'increment_not_supported',
+  message: 'This kind of processor cannot raise a hold; nothing was sent.',
+};
 
 /**
  * Asks what became of an operation, by our own reference: after a timeout there is no other. Where the processor

@@ -7,6 +7,7 @@ import type {
   AuthorizeInput,
   CaptureRequest,
   ChallengeResponse,
+  IncrementInput,
   PayRequest,
   RefundInput,
   RequestRef,
@@ -21,8 +22,8 @@ import type { ImportRef } from '../../store/settlement/imports.ts';
 import type { Replies } from '../../store/replies.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
-import type { executionLifecycle, refund } from '../../workflows/index.ts';
-import { crlRefreshId, executionWorkflowId, refundWorkflowId } from '../../workflows/identity.ts';
+import type { executionLifecycle, increment, refund } from '../../workflows/index.ts';
+import { crlRefreshId, executionWorkflowId, incrementWorkflowId, refundWorkflowId } from '../../workflows/identity.ts';
 import {
   captureUpdate,
   certificateRevokedSignal,
@@ -37,7 +38,7 @@ import {
 import { answered, LifecycleEnded, type Answered } from './answered.ts';
 import { driveBacktest } from './backtests.ts';
 import { driveImport } from './imports.ts';
-import { refundAttributes, searchAttributes } from './search-attributes.ts';
+import { operationAttributes, searchAttributes } from './search-attributes.ts';
 import { sendVote, type ReviewToVote } from './reviews.ts';
 import { driveStop, type StopToDrive } from './stops.ts';
 import { tellWatch } from './watches.ts';
@@ -98,8 +99,19 @@ export class LifecycleClient {
     const { tenant, request } = input;
     const workflowId = refundWorkflowId(tenant, sha256Hex(`${request.key}|${request.fingerprint}`));
     return this.#answer(tenant, request, true, () =>
-      this.#start<typeof refund>('refund', workflowId, input, refundAttributes(input), {
+      this.#start<typeof refund>('refund', workflowId, input, operationAttributes(input), {
         summary: `refund of ${toTypeId('pay', input.paymentId)}`,
+        reuse: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      }),
+    );
+  }
+
+  async increment(input: IncrementInput): Promise<Answered> {
+    const { tenant, request } = input;
+    const workflowId = incrementWorkflowId(tenant, sha256Hex(`${request.key}|${request.fingerprint}`));
+    return this.#answer(tenant, request, true, () =>
+      this.#start<typeof increment>('increment', workflowId, input, operationAttributes(input), {
+        summary: `increment of ${toTypeId('pay', input.paymentId)}`,
         reuse: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       }),
     );
@@ -270,7 +282,7 @@ export class LifecycleClient {
     throw new Problem('invalid_payment_state', 'The authorization is closed: nothing can be captured or voided.');
   }
 
-  async #start<W extends typeof executionLifecycle | typeof refund>(
+  async #start<W extends typeof executionLifecycle | typeof refund | typeof increment>(
     type: string,
     workflowId: string,
     input: Parameters<W>[0],

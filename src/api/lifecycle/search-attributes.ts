@@ -16,7 +16,11 @@ export function searchAttributes({ tenant, executionId, agentId, intent }: Autho
   ]);
 }
 
-export function refundAttributes({ tenant, paymentId }: RefundInput): TypedSearchAttributes {
+/** Of an operation that has a workflow of its own. */
+export function operationAttributes({
+  tenant,
+  paymentId,
+}: Pick<RefundInput, 'tenant' | 'paymentId'>): TypedSearchAttributes {
   return new TypedSearchAttributes([
     { key: attributes.organization, value: toTypeId('org', tenant.orgId) },
     { key: attributes.execution, value: toTypeId('exec', paymentId) },

@@ -30,6 +30,8 @@ export function renderPayment(row: PaymentRow): Record<string, unknown> {
     amount_minor: row.amount_minor,
     currency: row.currency,
     counters: Object.fromEntries(COUNTERS.map((name) => [name, row[name]])),
+    increment_pending: row.increment_pending || undefined,
+    overcaptured: row.overcaptured || undefined,
     processor: row.processor,
     mid: row.mid,
     processor_reference: row.processor_reference,

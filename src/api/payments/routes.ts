@@ -1,23 +1,24 @@
 import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { findExecution } from '../../store/executions/read.ts';
-import { findPayment, findPaymentUnderMandate, listPayments } from '../../store/payments/read.ts';
+import { findPaymentUnderMandate, listPayments } from '../../store/payments/read.ts';
 import { encodeCursor, decodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { operationIdFor, requestRef, timersOf } from '../executions/authorize.ts';
 import { minorAt } from '../money.ts';
 import { found } from '../not-found.ts';
-import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { evidenceRoutes } from './evidence-routes.ts';
 import { notificationRoutes } from './notification-routes.ts';
 import { processorNewsRoutes } from './processor-news-routes.ts';
 import { routeRoutes } from './plan-routes.ts';
+import { incrementRoute } from './increment-route.ts';
 import { mandateReceipt } from './mandate-receipt.ts';
 import { openExceptions } from './open-exceptions.ts';
 import { refundReviewRoute } from './refund-review-route.ts';
 import { renderMoney, renderPayment } from './render.ts';
+import { amountOf } from './amount-of.ts';
 import { AuthorizePaymentBody, CaptureBody, PaymentOutput, RefundBody, VoidBody } from './schemas.ts';
 
 /** The payment family: route, authorize, capture, void, refund, and read. */
@@ -125,6 +126,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
         return renderMoney(answer, true);
       },
     }),
+    incrementRoute(deps),
     refundReviewRoute(deps),
     ...routeRoutes(deps),
     ...notificationRoutes(deps),
@@ -179,22 +181,4 @@ async function approvedCurrency(
   executionId: string,
 ): Promise<string> {
   return found(await findExecution(db, tenant, executionId), 'execution', 'execution_token').intent.currency;
-}
-
-/**
- * Minor units of an amount in the payment's own currency: the one case in which a capture must read the payment first.
- * A currency in the body is only compared; without an amount and a currency nothing is read.
- */
-async function amountOf(
-  { db, tenant }: Pick<RouteContext, 'db' | 'tenant'>,
-  paymentId: string,
-  amount: number | string | undefined,
-  currency: string | undefined,
-): Promise<number | undefined> {
-  if (amount === undefined && currency === undefined) return undefined;
-  const payment = found(await findPayment(db, tenant, paymentId), 'payment', 'payment_id');
-  if (currency !== undefined && currency !== payment.currency) {
-    throw invalidRequest('currency', `must be ${payment.currency}, the currency of the payment`);
-  }
-  return amount === undefined ? undefined : minorAt('amount', amount, payment.currency);
 }

@@ -69,13 +69,25 @@ export const AuthorizePaymentBody = z
 export const CaptureBody = z
   .strictObject({
     payment_id: idOf('pay'),
-    amount: majorAmount.optional(),
+    amount: majorAmount.optional().meta({
+      description:
+        'More than is held only where the account takes that (`overcapture`, `overcapture_percent`), and as the last capture',
+    }),
     currency: currencyCode.optional(),
     final: z.boolean().default(false).meta({
       description: 'Release what this capture leaves. Implied where the account takes one capture only',
     }),
   })
   .meta({ id: 'CaptureRequest' });
+
+export const IncrementBody = z
+  .strictObject({
+    payment_id: idOf('pay'),
+    amount: majorAmount.meta({ description: 'What the hold is raised by' }),
+    currency: currencyCode.optional(),
+    reason: z.string().max(500).optional(),
+  })
+  .meta({ id: 'IncrementRequest' });
 
 export const VoidBody = z
   .strictObject({ payment_id: idOf('pay'), reason: z.string().max(500).optional() })
@@ -115,6 +127,8 @@ export const PaymentOutput = z
       dispute_lost: minor,
       settled: minor,
     }),
+    overcaptured: minor.optional().meta({ description: 'Of `authorized`, what was captured beyond the hold' }),
+    increment_pending: minor.optional().meta({ description: 'What the hold is being raised by' }),
     processor: z.string().nullable(),
     mid: z.string().nullable(),
     processor_reference: z.string().nullable(),

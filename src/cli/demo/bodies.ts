@@ -31,6 +31,10 @@ export interface Payment {
   amount_minor: number;
   currency: string;
   counters: Counters;
+  /** Of `authorized`, what was captured beyond the hold. */
+  overcaptured?: number;
+  /** What the hold is being raised by. */
+  increment_pending?: number;
   processor?: string;
   attempts: { attempt: number; processor: string; outcome: string; class?: string; code?: string }[];
   operations: { operation_id: string; type: string; status: string; amount_minor: number }[];

@@ -73,7 +73,11 @@ export function countersMatchEffects({ payments }: Evidence): Check {
     const foreign = summary.currencies.filter((currency) => currency !== payment.currency);
     const letGo = summary.void.amount_minor + summary.expire.amount_minor + summary.released_minor;
     return [
-      differs('authorized', authorized, summary.authorize.amount_minor),
+      differs(
+        'authorized',
+        authorized - (payment.overcaptured ?? 0),
+        summary.authorize.amount_minor + summary.increment.amount_minor,
+      ),
       differs('captured', captured, summary.capture.amount_minor),
       differs('released', released, letGo),
       differs('refunded', refunded, summary.refund.amount_minor),

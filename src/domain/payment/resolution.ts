@@ -2,7 +2,7 @@ import type { ProblemCode } from '../errors.ts';
 
 /** An operation whose outcome a person tells, and everything that speaks for or against it. */
 export interface ResolutionFacts {
-  type: 'authorize' | 'capture' | 'void' | 'refund';
+  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   status: string;
   /** Of the operation, minor units. */
   operationMinor: number;

@@ -1,7 +1,14 @@
 import { classIn } from '../code-table.ts';
 import { createExchange, type Exchange, type ExchangeRequest } from '../http-exchange.ts';
 import { failed, notLookedAt, withoutAnswer } from '../outcomes.ts';
-import type { AuthorizeRequest, CaptureRequest, MidAccount, ProcessorOutcome, ProcessorPort } from '../port.ts';
+import type {
+  AuthorizeRequest,
+  CaptureRequest,
+  IncrementRequest,
+  MidAccount,
+  ProcessorOutcome,
+  ProcessorPort,
+} from '../port.ts';
 import { ADYEN_CODES } from './refusal-codes.ts';
 import { fromAdyen, toAdyen } from './units.ts';
 import { type AdyenAmount, referenceOf } from './wire.ts';
@@ -29,6 +36,7 @@ export function createAdyenAdapter(): ProcessorPort {
   return {
     kind: 'adyen',
     authorize: (request) => authorize(send, request),
+    increment: (request) => increment(send, request),
     capture: (request) => capture(send, request),
     void: (request) => modify(send, request, request.processorReference, 'cancels', {}),
     refund: (request) => withAmount(send, request, 'refunds'),
@@ -98,6 +106,11 @@ function authorizationOf(
   }
 }
 
+/** Adyen wants the new sum (https://docs.adyen.com/online-payments/adjust-authorisation), and says later how it went. */
+async function increment(send: Send, request: IncrementRequest): Promise<ProcessorOutcome> {
+  return withAmount(send, { ...request, amountMinor: request.authorizedMinor + request.amountMinor }, 'amountUpdates');
+}
+
 async function capture(send: Send, request: CaptureRequest): Promise<ProcessorOutcome> {
   const isLast = request.final || request.amountMinor === request.authorizedMinor;
   if (request.account.capabilities?.['multicapture'] !== true && !isLast) {
@@ -110,7 +123,7 @@ async function capture(send: Send, request: CaptureRequest): Promise<ProcessorOu
 async function withAmount(
   send: Send,
   request: MoneyCall & { processorReference: string; amountMinor: number; currency: string },
-  path: 'captures' | 'refunds',
+  path: 'amountUpdates' | 'captures' | 'refunds',
 ): Promise<ProcessorOutcome> {
   const value = toAdyen(request.amountMinor, request.currency);
   if (value === undefined) return inexpressible();
@@ -121,7 +134,7 @@ async function modify(
   send: Send,
   call: MoneyCall,
   processorReference: string,
-  path: 'captures' | 'refunds' | 'cancels',
+  path: 'amountUpdates' | 'captures' | 'refunds' | 'cancels',
   content: object,
 ): Promise<ProcessorOutcome> {
   const reference = referenceOf(call.reference, call.operationId);

@@ -8,6 +8,7 @@ import { type AdyenItem, idsOf, isSignedItem } from './wire.ts';
 
 const OPERATIONS: Readonly<Record<string, NonNullable<Notified['news']>['operation']>> = {
   AUTHORISATION: 'authorize',
+  AUTHORISATION_ADJUSTMENT: 'increment',
   CAPTURE: 'capture',
   CAPTURE_FAILED: 'capture',
   CANCELLATION: 'void',

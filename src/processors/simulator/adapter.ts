@@ -32,12 +32,19 @@ export function createSimulatorAdapter(): ProcessorPort {
         capture: request.capture,
         merchant_reference: request.merchantReference,
       }),
+    increment: (request) =>
+      move(send, request, `${authorization(request.processorReference)}/increments`, {
+        reference: request.reference,
+        amount_minor: request.amountMinor,
+        currency: request.currency,
+      }),
     capture: (request) =>
       move(send, request, `${authorization(request.processorReference)}/captures`, {
         reference: request.reference,
         amount_minor: request.amountMinor,
         currency: request.currency,
         final: request.final,
+        beyond_minor: request.beyondMinor,
       }),
     void: (request) =>
       move(send, request, `${authorization(request.processorReference)}/voids`, { reference: request.reference }),

@@ -22,6 +22,7 @@ export const DECLINE_CLASSES: Readonly<Record<string, DefiniteClass>> = {
   amount_exceeds_refundable: 'invalid_data',
   authorization_expired: 'invalid_data',
   nothing_to_void: 'invalid_data',
+  nothing_to_increment: 'invalid_data',
   currency_mismatch: 'invalid_data',
   reference_mismatch: 'invalid_data',
   payment_pending: 'invalid_data',

@@ -1,6 +1,6 @@
 /** The plain wire format of the simulated processors: what the server prints and what the adapter reads. */
 
-export const OPERATION_TYPES = ['authorize', 'capture', 'void', 'refund'] as const;
+export const OPERATION_TYPES = ['authorize', 'increment', 'capture', 'void', 'refund'] as const;
 export type OperationType = (typeof OPERATION_TYPES)[number];
 
 /**

@@ -3,6 +3,8 @@ import { failed } from '../outcomes.ts';
 import type {
   AuthorizeRequest,
   CaptureRequest,
+  IncrementRequest,
+  MidAccount,
   ProcessorOutcome,
   ProcessorPort,
   QueryOutcome,
@@ -16,6 +18,8 @@ import {
   authorizationOf,
   captureIn,
   captureMark,
+  incrementIn,
+  incrementMark,
   isIntentOf,
   OPERATION_KEY,
   PAYMENT_KEY,
@@ -40,6 +44,7 @@ export function createStripeAdapter(): ProcessorPort {
   return {
     kind: 'stripe',
     authorize: (request) => authorize(clientOf, request),
+    increment: (request) => increment(clientOf, request),
     capture: (request) => capture(clientOf, request),
     void: (request) => release(clientOf, request),
     refund: (request) => refund(clientOf, request),
@@ -53,7 +58,6 @@ async function authorize(clientOf: Clients, request: AuthorizeRequest): Promise<
   const amount = toStripe(request.amountMinor, currency);
   if (!instrument) return failed('invalid_data', 'unsupported_token', 'Not a token of Stripe; nothing was sent.');
   if (amount === undefined) return inexpressible();
-  const multicapture = account.capabilities?.['multicapture'] === true;
   return attempt(async () => {
     const intent = await clientOf(account).paymentIntents.create(
       {
@@ -65,7 +69,7 @@ async function authorize(clientOf: Clients, request: AuthorizeRequest): Promise<
         // Nobody is there to act: a demand for authentication is an answer, and no intent is left waiting for it.
         error_on_requires_action: true,
         capture_method: request.capture,
-        ...(multicapture ? { payment_method_options: { card: { request_multicapture: 'if_available' } } } : {}),
+        ...optionsOf(account),
         metadata: {
           [PAYMENT_KEY]: reference,
           [OPERATION_KEY]: operationId,
@@ -76,6 +80,32 @@ async function authorize(clientOf: Clients, request: AuthorizeRequest): Promise<
       callOptions(request, operationId),
     );
     return isIntentOf(intent, reference) ? authorizationOf(intent) : anotherPayment();
+  });
+}
+
+/** What the account can do must be asked for with the authorization, or it cannot be done to it later. */
+function optionsOf({ capabilities }: MidAccount): Pick<Stripe.PaymentIntentCreateParams, 'payment_method_options'> {
+  const card = {
+    ...(capabilities?.['multicapture'] === true ? { request_multicapture: 'if_available' as const } : {}),
+    ...(capabilities?.['overcapture'] === true ? { request_overcapture: 'if_available' as const } : {}),
+    ...(capabilities?.['incremental'] === true ? { request_incremental_authorization: 'if_available' as const } : {}),
+  };
+  return Object.keys(card).length === 0 ? {} : { payment_method_options: { card } };
+}
+
+/** Stripe wants the new sum (https://docs.stripe.com/api/payment_intents/increment_authorization). */
+async function increment(clientOf: Clients, request: IncrementRequest): Promise<ProcessorOutcome> {
+  const { account, operationId, amountMinor, authorizedMinor, currency, processorReference } = request;
+  const amount = toStripe(authorizedMinor + amountMinor, currency);
+  if (amount === undefined) return inexpressible();
+  return attempt(async () => {
+    const intent = await clientOf(account).paymentIntents.incrementAuthorization(
+      processorReference,
+      { amount, metadata: incrementMark(operationId, amount) },
+      callOptions(request, operationId),
+    );
+    if (!isIntentOf(intent, request.reference)) return anotherPayment();
+    return { status: 'succeeded', processorReference: intent.id, amountMinor };
   });
 }
 
@@ -149,6 +179,7 @@ async function query(clientOf: Clients, request: QueryRequest): Promise<QueryOut
     }
     const intent = await client.paymentIntents.retrieve(processorReference, { expand: ['latest_charge'] }, options);
     if (!isIntentOf(intent, reference)) return unreadable();
+    if (request.operation === 'increment') return incrementIn(intent, operationId);
     return request.operation === 'capture' ? captureIn(intent, operationId) : voidIn(intent);
   } catch (error) {
     if (!(error instanceof Stripe.errors.StripeError) && !(error instanceof TypeError)) throw error;

@@ -11,6 +11,9 @@ export const OPERATION_KEY = 'prokura_operation';
 /** A capture writes what it is into the intent it changes: Stripe keeps no other list of captures. */
 export const captureMark = (operationId: string, amount: number) => ({ [operationId]: `capture:${amount}` });
 
+/** The sum that an increment has raised the hold to. */
+export const incrementMark = (operationId: string, amount: number) => ({ [operationId]: `increment:${amount}` });
+
 /** Checked by hand: the types of the SDK are promises about a body that nobody read. */
 export function isIntentOf(intent: Stripe.PaymentIntent, reference: string): boolean {
   return (
@@ -66,6 +69,14 @@ export function captureIn(intent: Stripe.PaymentIntent, operationId: string): Qu
   if (claimed > intent.amount_received || amountMinor === undefined) {
     return { status: 'unanswered', reason: 'the marks of captures and the amount received contradict each other' };
   }
+  return { status: 'found', outcome: { status: 'succeeded', processorReference: intent.id, amountMinor } };
+}
+
+/** An increment by its mark, which is written with it or not at all. */
+export function incrementIn(intent: Stripe.PaymentIntent, operationId: string): QueryOutcome {
+  const sum = /^increment:(\d{1,16})$/.exec(intent.metadata[operationId] ?? '')?.[1];
+  const amountMinor = sum === undefined ? undefined : fromStripe(Number(sum), intent.currency);
+  if (amountMinor === undefined) return { status: 'absent' };
   return { status: 'found', outcome: { status: 'succeeded', processorReference: intent.id, amountMinor } };
 }
 

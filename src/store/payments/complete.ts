@@ -7,6 +7,9 @@ import type { AttemptRow, PaymentRow } from './row.ts';
 
 export type OperationStatus = 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
 
+type DeltaCounter =
+  'authorized' | 'overcaptured' | 'increment_pending' | 'captured' | 'capture_pending' | 'refunded' | 'refund_pending';
+
 /** What one outcome does to operation, counters, ledger and answer; computed from the outcome, applied as it is. */
 export interface Completion {
   operationId: string;
@@ -15,7 +18,7 @@ export interface Completion {
   /** First "not found" since the operation was sent. */
   absentSince?: Date | null;
   /** Added to the counters. */
-  delta: Partial<Record<'authorized' | 'captured' | 'capture_pending' | 'refunded' | 'refund_pending', number>>;
+  delta: Partial<Record<DeltaCounter, number>>;
   /** Releases whatever is neither captured nor about to be (void, or the rest after a final capture). */
   release: boolean;
   phase?: PaymentPhase;
@@ -75,6 +78,8 @@ export async function completeOperation(db: Db, c: Completion): Promise<PaymentR
       c.giveBack?.operationId ?? null,
       c.giveBack?.type ?? null,
       c.giveBack?.amountMinor ?? null,
+      c.delta.increment_pending ?? 0,
+      c.delta.overcaptured ?? 0,
     ],
   });
   return rows[0]?.payment;
@@ -92,6 +97,7 @@ WITH op AS (
   UPDATE payments p
      SET authorized = p.authorized + $18, captured = p.captured + $19, capture_pending = p.capture_pending + $20,
          refunded = p.refunded + $21, refund_pending = p.refund_pending + $22,
+         increment_pending = p.increment_pending + $38, overcaptured = p.overcaptured + $39,
          released = p.released + CASE WHEN $23
            THEN p.authorized - p.captured - $19 - (p.capture_pending + $20) - p.released ELSE 0 END,
          phase = COALESCE($24, p.phase), closed_by = COALESCE($25, p.closed_by),
@@ -129,7 +135,7 @@ WITH op AS (
   RETURNING k.key
 ), returned AS (
   SELECT count(return_budget($1, $2, ARRAY[c.execution_id], CASE c.phase
-           WHEN 'open' THEN c.authorized - c.released WHEN 'failed' THEN 0 ELSE c.amount_minor END)) AS done
+           WHEN 'open' THEN c.authorized + c.increment_pending - c.released WHEN 'failed' THEN 0 ELSE c.amount_minor END)) AS done
     FROM changed c
 ), health AS (
   SELECT count(note_attempt(op.mid_id, CASE op.status WHEN 'succeeded' THEN 'approved' WHEN 'declined' THEN 'declined'

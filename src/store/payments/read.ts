@@ -45,9 +45,11 @@ export async function listPayments(
 
 export interface OperationRow {
   id: string;
-  type: 'authorize' | 'capture' | 'void' | 'refund';
+  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   status: 'sent' | 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
   amount_minor: number;
+  /** Of a capture, what was not held. */
+  beyond_minor: number;
   final: boolean;
   attempt: number;
   absent_since: string | null;

@@ -11,6 +11,8 @@ export interface Reservation {
   amountMinor: number;
   /** Nothing follows it: what it leaves of the hold is released. */
   final?: boolean;
+  /** Of a capture, what was not held. */
+  beyondMinor?: number;
 }
 
 interface Request {
@@ -38,10 +40,10 @@ export interface AuthorizeReservation extends Request {
   onExpiry?: OnExpiry;
 }
 
-const ACCOUNT = `jsonb_build_object('mid_id', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind,
+export const ACCOUNT = `jsonb_build_object('mid_id', m.id, 'processor', m.processor, 'mid', m.mid, 'kind', m.kind,
   'base_url', m.base_url, 'api_key_sealed', m.api_key_sealed, 'capabilities', m.capabilities) AS account`;
 
-const summary = (type: string, amount: string) =>
+export const summary = (type: string, amount: string) =>
   `jsonb_build_object('type', ${type}, 'status', 'sent', 'amount_minor', ${amount}, 'at', $5::timestamptz)`;
 
 /**
@@ -174,11 +176,17 @@ export interface FollowUpReservation extends Request {
 const UNFROZEN = `(SELECT freeze_on($1, $2, e.agent_id, e.principal_id, e.delegation_id, e.merchant_ref, p.processor)
   FROM executions e WHERE e.id = p.execution_id) IS NULL`;
 
-const CAPTURABLE = '(p.authorized - p.captured - p.capture_pending - p.released)';
+export const CAPTURABLE = '(p.authorized - p.captured - p.capture_pending - p.released)';
 const REFUNDABLE = '(p.captured - p.refunded - p.refund_pending - p.dispute_held - p.dispute_lost)';
 
 /** A capture is the last one when it says so, and where the account takes one only. */
 const FINAL = `($9::boolean OR NOT mid_can(m.kind, m.capabilities, 'multicapture'))`;
+
+/**
+ * While a hold is being raised a capture leaves some of it: what a final one releases is not known, and one that takes
+ * all would end the lifecycle under the increment.
+ */
+const NO_INCREMENT = `(p.increment_pending = 0 OR NOT ${FINAL} AND $7::bigint < ${CAPTURABLE})`;
 
 /** For each operation on held funds: what it moves into reserve, and when it may. Reserve before send. */
 const FOLLOW_UPS = {
@@ -189,14 +197,14 @@ const FOLLOW_UPS = {
           void_pending = ${FINAL}`,
     final: FINAL,
     // A declined payment that is open was granted in part only, and could not be given back: it is not captured.
-    allowed: `NOT p.void_pending AND p.decline IS NULL AND (NOT ${FINAL} OR p.capture_pending = 0) AND COALESCE($7::bigint, ${CAPTURABLE}) BETWEEN 1 AND ${CAPTURABLE}
+    allowed: `NOT p.void_pending AND p.decline IS NULL AND (NOT ${FINAL} OR p.capture_pending = 0) AND ${NO_INCREMENT} AND COALESCE($7::bigint, ${CAPTURABLE}) BETWEEN 1 AND ${CAPTURABLE}
               AND (p.authorization_expires_at IS NULL OR p.authorization_expires_at > $5) AND ${UNFROZEN}`,
   },
   void: {
     amount: CAPTURABLE,
     set: 'void_pending = true',
     final: '($9::boolean OR true)',
-    allowed: `NOT p.void_pending AND p.capture_pending = 0 AND ${CAPTURABLE} > 0`,
+    allowed: `NOT p.void_pending AND p.capture_pending = 0 AND p.increment_pending = 0 AND ${CAPTURABLE} > 0`,
   },
   refund: {
     amount: `COALESCE($7::bigint, ${REFUNDABLE})`,

@@ -88,7 +88,7 @@ export async function findUnapplied(
 
 /** An operation that a person may be asked about, locked until the transaction ends. */
 export interface HeldOperation {
-  type: 'authorize' | 'capture' | 'void' | 'refund';
+  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   status: string;
   amount_minor: number;
   absent_since: string | null;

@@ -39,7 +39,7 @@ export interface ChosenCandidate {
 
 /** Summary of one operation, kept on the payment's row so that a payment is read in one go. */
 export interface OperationSummary {
-  type: 'authorize' | 'capture' | 'void' | 'refund';
+  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   status: string;
   amount_minor: number;
   at: string;
@@ -78,6 +78,12 @@ export interface PaymentRow extends Counters {
   attempts: AttemptRow[];
   operations: Record<string, OperationSummary>;
   authorization_expires_at: string | null;
+  /** What a hold is being raised by. */
+  increment_pending: number;
+  /** Of `authorized`, what was captured beyond the hold. */
+  overcaptured: number;
+  /** A void or a final capture is under way. */
+  void_pending: boolean;
   /** What open disputes claim beyond what could be held. */
   dispute_short: number;
   needs_attention: string | null;

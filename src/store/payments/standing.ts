@@ -2,12 +2,12 @@ import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
 import type { PaymentRow } from './row.ts';
 
-/** Operations of a payment that have no outcome yet, oldest first; refunds have workflows of their own. */
+/** Operations of a payment that have no outcome yet, oldest first; refunds and increments have workflows of their own. */
 export async function openOperations(db: Db, tenant: Tenant, paymentId: string): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>({
     name: 'open-operations',
     text: `SELECT o.id FROM operations o WHERE o.org_id = $1 AND o.mode = $2 AND o.payment_id = $3
-              AND (o.type <> 'refund' OR o.by_itself) AND o.status IN ('sent', 'pending', 'unknown', 'needs_review') ORDER BY o.sent_at`,
+              AND (o.type NOT IN ('refund', 'increment') OR o.by_itself) AND o.status IN ('sent', 'pending', 'unknown', 'needs_review') ORDER BY o.sent_at`,
     values: [tenant.orgId, tenant.mode, paymentId],
   });
   return rows.map((row) => row.id);

@@ -100,7 +100,7 @@ export async function findHolds(
             WHERE t.stop_id = $1 AND t.what = 'payment' AND s.void_open AND s.lifted_at IS NULL
               AND (s.target_kind <> 'processor' OR p.processor = s.target)
               AND p.mid_id = $2 AND p.phase = 'open' AND p.authorized - p.captured - p.released > 0
-              AND CASE WHEN o.id IS NULL THEN NOT p.void_pending AND p.capture_pending = 0
+              AND CASE WHEN o.id IS NULL THEN NOT p.void_pending AND p.capture_pending = 0 AND p.increment_pending = 0
                        ELSE o.status <> 'sent' OR o.sent_at < $3 END
               AND NOT EXISTS (SELECT 1 FROM operations d WHERE d.payment_id = p.id AND d.type = 'void'
                                AND d.status = 'declined' AND d.sent_at >= s.requested_at)

@@ -3,7 +3,7 @@ import { DISPUTE_STATUSES } from '../../../domain/payment/dispute.ts';
 import { timeOut, typeId } from '../../schemas.ts';
 import { currency, dataOf, exampleOf, ids, minor, type EventDoc, type EventFamily } from './shared.ts';
 
-const operation = z.enum(['authorize', 'capture', 'void', 'refund']);
+const operation = z.enum(['authorize', 'increment', 'capture', 'void', 'refund']);
 const payment = {
   payment_id: typeId('pay'),
   execution_ref: typeId('exec').optional(),

@@ -10,6 +10,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   amount_exceeds_capturable: 'More than what is left of the hold.',
   amount_exceeds_refundable: 'More than was captured and is not refunded.',
   nothing_to_void: 'Nothing is left of the hold.',
+  nothing_to_increment: 'There is no hold to raise.',
   payment_not_found: 'This account has no such payment.',
   dispute_not_found: 'This account has no such dispute.',
   dispute_closed: 'The dispute is over.',

@@ -25,6 +25,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
   p simulator.payments;
   rest bigint;
+  -- Taken beyond the hold; half of it at most, whatever is asked.
+  beyond bigint := COALESCE((o.details->>'beyond')::bigint, 0);
 BEGIN
   o.decided_at := clock_timestamp();
   IF o.plan_code IS NOT NULL THEN
@@ -51,8 +53,10 @@ BEGIN
     WHEN o.reference <> p.reference THEN 'reference_mismatch'
     WHEN o.currency <> p.currency THEN 'currency_mismatch'
     WHEN o.type <> 'refund' AND p.expired THEN 'authorization_expired'
-    WHEN o.type = 'capture' AND o.requested_minor > rest THEN 'amount_exceeds_capturable'
+    WHEN o.type = 'capture' AND (o.requested_minor > rest + beyond OR beyond > p.authorized / 2
+                                 OR beyond > 0 AND (rest = 0 OR o.requested_minor <> rest + beyond)) THEN 'amount_exceeds_capturable'
     WHEN o.type = 'void' AND rest = 0 THEN 'nothing_to_void'
+    WHEN o.type = 'increment' AND rest = 0 THEN 'nothing_to_increment'
     WHEN o.type = 'refund' AND o.requested_minor > p.captured - p.refunded - p.disputed THEN 'amount_exceeds_refundable'
   END;
   IF o.code IS NOT NULL THEN
@@ -61,8 +65,9 @@ BEGIN
 
   o.state := 'succeeded';
   o.amount_minor := CASE WHEN o.type = 'void' THEN rest ELSE o.requested_minor END;
-  o.released_minor := CASE WHEN o.type = 'capture' AND o.final THEN rest - o.requested_minor ELSE 0 END;
+  o.released_minor := CASE WHEN o.type = 'capture' AND o.final THEN rest + beyond - o.requested_minor ELSE 0 END;
   UPDATE simulator.payments SET
+    authorized = authorized + CASE o.type WHEN 'increment' THEN o.amount_minor WHEN 'capture' THEN beyond ELSE 0 END,
     captured = captured + CASE WHEN o.type = 'capture' THEN o.amount_minor ELSE 0 END,
     released = released + CASE WHEN o.type = 'void' THEN o.amount_minor ELSE o.released_minor END,
     refunded = refunded + CASE WHEN o.type = 'refund' THEN o.amount_minor ELSE 0 END

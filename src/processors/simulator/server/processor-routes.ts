@@ -13,6 +13,7 @@ import {
   AuthorizationBody,
   CaptureBody,
   DisputeEvidenceBody,
+  IncrementBody,
   PaymentQuery,
   processorName,
   RefundBody,
@@ -33,6 +34,7 @@ interface MoneyBody {
   token?: string;
   capture?: 'manual' | 'automatic';
   final?: boolean;
+  beyond_minor?: number | undefined;
   merchant_reference?: string | undefined;
   mid?: string | undefined;
 }
@@ -47,6 +49,7 @@ export function processorRoutes(parts: SimulatorParts): Router {
   ];
   router.use(outage(parts.controls, PLAIN), requireKey);
   router.post('/authorizations', ...money('authorize', AuthorizationBody));
+  router.post('/authorizations/:ref/increments', ...money('increment', IncrementBody));
   router.post('/authorizations/:ref/captures', ...money('capture', CaptureBody));
   router.post('/authorizations/:ref/voids', ...money('void', VoidBody));
   router.post('/authorizations/:ref/refunds', ...money('refund', RefundBody));
@@ -114,6 +117,7 @@ async function moveMoney(
     currency: body.currency,
     amountMinor: body.amount_minor,
     final: body.final ?? false,
+    ...(body.beyond_minor === undefined ? {} : { details: { beyond: body.beyond_minor } }),
     automatic: body.capture === 'automatic',
     behaviour,
     content: [type, pathReference, content],

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS simulator.operations (
   processor text NOT NULL,
   mid text NOT NULL,
   operation_id text NOT NULL,
-  type text NOT NULL CHECK (type IN ('authorize', 'capture', 'void', 'refund')),
+  type text NOT NULL CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund')),
   request_hash text NOT NULL,
   reference text,
   processor_reference text NOT NULL,
@@ -70,7 +70,7 @@ CREATE INDEX IF NOT EXISTS operations_undecided ON simulator.operations (decide_
 
 CREATE TABLE IF NOT EXISTS simulator.effects (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  type text NOT NULL CHECK (type IN ('authorize', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return')),
+  type text NOT NULL CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return')),
   amount_minor bigint NOT NULL CHECK (amount_minor > 0),
   -- hold that a final capture let go besides; 0 elsewhere
   released_minor bigint NOT NULL DEFAULT 0,
@@ -89,11 +89,13 @@ CREATE INDEX IF NOT EXISTS effects_operation ON simulator.effects (operation_id)
 CREATE INDEX IF NOT EXISTS effects_processor_reference ON simulator.effects (processor_reference);
 
 DO $$ BEGIN
-  -- Made by an earlier version, which knew no disputes.
+  -- Made by an earlier version, which knew no disputes, or no increments.
   IF pg_get_constraintdef((SELECT oid FROM pg_constraint WHERE conrelid = 'simulator.effects'::regclass
-                            AND conname = 'effects_type_check')) NOT LIKE '%dispute_return%' THEN
+                            AND conname = 'effects_type_check')) NOT LIKE '%increment%dispute_return%' THEN
     ALTER TABLE simulator.effects DROP CONSTRAINT effects_type_check, ADD CONSTRAINT effects_type_check
-      CHECK (type IN ('authorize', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return'));
+      CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return'));
+    ALTER TABLE simulator.operations DROP CONSTRAINT operations_type_check, ADD CONSTRAINT operations_type_check
+      CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund'));
   END IF;
 END $$;
 

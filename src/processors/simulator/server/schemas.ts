@@ -27,6 +27,8 @@ export const CaptureBody = z.strictObject({
   currency: currency.optional(),
   /** Release what the capture leaves of the hold. */
   final: z.boolean().default(false),
+  /** Of the amount, what is taken beyond the hold. */
+  beyond_minor: amount.optional(),
   mid: text.optional(),
 });
 export const VoidBody = z.strictObject({ reference: text.optional(), mid: text.optional() });
@@ -36,6 +38,8 @@ export const RefundBody = z.strictObject({
   currency: currency.optional(),
   mid: text.optional(),
 });
+/** `amount_minor` is what the hold is raised by. */
+export const IncrementBody = z.strictObject(RefundBody.shape);
 export const PaymentQuery = z.strictObject({ reference: text });
 
 export const EffectsQuery = z.strictObject({

@@ -4,14 +4,26 @@ import type { Message } from '../deliveries.ts';
 import type { OperationRow, StoredPayment } from '../operations.ts';
 import { reasonOf } from './render.ts';
 
-const EVENTS = { authorize: 'AUTHORISATION', capture: 'CAPTURE', void: 'CANCELLATION', refund: 'REFUND' } as const;
+const EVENTS = {
+  authorize: 'AUTHORISATION',
+  increment: 'AUTHORISATION_ADJUSTMENT',
+  capture: 'CAPTURE',
+  void: 'CANCELLATION',
+  refund: 'REFUND',
+} as const;
 
 /** A standard webhook with one item, as Adyen sends them in JSON. */
 export function adyenMessage(to: Endpoint, _eventId: string, row: OperationRow, payment: StoredPayment): Message {
   const isPayment = row.type === 'authorize';
   const authorization = payment.operations.find(({ type }) => type === 'authorize')!;
   const succeeded = row.state === 'succeeded';
-  const value = row.type === 'void' || (isPayment && succeeded) ? row.amount_minor : (row.requested_minor ?? 0);
+  const wished = row.details?.['amount'];
+  const value =
+    typeof wished === 'number'
+      ? wished
+      : row.type === 'void' || (isPayment && succeeded)
+        ? row.amount_minor
+        : (row.requested_minor ?? 0);
   const item: AdyenItem = {
     eventCode: EVENTS[row.type],
     success: String(succeeded),

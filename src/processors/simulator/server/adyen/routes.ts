@@ -5,6 +5,7 @@ import { idsOf } from '../../../adyen/wire.ts';
 import type { OperationType } from '../../wire.ts';
 import type { Voice } from '../faults.ts';
 import { messageOf } from '../messages.ts';
+import { findPayment, loadOperationRow } from '../operations.ts';
 import type { SimulatorParts } from '../parts.ts';
 import { hashOfKey, perform, type MoneyRequest, type Performed } from '../perform.ts';
 import { outage } from '../processor-routes.ts';
@@ -43,6 +44,7 @@ export function adyenRoutes(parts: SimulatorParts): Router {
   const router = Router({ mergeParams: true });
   router.use(outage(parts.controls, VOICE), requireKey, json({ limit: '64kb' }));
   router.post('/payments', (req, res) => pay(parts, req, res));
+  router.post('/payments/:psp/amountUpdates', (req, res) => update(parts, req, res));
   router.post('/payments/:psp/captures', (req, res) => modify(parts, req, res, 'capture'));
   router.post('/payments/:psp/refunds', (req, res) => modify(parts, req, res, 'refund'));
   router.post('/payments/:psp/cancels', (req, res) => modify(parts, req, res, 'void'));
@@ -135,6 +137,36 @@ async function modify(
       pspReference: row.details?.['psp_reference'],
       status: 'received',
       ...('amount' in wish ? { amount: wish.amount } : {}),
+    });
+  });
+}
+
+/** The new sum of a hold; `received` as all modifications, and decided later. */
+async function update(parts: SimulatorParts, req: Request, res: Response): Promise<void> {
+  const wish = parse(ModificationBody, req.body ?? {});
+  const { processor, psp } = req.params as { processor: string; psp: string };
+  const key = { processor, mid: wish.merchantAccount, processorReference: psp };
+  const plain = common(req, res, 'increment', wish);
+  const before = await loadOperationRow(parts.pool, { ...key, operationId: plain.operationId });
+  const held = (await findPayment(parts.pool, key))?.counters?.authorized ?? 0;
+  const added = before?.requested_minor ?? wish.amount.value - held;
+  if (added <= 0) throw new WireProblem(422, 'invalid_request', 'The amount must be above what is authorised.');
+  const request: MoneyRequest = {
+    ...plain,
+    processorReference: psp,
+    amountMinor: added,
+    details: { ...plain.details, amount: wish.amount.value },
+    alwaysLater: true,
+  };
+  await perform(parts, res, request, VOICE, (performed) => {
+    const row = rowOf(performed);
+    res.status(201).json({
+      merchantAccount: row.mid,
+      paymentPspReference: row.processor_reference,
+      reference: row.details?.['reference'],
+      pspReference: row.details?.['psp_reference'],
+      status: 'received',
+      amount: wish.amount,
     });
   });
 }

@@ -33,7 +33,7 @@ export function renderIntent(id: string, { operations, counters }: StoredPayment
   return {
     id,
     object: 'payment_intent',
-    amount: authorization.requested_minor,
+    amount: (authorization.requested_minor ?? 0) + addedBy(done),
     amount_capturable: counters?.expired ? 0 : capturable,
     amount_received: counters?.captured ?? 0,
     canceled_at: status === 'canceled' ? seconds(authorization.created_at) : null,
@@ -48,6 +48,9 @@ export function renderIntent(id: string, { operations, counters }: StoredPayment
     status,
   };
 }
+
+const addedBy = (done: OperationRow[]) =>
+  done.reduce((sum, { type, amount_minor }) => sum + (type === 'increment' ? amount_minor : 0), 0);
 
 function statusOf(authorization: OperationRow, counters: StoredPayment['counters'], done: OperationRow[]): string {
   if (authorization.state === 'pending') return 'processing';

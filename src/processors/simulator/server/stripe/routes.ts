@@ -31,7 +31,11 @@ const IntentBody = z.object({
   error_on_requires_action: flag.optional(),
   allowed_payment_method_types: z.array(text).optional(),
   payment_method_options: z
-    .object({ card: z.object({ request_multicapture: text }).partial() })
+    .object({
+      card: z
+        .object({ request_multicapture: text, request_overcapture: text, request_incremental_authorization: text })
+        .partial(),
+    })
     .partial()
     .optional(),
   metadata,
@@ -43,6 +47,7 @@ const CaptureBody = z.object({
   metadata,
   expand,
 });
+const IncrementBody = z.object({ amount, metadata, expand });
 const CancelBody = z.object({ cancellation_reason: text.optional(), expand });
 const RefundBody = z.object({ payment_intent: text, amount: amount.optional(), metadata, expand });
 
@@ -59,6 +64,7 @@ export function stripeRoutes(parts: SimulatorParts): Router {
   router.post('/payment_intents', (req, res) => create(parts, req, res));
   router.get('/payment_intents/search', (req, res) => search(parts, req, res));
   router.get('/payment_intents/:id', (req, res) => retrieve(parts, req, res));
+  router.post('/payment_intents/:id/increment_authorization', (req, res) => increment(parts, req, res));
   router.post('/payment_intents/:id/capture', (req, res) => capture(parts, req, res));
   router.post('/payment_intents/:id/cancel', (req, res) => cancel(parts, req, res));
   router.post('/refunds', (req, res) => refund(parts, req, res));
@@ -102,7 +108,11 @@ async function create(parts: SimulatorParts, req: Request, res: Response): Promi
     amountMinor: wish.amount,
     automatic: wish.capture_method !== 'manual',
     behaviour,
-    details: { wire: 'stripe', metadata: wish.metadata },
+    details: {
+      wire: 'stripe',
+      metadata: wish.metadata,
+      overcapture: wish.payment_method_options?.card?.request_overcapture === 'if_available',
+    },
   };
   await perform(parts, res, request, STRIPE_VOICE, async (performed) => {
     const row = rowOf(performed);
@@ -118,12 +128,33 @@ async function capture(parts: SimulatorParts, req: Request, res: Response): Prom
   const left = payment.counters
     ? payment.counters.authorized - payment.counters.captured - payment.counters.released
     : 0;
+  const mayExceed = payment.operations.some(({ details }) => details?.['overcapture'] === true);
+  const beyond = mayExceed ? (wish.amount_to_capture ?? 0) - left : 0;
   const request = {
     ...common(req, res, 'capture'),
     reference: payment.operations[0]!.reference,
     currency: undefined,
     amountMinor: wish.amount_to_capture ?? Math.max(1, left),
     final: wish.final_capture,
+    details: { wire: 'stripe', metadata: wish.metadata, ...(beyond > 0 ? { beyond } : {}) },
+  };
+  await perform(parts, res, request, STRIPE_VOICE, (performed) =>
+    answerIntent(parts, req, res, performed, wish.expand),
+  );
+}
+
+/** `amount` is the new sum. A repetition finds its operation, and what it had asked for then. */
+async function increment(parts: SimulatorParts, req: Request, res: Response): Promise<void> {
+  const wish = parse(IncrementBody, body(req));
+  const payment = await paymentOf(parts, req);
+  const before = payment.operations.find(({ operation_id }) => operation_id === keyOf(req))?.requested_minor;
+  const added = before ?? wish.amount - (payment.counters?.authorized ?? 0);
+  if (added <= 0) throw new WireProblem(400, 'amount_too_small', 'The amount must be above what is authorized.');
+  const request = {
+    ...common(req, res, 'increment'),
+    reference: payment.operations[0]!.reference,
+    currency: undefined,
+    amountMinor: added,
     details: { wire: 'stripe', metadata: wish.metadata },
   };
   await perform(parts, res, request, STRIPE_VOICE, (performed) =>
