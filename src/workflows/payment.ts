@@ -1,4 +1,4 @@
-import { condition, sleep, upsertSearchAttributes } from '@temporalio/workflow';
+import { condition, patched, sleep, upsertSearchAttributes } from '@temporalio/workflow';
 import type { OperationRef } from '../activities/types.ts';
 import { operationIdOfAttempt, toTypeId } from '../domain/ids.ts';
 import type { CaptureRequest, OperationStep, PayRequest, RequestRef, VoidRequest } from '../domain/messages.ts';
@@ -6,7 +6,7 @@ import type { Stage } from '../domain/lifecycle.ts';
 import { evidence, money } from './activities.ts';
 import * as admit from './admission.ts';
 import { holdOf } from './hold.ts';
-import { resolveOperation, type ResolvedStep } from './resolution.ts';
+import { ATTENTION_ENDS, resolveOperation, type ResolvedStep } from './resolution.ts';
 import { isWithdrawn, type LifecycleRun } from './run.ts';
 import { attributes } from './visibility.ts';
 
@@ -18,6 +18,8 @@ export function paymentOf(run: LifecycleRun) {
   const { timers } = input;
   /** Operations that this run drives or whose outcome it awaits. */
   const followed = new Set<string>();
+  /** Operations that a person was asked about and whose outcome is open. */
+  let awaited = 0;
   const hold = holdOf(run, { operate: (operationId, act) => operate(operationId, undefined, act), expire: expireHold });
   return { pay, capture, release, takeOver, hearNews, hold, settlement };
 
@@ -156,10 +158,18 @@ export function paymentOf(run: LifecycleRun) {
       visibilityLagMs: timers.visibilityLagMs,
       reply: request,
     };
-    return resolveOperation(operation, timers, run.nudges, () => {
+    let escalated = false;
+    const step = await resolveOperation(operation, timers, run.nudges, () => {
+      escalated = true;
+      awaited++;
       if (state.stage === 'auth_unknown') run.enter('needs_review', [{ key: attributes.needsAttention, value: true }]);
       else upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]);
     });
+    // Lifecycles from before this was said ended with the flag up.
+    if (escalated && --awaited === 0 && patched(ATTENTION_ENDS)) {
+      upsertSearchAttributes([{ key: attributes.needsAttention, value: false }]);
+    }
+    return step;
   }
 
   async function expireHold(): Promise<void> {

@@ -2,6 +2,7 @@ import {
   allHandlersFinished,
   ApplicationFailure,
   condition,
+  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -11,7 +12,7 @@ import type { OperationStep, RefundInput, RefundStep, ReviewVerdict } from '../d
 import type { ReviewStanding } from '../domain/review/standing.ts';
 import { money } from './activities.ts';
 import { evidenceSignal, voteUpdate } from './messages.ts';
-import { resolveOperation, type Nudges } from './resolution.ts';
+import { ATTENTION_ENDS, resolveOperation, type Nudges } from './resolution.ts';
 import { attributes } from './visibility.ts';
 
 /**
@@ -40,6 +41,7 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
   if (step.kind === 'waits') step = await reviewed(step.waitMs);
   if (step.kind === 'unknown' || step.kind === 'pending') {
     describe(`outcome **${step.kind}**: the amount stays reserved until there is evidence`);
+    let escalated = false;
     step = await resolveOperation(
       {
         tenant: input.tenant,
@@ -50,8 +52,14 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
       },
       input.timers,
       nudges,
-      () => upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]),
+      () => {
+        escalated = true;
+        upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]);
+      },
     );
+    if (escalated && patched(ATTENTION_ENDS)) {
+      upsertSearchAttributes([{ key: attributes.needsAttention, value: false }]);
+    }
   }
   describe(step.kind);
   return step;

@@ -3,6 +3,9 @@ import type { OperationRef } from '../activities/types.ts';
 import type { LifecycleTimers, OperationStep } from '../domain/messages.ts';
 import { evidence } from './activities.ts';
 
+/** Patch: what needed a person is shown to need none once its outcome is known. */
+export const ATTENTION_ENDS = 'attention-ends';
+
 const LONGEST_PAUSE_MS = 60_000;
 const PAUSE_AFTER_ESCALATION_MS = 6 * 3_600_000;
 

@@ -1,16 +1,23 @@
+import { Client, Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
 import { tellOperation } from '../../src/store/payments/news.ts';
+import { shared } from '../setup/harness/client.ts';
 import { expectInvariants } from './invariants.ts';
 import { eventually, refusal, startJourney, type Decided, type Journey, type Payment } from './journey.ts';
 
 let t: Journey;
+let temporal: Client;
+let connection: Connection;
 /** A key of another person than the one who pays. */
 let operator: Record<string, string>;
 
 beforeAll(async () => {
   t = await startJourney({ UNKNOWN_DEADLINE_SECONDS: '1' });
+  const { address, namespace } = await shared('temporal');
+  connection = await Connection.connect({ address });
+  temporal = new Client({ connection, namespace });
   const tenant = { orgId: parseId(t.credentials.org_id, 'org')!, mode: 'test' } as const;
   const secret = newApiKeySecret('test');
   await insertApiKey(t.database.pool, { tenant, name: 'operator', scopes: ['admin'], secret });
@@ -21,7 +28,10 @@ afterEach(async () => {
   await t.simulator('POST', '/control/calm');
   await expectInvariants(t);
 });
-afterAll(() => t.close());
+afterAll(async () => {
+  await connection.close();
+  await t.close();
+});
 
 interface Evidence {
   operations: {
@@ -55,6 +65,18 @@ const resolve = (payment: Payment, outcome: string, more: object = {}, headers =
   );
 const attended = (payment: Payment, status: string) =>
   t.becomes(payment, ({ operations }) => operations.at(-1)?.status === status);
+
+/** The flag that operators filter workflows by: of the one that follows the latest operation. */
+async function needsAttention(payment: Payment, expected: boolean): Promise<void> {
+  const { rows } = await t.database.pool.query<{ id: string }>(
+    'SELECT COALESCE(o.workflow_id, p.workflow_id) AS id FROM operations o JOIN payments p ON p.id = o.payment_id WHERE o.id = $1',
+    [parseId(payment.operations.at(-1)!.operation_id, 'op')],
+  );
+  await eventually(
+    async () => (await temporal.workflow.getHandle(rows[0]!.id).describe()).searchAttributes['NeedsAttention']?.[0],
+    (flag) => flag === expected,
+  );
+}
 
 /** An authorization whose outcome nobody tells, past its deadline. */
 async function unknownTo(token: string, more: object = {}): Promise<Payment> {
@@ -149,9 +171,11 @@ describe('an authorization that needs a person', () => {
 describe.each(['capture', 'void', 'refund'] as const)('a %s that needs a person', (kind) => {
   it('is carried out in the books by the word of a person, once', async () => {
     const payment = await unknownFollowUp(kind);
+    await needsAttention(payment, true);
     const told = await Promise.all([resolve(payment, 'succeeded'), resolve(payment, 'succeeded')]);
     expect(new Set(told.map(({ status }) => status))).toEqual(new Set([202, 409]));
     await attended(payment, 'succeeded');
+    await needsAttention(payment, false);
   });
 
   it('gives its reservation back when it never arrived, and may be repeated', async () => {
