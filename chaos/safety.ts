@@ -68,7 +68,7 @@ function booksAgree({ payments, ledger, effects }: World): Finding {
       differs('captured', c.captured, effect('capture')),
       differs('withheld', c.dispute_held + c.dispute_lost, effect('dispute') - effect('dispute_return')),
       differs('released', c.released, effect('void', 'expire') + released),
-      differs('refunded', c.refunded, effect('refund')),
+      differs('refunded', c.refunded, effect('refund') - effect('refund_return')),
       theirs.some((one) => one.currency !== currency) ? 'effects in another currency' : undefined,
     ].flatMap((message) => (message === undefined ? [] : [{ message, payment: id }]));
   });

@@ -59,7 +59,16 @@ export interface OperationRow {
   failure_class: string | null;
 }
 export interface EffectRow {
-  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
+  type:
+    | 'authorize'
+    | 'increment'
+    | 'capture'
+    | 'void'
+    | 'refund'
+    | 'expire'
+    | 'dispute'
+    | 'dispute_return'
+    | 'refund_return';
   amount_minor: number;
   released_minor: number;
   currency: string;

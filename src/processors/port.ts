@@ -168,6 +168,8 @@ export type ProcessorNotification =
       operationId: string;
       reference: string;
       outcome: ProcessorOutcome;
+      /** It failed after it had succeeded. */
+      takesBack?: true;
     }
   | ({ type: 'settlement'; eventId: string } & Settlement)
   | ({ type: 'dispute'; eventId: string; processor: string } & DisputeTold);

@@ -63,6 +63,7 @@ function goodEvidence(): Evidence {
           expire: none(),
           dispute: none(),
           dispute_return: none(),
+          refund_return: none(),
           released_minor: 20_00,
           currencies: ['EUR'],
           open_holds: none(),

@@ -73,6 +73,32 @@ describe('a standard webhook of Adyen', () => {
     expect(told).toMatchObject({ takesBack: true, news: { outcome: { status: 'failed', code: eventCode } } });
   });
 
+  it.each([
+    ['REQUEST_FOR_INFORMATION', 'inquiry'],
+    ['NOTIFICATION_OF_CHARGEBACK', 'opened'],
+    ['CHARGEBACK', 'opened'],
+    ['CHARGEBACK_REVERSED', 'challenged'],
+    ['DISPUTE_DEFENSE_PERIOD_ENDED', 'expired'],
+    ['SECOND_CHARGEBACK', 'lost'],
+    ['PREARBITRATION_LOST', 'lost'],
+    ['PREARBITRATION_WON', 'won'],
+    ['ISSUER_RESPONSE_TIMEFRAME_EXPIRED', 'won'],
+  ])('%s tells of a dispute that is %s', (eventCode, status) => {
+    const [told] = read(signed(item({ eventCode, pspReference: 'DSP1' })));
+    expect(told!.dispute).toEqual({
+      processorDisputeId: 'DSP1',
+      processorReference: 'PSP1',
+      status,
+      amountMinor: 500,
+      currency: 'EUR',
+    });
+    expect(told).not.toHaveProperty('news');
+  });
+
+  it.each(['NOTIFICATION_OF_FRAUD', 'INFORMATION_SUPPLIED'])('%s moves no dispute', (eventCode) => {
+    expect(read(signed(item({ eventCode })))[0]).not.toHaveProperty('dispute');
+  });
+
   it('is kept without news where it is not about an operation of ours', () => {
     expect(read(signed(item({ eventCode: 'REPORT_AVAILABLE' })))).toEqual([
       { eventId: 'REPORT_AVAILABLE:MOD1:true', event: 'REPORT_AVAILABLE' },

@@ -15,7 +15,16 @@ import type {
 
 /** A true movement of money at the processor, as its oracle tells it. */
 export interface MoneyEffect {
-  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
+  type:
+    | 'authorize'
+    | 'increment'
+    | 'capture'
+    | 'void'
+    | 'refund'
+    | 'expire'
+    | 'dispute'
+    | 'dispute_return'
+    | 'refund_return';
   amount_minor: number;
   operation_id: string | null;
 }

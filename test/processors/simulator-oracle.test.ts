@@ -59,6 +59,7 @@ describe('the oracle', () => {
       expire: { count: 0, amount_minor: 0 },
       dispute: { count: 0, amount_minor: 0 },
       dispute_return: { count: 0, amount_minor: 0 },
+      refund_return: { count: 0, amount_minor: 0 },
       released_minor: 5_000,
       open_holds: { count: 0, amount_minor: 0 },
     });

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { operationIdOfGiveBack } from '../../src/domain/ids.ts';
+import { inTransaction } from '../../src/store/pool.ts';
+import { reverseRefund as reverseInStore } from '../../src/store/refunds/reverse.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import {
   capturable,
@@ -16,6 +18,7 @@ import {
   releaseRemainder,
   reserveCapture,
   reserveRefund,
+  reverseRefund,
   type ClosedBy,
   type Counters,
 } from '../../src/domain/payment.ts';
@@ -52,6 +55,8 @@ interface Model {
   counters: Counters;
   closedBy?: ClosedBy;
   open: Open[];
+  /** Refunds that stand as succeeded, and the amount each gave back. */
+  refunded: FollowUp[];
   /** The account takes one capture only. */
   single?: boolean;
 }
@@ -139,10 +144,31 @@ class Outcome implements fc.AsyncCommand<Model, Real> {
       model.counters = releaseRemainder(c);
       model.closedBy = 'void';
     }
+    if (type === 'refund' && done) model.refunded.push(operation);
     model.open = model.open.filter((one) => one !== operation);
     await expectSame(model, real);
   }
   toString = () => `outcome ${this.which} ${this.what}`;
+}
+
+/** A refund comes back, and is told to have come back twice. */
+class Return implements fc.AsyncCommand<Model, Real> {
+  readonly which: number;
+  constructor(which: number) {
+    this.which = which;
+  }
+  check = (model: Readonly<Model>) => model.refunded.length > 0;
+  async run(model: Model, real: Real): Promise<void> {
+    const refund = model.refunded[this.which % model.refunded.length]!;
+    const reversal = { operationId: refund.operationId, code: 'returned', actor: 'test', at: new Date() };
+    const tell = () => inTransaction(w.pool, (db) => reverseInStore(db, w.tenant, reversal));
+    const told = await Promise.all([tell(), tell()]);
+    if (told.filter(Boolean).length !== 1) throw new Error('it was reversed twice, or not at all');
+    model.counters = reverseRefund(model.counters, refund.amountMinor);
+    model.refunded = model.refunded.filter((one) => one !== refund);
+    await expectSame(model, real);
+  }
+  toString = () => `return ${this.which}`;
 }
 
 const someCommands = fc.commands(
@@ -160,6 +186,7 @@ const someCommands = fc.commands(
         fc.constantFrom('succeeded' as const, 'succeeded' as const, 'declined' as const, 'unknown' as const),
       )
       .map((args) => new Outcome(...args)),
+    fc.nat({ max: 3 }).map((which) => new Return(which)),
   ],
   { maxCommands: 14 },
 );
@@ -179,7 +206,7 @@ describe('the SQL of a payment', () => {
         fc.asyncProperty(someCommands, async (commands) => {
           const paymentId = await authorized(w, AUTHORIZED);
           const setup = () => ({
-            model: { counters: openCounters(AUTHORIZED), open: [], single } as Model,
+            model: { counters: openCounters(AUTHORIZED), open: [], refunded: [], single } as Model,
             real: { paymentId },
           });
           await fc.asyncModelRun(setup, commands);
@@ -217,7 +244,7 @@ describe('the SQL of a payment', () => {
   it('control: a row that lost a minor unit is noticed', async () => {
     const paymentId = await authorized(w, AUTHORIZED);
     await w.pool.query('UPDATE payments SET released = 1 WHERE id = $1', [paymentId]);
-    const model: Model = { counters: openCounters(AUTHORIZED), open: [] };
+    const model: Model = { counters: openCounters(AUTHORIZED), open: [], refunded: [] };
     await expect(expectSame(model, { paymentId })).rejects.toThrow('to deeply equal');
   });
 });

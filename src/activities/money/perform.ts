@@ -268,7 +268,7 @@ function stepOf(
 function openGiveBack({ operations }: PaymentRow): string | undefined {
   return Object.keys(operations)
     .map(operationIdOfGiveBack)
-    .find((id) => operations[id] && !['succeeded', 'declined', 'not_sent'].includes(operations[id].status));
+    .find((id) => operations[id] && !['succeeded', 'declined', 'not_sent', 'reversed'].includes(operations[id].status));
 }
 
 /** Carries out the operation that was reserved to give back what nobody accepts; its outcome answers the request. */

@@ -25,6 +25,7 @@ import {
 import { ask } from './send.ts';
 
 const ACTOR = 'system:resolution';
+const ENDED: ReadonlySet<string> = new Set(['succeeded', 'declined', 'not_sent', 'reversed']);
 
 /**
  * Asks the processor once what became of an operation. Found: recorded. Not found: believed when it was not found
@@ -37,7 +38,7 @@ export async function resolveOperation(deps: ActivityDeps, ref: OperationRef): P
   if (!view) throw new Error(`operation ${ref.operationId} is missing`);
   const { operation: row } = view;
   const operation = operationOf(view, ref.tenant, { actor: ACTOR, reply: ref.reply });
-  if (row.status === 'succeeded' || row.status === 'declined' || row.status === 'not_sent') {
+  if (ENDED.has(row.status)) {
     await endReview(deps, operation, row.status === 'succeeded' ? 'succeeded' : 'failed');
     return (await takeUp(deps, ref.tenant, ref.operationId, { actor: ACTOR, reply: ref.reply }))!;
   }

@@ -66,7 +66,7 @@ export const EvidenceOutput = z
         evidence: z.array(
           z.object({
             source: z.enum(['answer', 'query', 'notification', 'settlement']),
-            says: z.enum(['succeeded', 'failed', 'pending', 'unknown', 'absent', 'unanswered']),
+            says: z.enum(['succeeded', 'failed', 'pending', 'unknown', 'absent', 'unanswered', 'reversed']),
             processor_reference: z.string().optional(),
             amount_minor: minor.optional(),
             detail: z.string().optional(),

@@ -7,13 +7,13 @@ import {
   parseNotification,
 } from '../../processors/simulator/notification.ts';
 import type { ProcessorNotification } from '../../processors/port.ts';
-import type { Evidence } from '../../store/payments/evidence.ts';
 import { tellDispute } from '../../store/disputes/tell.ts';
 import { tellOperation } from '../../store/payments/news.ts';
 import { applyNotified, storeNotification } from '../../store/payments/settlement.ts';
 import { inTransaction } from '../../store/pool.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
+import { evidenceOf } from './told-evidence.ts';
 
 /** What processors tell us: verified, stored, applied in one transaction; then the lifecycle is told. */
 export function notificationRoutes(deps: ApiDeps): AnyRoute[] {
@@ -59,7 +59,7 @@ export function notificationRoutes(deps: ApiDeps): AnyRoute[] {
             const paymentId = parseId(notification.reference, 'pay');
             if (!isNew || !paymentId || !operationId) return undefined;
             const ids = { paymentId, operationId, from: notification.processor };
-            return tellOperation(db, ids, evidenceOf(notification, new Date()));
+            return tellOperation(db, ids, evidenceOf(notification.outcome, notification.takesBack, new Date()));
           });
           // News only wakes whoever follows the operation: what counts is what the processor answers when it is asked.
           if (told) await lifecycle.nudge(told.workflowId, operationId!);
@@ -80,19 +80,3 @@ function verified(ctx: RouteContext, secret: string | undefined): ProcessorNotif
     throw error;
   }
 }
-
-function evidenceOf({ outcome }: Extract<ProcessorNotification, { type: 'operation' }>, at: Date): Evidence {
-  const source = 'notification';
-  switch (outcome.status) {
-    case 'succeeded':
-      return { source, says: outcome.status, ...picked(outcome), amountMinor: outcome.amountMinor, at };
-    case 'pending':
-      return { source, says: outcome.status, ...picked(outcome), at };
-    case 'failed':
-      return { source, says: outcome.status, detail: outcome.code, at };
-    case 'unknown':
-      return { source, says: outcome.status, detail: outcome.reason, at };
-  }
-}
-
-const picked = ({ processorReference }: { processorReference: string }) => ({ processorReference });

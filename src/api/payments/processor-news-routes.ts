@@ -5,18 +5,21 @@ import { parseAdyenNotification } from '../../processors/adyen/notification.ts';
 import { NotificationFormatError, NotificationSignatureError, type Notified } from '../../processors/notified.ts';
 import { parseStripeNotification } from '../../processors/stripe/notification.ts';
 import { recordAbuse } from '../../store/abuse.ts';
+import { tellDispute } from '../../store/disputes/tell.ts';
 import {
   findNotifiedMid,
   type KeptNews,
   type NotifiedMid,
+  paymentAtAccount,
   sourceOf,
-  workflowOfNotified,
 } from '../../store/payments/notified.ts';
+import { tellOperation } from '../../store/payments/news.ts';
 import { storeNotification } from '../../store/payments/settlement.ts';
-import { inTransaction } from '../../store/pool.ts';
+import { inTransaction, type Db } from '../../store/pool.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
 import { idOf } from '../schemas.ts';
+import { evidenceOf } from './told-evidence.ts';
 
 const params = z.object({ id: idOf('mid') });
 type NewsContext = RouteContext<unknown, undefined, z.output<typeof params>>;
@@ -68,7 +71,7 @@ export function processorNewsRoutes(deps: ApiDeps): AnyRoute[] {
   ];
 }
 
-/** Verifies, keeps what is new of it, and tells the workflows of the payments that it is about. */
+/** Verifies, keeps what is new of it, writes down what it says, and tells the workflows that follow what it is about. */
 async function take(
   deps: ApiDeps,
   ctx: NewsContext,
@@ -79,11 +82,15 @@ async function take(
   if (!mid?.notify_secret_sealed) throw new Problem('not_found', 'No notifications are expected here.');
   const told = await verified(deps, mid, () => parse(mid, deps.sealer.open(mid.notify_secret_sealed!)));
   const source = sourceOf(kind, mid.id);
-  await inTransaction(deps.pool, async (db) => {
-    for (const each of told) await storeNotification(db, source, each.eventId, kept(each));
-  });
-  // After the commit: whoever is woken must find what was told.
-  for (const { news } of told) if (news) await nudge(deps, mid, news);
+  // One transaction each: two deliveries that tell of the same operations in another order hold nobody up.
+  for (const each of told) {
+    const follows = await inTransaction(deps.pool, async (db) => {
+      const isNew = await storeNotification(db, source, each.eventId, kept(each));
+      return isNew ? apply(db, mid, each) : undefined;
+    });
+    // After the commit: whoever is woken must find what was told.
+    if (follows) await deps.lifecycle.nudge(follows.workflowId, follows.operationId);
+  }
 }
 
 async function verified(deps: ApiDeps, mid: NotifiedMid, parse: () => Notified[]): Promise<Notified[]> {
@@ -119,15 +126,26 @@ function kept({ event, news, takesBack }: Notified): KeptNews {
   };
 }
 
-/** News only wakes whoever follows the operation. */
-async function nudge(
-  { pool, lifecycle }: ApiDeps,
+/**
+ * Writes down what was told. What counts of an operation is what the processor answers when it is asked, so that news
+ * only wakes whoever follows it; a dispute is followed as it is told.
+ */
+async function apply(
+  db: Db,
   mid: NotifiedMid,
-  news: NonNullable<Notified['news']>,
-): Promise<void> {
-  const paymentId = parseId(news.reference, 'pay');
-  const operationId = parseId(news.operationId, 'op');
-  if (!paymentId || !operationId) return;
-  const workflowId = await workflowOfNotified(pool, mid, paymentId);
-  if (workflowId) await lifecycle.nudge(workflowId, operationId);
+  { news, dispute, takesBack }: Notified,
+): Promise<{ workflowId: string; operationId: string } | undefined> {
+  const at = new Date();
+  if (dispute) {
+    const paymentId = await paymentAtAccount(db, mid, dispute.processorReference);
+    const { evidenceDueAt } = dispute;
+    const due = evidenceDueAt === undefined ? undefined : new Date(evidenceDueAt);
+    if (paymentId) await tellDispute(db, { ...dispute, paymentId, processor: mid.processor, evidenceDueAt: due }, at);
+  }
+  const paymentId = news && parseId(news.reference, 'pay');
+  const operationId = news && parseId(news.operationId, 'op');
+  if (!paymentId || !operationId) return undefined;
+  const about = { paymentId, operationId, from: mid.processor, midId: mid.id, line: { type: news.operation } };
+  const told = await tellOperation(db, about, evidenceOf(news.outcome, takesBack, at));
+  return told && { workflowId: told.workflowId, operationId };
 }

@@ -5,7 +5,16 @@ import type { Client } from './client.ts';
 
 /** What the simulated processors say happened to one payment: the oracle, whatever our own books hold. */
 export interface Effect {
-  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
+  type:
+    | 'authorize'
+    | 'increment'
+    | 'capture'
+    | 'void'
+    | 'refund'
+    | 'expire'
+    | 'dispute'
+    | 'dispute_return'
+    | 'refund_return';
   amount_minor: number;
   /** Hold that a final capture let go besides. */
   released_minor: number;

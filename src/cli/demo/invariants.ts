@@ -80,7 +80,7 @@ export function countersMatchEffects({ payments }: Evidence): Check {
       ),
       differs('captured', captured, summary.capture.amount_minor),
       differs('released', released, letGo),
-      differs('refunded', refunded, summary.refund.amount_minor),
+      differs('refunded', refunded, summary.refund.amount_minor - summary.refund_return.amount_minor),
       differs('withheld for disputes', disputed, summary.dispute.amount_minor - summary.dispute_return.amount_minor),
       foreign.length > 0 ? `effects in ${foreign.join(', ')}` : undefined,
     ].flatMap((fault) => (fault ? [`${payment.payment_id}: ${fault}`] : []));

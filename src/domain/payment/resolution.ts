@@ -30,7 +30,7 @@ interface Check extends ResolutionRefusal {
   refuses: (facts: ResolutionFacts) => boolean;
 }
 
-const KNOWN = new Set(['succeeded', 'declined', 'not_sent']);
+const KNOWN = new Set(['succeeded', 'declined', 'not_sent', 'reversed']);
 
 /** In this order; the first that refuses is told. */
 const CHECKS: readonly Check[] = [

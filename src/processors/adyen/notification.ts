@@ -2,6 +2,7 @@ import { classIn } from '../code-table.ts';
 import { NotificationFormatError, NotificationSignatureError, type Notified } from '../notified.ts';
 import { failed } from '../outcomes.ts';
 import type { ProcessorOutcome } from '../port.ts';
+import { disputeIn } from './dispute.ts';
 import { ADYEN_CODES } from './refusal-codes.ts';
 import { fromAdyen } from './units.ts';
 import { type AdyenItem, idsOf, isSignedItem } from './wire.ts';
@@ -62,7 +63,7 @@ function notifiedOf(item: AdyenItem): Notified {
   const eventId = `${eventCode}:${pspReference}:${success}`;
   const operation = Object.hasOwn(OPERATIONS, eventCode) ? OPERATIONS[eventCode] : undefined;
   const ids = idsOf(item.merchantReference);
-  if (!operation || !ids) return { eventId, event: eventCode };
+  if (!operation || !ids) return { eventId, event: eventCode, ...disputeIn(item) };
   const takesBack = TAKES_BACK.has(eventCode);
   const outcome = takesBack ? takenBack(item) : outcomeOf(item, originalReference || pspReference);
   return { eventId, event: eventCode, news: { operation, ...ids, outcome }, ...(takesBack ? { takesBack } : {}) };

@@ -91,6 +91,7 @@ export function parseNotification(
       operationId: operation.operation_id,
       reference: operation.reference,
       outcome: outcomeOf(operation),
+      ...(operation.state === 'returned' ? { takesBack: true } : {}),
     };
   }
   if (body.type === 'settlement') return { type: 'settlement', eventId, processor, ...readSettlement(body.settlement) };

@@ -16,7 +16,8 @@ export function outcomeOf(view: OperationView): ProcessorOutcome {
         ...(view.captured === true ? { captured: true } : {}),
       };
     case 'declined':
-    case 'refused': {
+    case 'refused':
+    case 'returned': {
       const code = view.code ?? 'unspecified';
       return { status: 'failed', class: classOfCode(code), code, message: view.message ?? code };
     }

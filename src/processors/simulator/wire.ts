@@ -5,7 +5,8 @@ export type OperationType = (typeof OPERATION_TYPES)[number];
 
 /**
  * One operation as the processor tells it: in its answer, in a query and in a notification alike.
- * `declined` is the issuer's no, `refused` the processor's own rules; both mean that no money moved.
+ * `declined` is the issuer's no, `refused` the processor's own rules; both mean that no money moved. `returned` is
+ * a refund that had succeeded, and came back.
  */
 export interface OperationView {
   /** Our operation id: the `Idempotency-Key` it came under. */
@@ -13,8 +14,8 @@ export interface OperationView {
   type: OperationType;
   /** Our payment id. */
   reference: string;
-  state: 'succeeded' | 'pending' | 'declined' | 'refused';
-  /** What really moved, minor units; 0 unless `succeeded`. A void carries what it released. */
+  state: 'succeeded' | 'pending' | 'declined' | 'refused' | 'returned';
+  /** What really moved, minor units; 0 unless `succeeded` or `returned`. A void carries what it released. */
   amount_minor: number;
   currency: string;
   processor_reference: string;
@@ -54,7 +55,7 @@ export interface PaymentQueryView {
 /** Account header of every request; a body member `mid` does the same. */
 export const MID_HEADER = 'merchant-account';
 
-const STATES = new Set<unknown>(['succeeded', 'pending', 'declined', 'refused']);
+const STATES = new Set<unknown>(['succeeded', 'pending', 'declined', 'refused', 'returned']);
 
 /** Checks by hand, since this runs once per call on the hot path; `undefined` when it is not an operation. */
 export function readOperationView(value: unknown): OperationView | undefined {

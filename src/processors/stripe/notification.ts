@@ -2,6 +2,7 @@ import { Stripe } from 'stripe';
 import { NotificationFormatError, NotificationSignatureError, type Notified } from '../notified.ts';
 import type { ProcessorOutcome } from '../port.ts';
 import { authorizationOf, captureIn, OPERATION_KEY, PAYMENT_KEY } from './intent.ts';
+import { newsOfDispute } from './dispute.ts';
 import { refundOutcome } from './refund.ts';
 
 /** A signature is accepted this long after it was made, seconds; Stripe signs every attempt anew. */
@@ -22,6 +23,7 @@ export function parseStripeNotification(rawBody: Buffer, header: unknown, secret
   const kind = (object as { object?: unknown }).object;
   try {
     if (kind === 'payment_intent') return { ...head, ...newsOfIntent(event.type, object as Stripe.PaymentIntent) };
+    if (kind === 'dispute') return { ...head, ...newsOfDispute(object as Stripe.Dispute) };
     if (kind === 'refund') return { ...head, ...newsOfRefund(event.type, object as Stripe.Refund) };
   } catch (error) {
     if (error instanceof TypeError) throw new NotificationFormatError('its object is not readable', { cause: error });

@@ -1,4 +1,4 @@
-import { endOfDispute, holdsMoney, type DisputeStatus } from '../../domain/payment/dispute.ts';
+import { endOfDispute, holdsMoney, isDisputeOver, type DisputeStatus } from '../../domain/payment/dispute.ts';
 import { postings } from '../../domain/ledger.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { refundable } from '../../domain/payment.ts';
@@ -15,6 +15,8 @@ export interface DisputeChange {
   actor: string;
   /** In the audit entry. */
   why?: string;
+  /** Of what is refundable, how much it may claim at most, minor units. */
+  atMost?: number;
 }
 
 /**
@@ -26,7 +28,7 @@ export async function moveDispute(
   db: Db,
   dispute: DisputeRow,
   payment: PaymentRow,
-  { to, at, actor, why }: DisputeChange,
+  { to, at, actor, why, atMost }: DisputeChange,
 ): Promise<{ dispute: DisputeRow; payment: PaymentRow }> {
   const tenant = { orgId: dispute.org_id, mode: dispute.mode };
   let held = dispute.held_minor;
@@ -39,18 +41,19 @@ export async function moveDispute(
   };
   const end = endOfDispute(to);
   if (holdsMoney(to) || end === 'lost') {
-    const more = Math.min(dispute.amount_minor - held, refundable(paid));
+    const more = Math.min(dispute.amount_minor - held, refundable(paid), atMost ?? Infinity);
     await post('dispute_opened', more);
     held += more;
   }
   if (end === 'won') await post('dispute_won', held);
-  if (end === 'lost') await post('dispute_lost', held);
+  // What it lost before is counted.
+  if (end === 'lost') await post('dispute_lost', held - (isDisputeOver(dispute.status) ? dispute.held_minor : 0));
   const short = holdsMoney(to) && held < dispute.amount_minor;
   const attention = short ? 'Disputed is what was refunded already: challenge it with the refund as evidence' : null;
   const { rows } = await db.query<{ row: DisputeRow }>({
     name: 'move-dispute',
     text: `UPDATE disputes d SET status = $2, held_minor = $3, needs_attention = $4, updated_at = $5::timestamptz,
-                  closed_at = CASE WHEN $6::boolean THEN $5::timestamptz END, driven_at = NULL
+                  closed_at = CASE WHEN $6::boolean THEN COALESCE(d.closed_at, $5::timestamptz) END, driven_at = NULL
             WHERE d.id = $1 RETURNING to_jsonb(d) AS row`,
     values: [dispute.id, to, held, attention, at, end !== undefined],
   });
@@ -83,6 +86,30 @@ export async function holdMore(db: Db, dispute: DisputeRow, payment: PaymentRow,
   if (Math.min(dispute.amount_minor - dispute.held_minor, refundable(payment)) === 0) return dispute;
   const change = { to: dispute.status, at, actor: 'system:dispute', why: 'a refund has failed' };
   return (await moveDispute(db, dispute, payment, change)).dispute;
+}
+
+/**
+ * A refund came back: what disputes claim beyond what could be held is held, and what lost ones claim is lost, before
+ * anybody refunds it again. The payment is locked.
+ */
+export async function holdReturned(db: Db, payment: PaymentRow, returnedMinor: number, at: Date): Promise<PaymentRow> {
+  const { rows } = await db.query<{ row: DisputeRow }>({
+    name: 'short-disputes-of-payment',
+    text: `SELECT to_jsonb(d) AS row FROM disputes d
+            WHERE d.payment_id = $1 AND d.held_minor < d.amount_minor
+              AND d.status IN ('opened', 'challenged', 'lost', 'accepted', 'expired') ORDER BY d.id`,
+    values: [payment.id],
+  });
+  let paid = payment;
+  let left = returnedMinor;
+  for (const { row } of rows) {
+    if (Math.min(left, refundable(paid)) === 0) break;
+    const change = { to: row.status, at, actor: 'system:dispute', why: 'a refund came back', atMost: left };
+    const moved = await moveDispute(db, row, paid, change);
+    left -= moved.dispute.held_minor - row.held_minor;
+    paid = moved.payment;
+  }
+  return paid;
 }
 
 const COUNTED = {

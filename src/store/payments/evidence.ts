@@ -3,7 +3,8 @@ import { newId } from '../../trust/new-id.ts';
 import type { Db } from '../pool.ts';
 
 export type EvidenceSource = 'answer' | 'query' | 'notification' | 'settlement';
-export type EvidenceSays = 'succeeded' | 'failed' | 'pending' | 'unknown' | 'absent' | 'unanswered';
+/** `reversed`: it failed after it had succeeded. */
+export type EvidenceSays = 'succeeded' | 'failed' | 'pending' | 'unknown' | 'absent' | 'unanswered' | 'reversed';
 
 /** One thing that was said about an operation: a lost answer, a question, a notification, a settlement line. */
 export interface Evidence {
@@ -60,12 +61,28 @@ export async function noteAbsence(db: Db, tenant: Tenant, operationId: string, s
   });
 }
 
-/** Evidence of one operation that says how it ended, oldest first: what a person's word is held against. */
+/** Whether the operation was told to have failed after it had succeeded. */
+export async function isTakenBack(db: Db, operationId: string): Promise<boolean> {
+  const { rows } = await db.query<{ taken: boolean }>({
+    name: 'is-taken-back',
+    text: `SELECT EXISTS (SELECT FROM operation_evidence WHERE operation_id = $1 AND says = 'reversed') AS taken`,
+    values: [operationId],
+  });
+  return rows[0]!.taken;
+}
+
+/**
+ * Evidence of one operation that says how it ended, oldest first: what a person's word is held against. A success that
+ * was taken back counts no more, and what takes it back says that it failed.
+ */
 export async function definiteEvidence(db: Db, tenant: Tenant, operationId: string): Promise<EvidenceRow[]> {
   const { rows } = await db.query<{ row: EvidenceRow }>({
     name: 'definite-evidence',
-    text: `SELECT to_jsonb(e) AS row FROM operation_evidence e
-            WHERE e.org_id = $1 AND e.mode = $2 AND e.operation_id = $3 AND e.says IN ('succeeded', 'failed')
+    text: `SELECT to_jsonb(e) || CASE e.says WHEN 'reversed' THEN '{"says": "failed"}' ELSE '{}' END::jsonb AS row
+             FROM operation_evidence e
+            WHERE e.org_id = $1 AND e.mode = $2 AND e.operation_id = $3 AND e.says IN ('succeeded', 'failed', 'reversed')
+              AND NOT (e.says = 'succeeded' AND EXISTS (
+                SELECT FROM operation_evidence r WHERE r.operation_id = e.operation_id AND r.says = 'reversed'))
             ORDER BY e.at, e.id`,
     values: [tenant.orgId, tenant.mode, operationId],
   });

@@ -46,14 +46,17 @@ export async function newsOfOperation(db: Db, source: string, operationId: strin
   return rows.map(({ body }) => body);
 }
 
-/** The workflow of a payment of this account's organization that went through this account. */
-export async function workflowOfNotified(db: Db, mid: NotifiedMid, paymentId: string): Promise<string | undefined> {
-  const { rows } = await db.query<{ workflow_id: string }>({
-    name: 'workflow-of-notified',
-    text: `SELECT p.workflow_id FROM payments p
-            WHERE p.id = $1 AND p.org_id = $2 AND p.mode = $3 AND EXISTS (
-              SELECT FROM operations o WHERE o.payment_id = p.id AND o.mid_id = $4)`,
-    values: [paymentId, mid.tenant.orgId, mid.tenant.mode, mid.id],
+/** The payment that went through this account under this name of the processor's. */
+export async function paymentAtAccount(
+  db: Db,
+  { id, tenant }: NotifiedMid,
+  processorReference: string,
+): Promise<string | undefined> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'payment-at-account',
+    text: `SELECT p.id FROM payments p
+            WHERE p.org_id = $1 AND p.mode = $2 AND p.mid_id = $3 AND p.processor_reference = $4`,
+    values: [tenant.orgId, tenant.mode, id, processorReference],
   });
-  return rows[0]?.workflow_id;
+  return rows[0]?.id;
 }

@@ -46,7 +46,7 @@ export async function listPayments(
 export interface OperationRow {
   id: string;
   type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
-  status: 'sent' | 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
+  status: 'sent' | 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review' | 'reversed';
   amount_minor: number;
   /** Of a capture, what was not held. */
   beyond_minor: number;

@@ -101,8 +101,7 @@ async function tell(
   const { type, currency, amountMinor, lineId: detail } = line;
   const evidence = { source: 'settlement', says: 'succeeded', amountMinor, detail, at } as const;
   const told = await tellOperation(db, { paymentId, operationId, from: processor, line: { type, currency } }, evidence);
-  if (!told || told.status === 'declined' || told.status === 'not_sent' || told.status === 'succeeded')
-    return undefined;
+  if (!told || ['declined', 'not_sent', 'succeeded', 'reversed'].includes(told.status)) return undefined;
   const kept = await keep(db, tenant, source, processor, line);
   return { kept, awaiting: { paymentId, workflowId: told.workflowId, complete: false, evidenceFor: operationId } };
 }
@@ -133,7 +132,7 @@ export async function applyAwaitedLines(pool: Pool, limit: number, at: Date): Pr
     name: 'find-awaited-lines',
     text: `SELECT a.org_id, a.mode, a.source, a.processor, a.line_id, a.line
              FROM settlement_lines_awaited a JOIN operations o ON o.id = a.operation_id
-            WHERE o.status IN ('succeeded', 'declined', 'not_sent') LIMIT $1`,
+            WHERE o.status IN ('succeeded', 'declined', 'not_sent', 'reversed') LIMIT $1`,
     values: [limit],
   });
   const done: SettledPayment[] = [];

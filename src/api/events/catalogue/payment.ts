@@ -51,13 +51,18 @@ export const PAYMENT_EVENTS: EventFamily<'payment'> = {
     }),
   },
   'payment.needs_review': {
-    told: 'an outcome stayed unknown past its deadline',
+    told: 'an outcome stayed unknown past its deadline, or a refund came back after it had succeeded',
     schema: dataOf({
       ...payment,
       operation_id: typeId('op'),
       type: operation,
       processor,
       sent_at: timeOut.nullable(),
+      reason: z
+        .literal('refund_reversed')
+        .optional()
+        .meta({ description: 'The refund came back: the payee has not got it' }),
+      code: z.string().optional().meta({ description: 'Why, as the processor says it' }),
     }),
     example: exampleOf({
       payment_id: ids('pay'),

@@ -2,6 +2,7 @@ import { json, Router } from 'express';
 import { listEffects, summarizeEffects } from './effects.ts';
 import { changeDispute, openDispute } from './disputes.ts';
 import type { SimulatorParts } from './parts.ts';
+import { returnRefund } from './returns.ts';
 import {
   DisputeBody,
   DisputeChangeBody,
@@ -9,6 +10,7 @@ import {
   EmptyBody,
   EndpointBody,
   OutageBody,
+  ReturnBody,
   ScriptBody,
   SettleBody,
   SummaryQuery,
@@ -24,6 +26,7 @@ import { parse } from './wire-problem.ts';
  */
 export function controlRoutes({ pool, controls, clock, announces }: SimulatorParts): Router {
   const router = Router();
+  const isHeard = (processor: string) => announces || controls.endpointOf(processor) !== undefined;
   router.use(json({ limit: '1mb' }));
 
   router.get('/effects', async (req, res) => {
@@ -43,14 +46,19 @@ export function controlRoutes({ pool, controls, clock, announces }: SimulatorPar
     res.json({ settlements });
   });
   router.post('/disputes', async (req, res) => {
-    const dispute = await openDispute(pool, parse(DisputeBody, req.body), announces);
-    if (announces) clock.wake(0);
+    const dispute = await openDispute(pool, parse(DisputeBody, req.body), isHeard);
+    clock.wake(0);
     res.status(201).json(dispute);
   });
   router.post('/disputes/:id', async (req, res) => {
-    const dispute = await changeDispute(pool, req.params.id, parse(DisputeChangeBody, req.body).status, announces);
-    if (announces) clock.wake(0);
+    const dispute = await changeDispute(pool, req.params.id, parse(DisputeChangeBody, req.body).status, isHeard);
+    clock.wake(0);
     res.json(dispute);
+  });
+  router.post('/returns', async (req, res) => {
+    const refund = await returnRefund(pool, parse(ReturnBody, req.body).operation_id, isHeard);
+    clock.wake(0);
+    res.json(refund);
   });
   router.post('/outage', async (req, res) => {
     const { processor, mode, seconds } = parse(OutageBody, req.body);

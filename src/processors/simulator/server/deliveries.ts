@@ -2,9 +2,11 @@ import type { Pool } from 'pg';
 import { type NotificationBody, SIGNATURE_HEADER, signNotification } from '../notification.ts';
 import type { DisputeView } from '../dispute-wire.ts';
 import type { SettlementView } from '../notification.ts';
+import { adyenDisputeMessage } from './adyen/dispute.ts';
 import { adyenMessage } from './adyen/message.ts';
 import type { Endpoint } from './controls.ts';
 import { findPayment, loadOperationRow, viewOf } from './operations.ts';
+import { stripeDisputeMessage } from './stripe/dispute.ts';
 import { stripeMessage } from './stripe/message.ts';
 
 export interface Receiver {
@@ -94,6 +96,17 @@ async function render(pool: Pool, receivers: Receivers, due: DueNotification): P
     const payment = row && (await findPayment(pool, { ...account, processorReference: row.processor_reference }));
     if (!row || !payment) return undefined;
     return (endpoint.wire === 'stripe' ? stripeMessage : adyenMessage)(endpoint, due.event_id, row, payment);
+  }
+  if (endpoint && due.dispute !== null) {
+    const found = await pool.query<{ processor_reference: string }>(
+      'SELECT processor_reference FROM simulator.disputes WHERE dispute_id = $1',
+      [due.dispute.dispute_id],
+    );
+    const reference = found.rows[0]?.processor_reference;
+    if (reference === undefined) return undefined;
+    return endpoint.wire === 'stripe'
+      ? stripeDisputeMessage(endpoint, due.event_id, due.dispute, reference)
+      : adyenDisputeMessage(endpoint, { dispute: due.dispute, mid: due.mid!, processorReference: reference });
   }
   // Real processors settle by files.
   if (endpoint || !receivers.plain) return undefined;

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { DisputeView } from '../dispute-wire.ts';
 import type { DisputeBody } from './schemas.ts';
 import { WireProblem } from './wire-problem.ts';
+import { within } from './within.ts';
 
 interface DisputeRow {
   dispute_id: string;
@@ -30,15 +31,19 @@ interface PaymentRow {
   disputed: number;
 }
 
+/** Whether anybody hears what a processor tells. */
+export type Announces = (processor: string) => boolean;
+const NOBODY: Announces = () => false;
+
 /**
- * An issuer asks about captured money, or takes it back; announced in the same transaction when `announce` is set. What
+ * An issuer asks about captured money, or takes it back; announced in the same transaction to whoever listens. What
  * was refunded is not withheld a second time; the claim stands all the same.
  * @throws WireProblem 404 when nothing was captured under the reference
  */
 export async function openDispute(
   pool: Pool,
   body: z.infer<typeof DisputeBody>,
-  announce: boolean,
+  announces: Announces,
 ): Promise<DisputeView> {
   return within(pool, async (db) => {
     const { rows } = await db.query<PaymentRow>(
@@ -63,7 +68,7 @@ export async function openDispute(
         body.evidence_due_ms,
       ],
     );
-    return move(db, inserted.rows[0]!, payment, body.status, announce);
+    return move(db, inserted.rows[0]!, payment, body.status, announces);
   });
 }
 
@@ -72,12 +77,12 @@ export async function changeDispute(
   pool: Pool,
   id: string,
   status: DisputeView['status'],
-  announce: boolean,
+  announces: Announces,
 ): Promise<DisputeView> {
   return within(pool, async (db) => {
     const { dispute, payment } = await hold(db, id);
     if (isOver(dispute)) throw new WireProblem(409, 'dispute_closed', `The dispute is ${dispute.status}.`);
-    return move(db, dispute, payment, status, announce);
+    return move(db, dispute, payment, status, announces);
   });
 }
 
@@ -102,8 +107,8 @@ export async function actOnDispute(
       dispute.dispute_id,
       JSON.stringify(done),
     ]);
-    if (act.kind === 'accept') return move(db, dispute, payment, 'accepted', false);
-    return dispute.status === 'opened' ? move(db, dispute, payment, 'challenged', false) : viewOf(dispute, payment);
+    if (act.kind === 'accept') return move(db, dispute, payment, 'accepted', NOBODY);
+    return dispute.status === 'opened' ? move(db, dispute, payment, 'challenged', NOBODY) : viewOf(dispute, payment);
   });
 }
 
@@ -128,7 +133,7 @@ async function move(
   dispute: DisputeRow,
   payment: PaymentRow,
   status: DisputeView['status'],
-  announce: boolean,
+  announces: Announces,
 ): Promise<DisputeView> {
   const opens = status === 'opened' && dispute.status === 'inquiry';
   const held = opens
@@ -148,7 +153,7 @@ async function move(
   if (opens) await recordEffect(db, moved, payment, 'dispute', held);
   await recordEffect(db, moved, payment, 'dispute_return', returns);
   const view = viewOf(moved, payment);
-  if (announce) {
+  if (announces(dispute.processor)) {
     await db.query(
       `INSERT INTO simulator.notifications (event_id, copy, processor, mid, dispute, due_at)
        VALUES ('evt_' || gen_random_uuid(), 1, $1, $2, $3, clock_timestamp())`,
@@ -193,19 +198,4 @@ function viewOf(dispute: DisputeRow, payment: PaymentRow): DisputeView {
     currency: payment.currency,
     ...(dispute.evidence_due_at ? { evidence_due_at: dispute.evidence_due_at.toISOString() } : {}),
   };
-}
-
-async function within<T>(pool: Pool, work: (db: PoolClient) => Promise<T>): Promise<T> {
-  const db = await pool.connect();
-  try {
-    await db.query('BEGIN');
-    const result = await work(db);
-    await db.query('COMMIT');
-    return result;
-  } catch (error) {
-    await db.query('ROLLBACK');
-    throw error;
-  } finally {
-    db.release();
-  }
 }

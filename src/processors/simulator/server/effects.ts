@@ -3,7 +3,16 @@ import type { Pool } from 'pg';
 /** One true movement of money (or of a hold), as the oracle tells it. */
 export interface Effect {
   seq: number;
-  type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return';
+  type:
+    | 'authorize'
+    | 'increment'
+    | 'capture'
+    | 'void'
+    | 'refund'
+    | 'expire'
+    | 'dispute'
+    | 'dispute_return'
+    | 'refund_return';
   amount_minor: number;
   /** Hold that a final capture let go besides; 0 elsewhere. */
   released_minor: number;
@@ -52,6 +61,8 @@ export interface EffectSummary {
   /** Withheld for disputes, and given back. */
   dispute: EffectSum;
   dispute_return: EffectSum;
+  /** Refunds that the bank of the payee sent back. */
+  refund_return: EffectSum;
   /** Let go by final captures. */
   released_minor: number;
   /** Authorizations that still hold money: more than one for a payment is a fault of ours. */
@@ -67,7 +78,7 @@ export async function summarizeEffects(pool: Pool, reference: string): Promise<E
   const { rows } = await pool.query<{ summary: EffectSummary }>(
     `WITH mine AS (SELECT * FROM simulator.effects WHERE ${MATCHES}),
           sums AS (SELECT kind AS type, jsonb_build_object('count', count(e.seq), 'amount_minor', coalesce(sum(e.amount_minor), 0)) AS sum
-                   FROM unnest(ARRAY['authorize', 'increment', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return']) AS kind
+                   FROM unnest(ARRAY['authorize', 'increment', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return', 'refund_return']) AS kind
                    LEFT JOIN mine e ON e.type = kind GROUP BY kind)
      SELECT (SELECT jsonb_object_agg(type, sum) FROM sums) || jsonb_build_object(
        'reference', $1::text,

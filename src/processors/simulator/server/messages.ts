@@ -15,6 +15,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   dispute_not_found: 'This account has no such dispute.',
   dispute_closed: 'The dispute is over.',
   evidence_too_late: 'The deadline for evidence has passed.',
+  refund_returned: 'The bank of the payee sent it back.',
   payment_pending: 'The authorization is not decided yet.',
   invalid_token: 'No such payment token.',
   idempotency_conflict: 'The Idempotency-Key came before with another request.',

@@ -25,7 +25,7 @@ import { parse, WireProblem } from './wire-problem.ts';
 /** The account of a request that says none. */
 const DEFAULT_MID = 'default';
 const MAX_KEY_LENGTH = 255;
-const STATUS = { succeeded: 200, pending: 202, declined: 402, refused: 409 } as const;
+const STATUS = { succeeded: 200, pending: 202, declined: 402, returned: 402, refused: 409 } as const;
 
 interface MoneyBody {
   reference?: string | undefined;

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS simulator.operations (
   released_minor bigint NOT NULL DEFAULT 0,
   final boolean NOT NULL DEFAULT false,
   automatic boolean NOT NULL DEFAULT false,
-  state text NOT NULL CHECK (state IN ('succeeded', 'pending', 'declined', 'refused')),
+  state text NOT NULL CHECK (state IN ('succeeded', 'pending', 'declined', 'refused', 'returned')),
   code text,
   hold_ms bigint,
   expires_at timestamptz,
@@ -70,7 +70,7 @@ CREATE INDEX IF NOT EXISTS operations_undecided ON simulator.operations (decide_
 
 CREATE TABLE IF NOT EXISTS simulator.effects (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  type text NOT NULL CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return')),
+  type text NOT NULL CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return', 'refund_return')),
   amount_minor bigint NOT NULL CHECK (amount_minor > 0),
   -- hold that a final capture let go besides; 0 elsewhere
   released_minor bigint NOT NULL DEFAULT 0,
@@ -89,11 +89,13 @@ CREATE INDEX IF NOT EXISTS effects_operation ON simulator.effects (operation_id)
 CREATE INDEX IF NOT EXISTS effects_processor_reference ON simulator.effects (processor_reference);
 
 DO $$ BEGIN
-  -- Made by an earlier version, which knew no disputes, or no increments.
+  -- Made by an earlier version, which knew no disputes, no increments, or no refunds that come back.
   IF pg_get_constraintdef((SELECT oid FROM pg_constraint WHERE conrelid = 'simulator.effects'::regclass
-                            AND conname = 'effects_type_check')) NOT LIKE '%increment%dispute_return%' THEN
+                            AND conname = 'effects_type_check')) NOT LIKE '%increment%refund_return%' THEN
     ALTER TABLE simulator.effects DROP CONSTRAINT effects_type_check, ADD CONSTRAINT effects_type_check
-      CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return'));
+      CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund', 'expire', 'dispute', 'dispute_return', 'refund_return'));
+    ALTER TABLE simulator.operations DROP CONSTRAINT operations_state_check, ADD CONSTRAINT operations_state_check
+      CHECK (state IN ('succeeded', 'pending', 'declined', 'refused', 'returned'));
     ALTER TABLE simulator.operations DROP CONSTRAINT operations_type_check, ADD CONSTRAINT operations_type_check
       CHECK (type IN ('authorize', 'increment', 'capture', 'void', 'refund'));
   END IF;

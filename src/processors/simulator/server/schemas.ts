@@ -77,6 +77,8 @@ export const DisputeBody = z.strictObject({
   evidence_due_ms: duration.default(7 * 86_400_000),
 });
 export const DisputeChangeBody = z.strictObject({ status: z.enum(['opened', 'won', 'lost', 'withdrawn']) });
+/** A refund that the bank of the payee sends back, by its idempotency key. */
+export const ReturnBody = z.strictObject({ operation_id: text });
 export const DisputeEvidenceBody = z.record(z.string().max(64), z.unknown());
 
 export const OutageBody = z.strictObject({

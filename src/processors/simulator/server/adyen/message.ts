@@ -16,7 +16,9 @@ const EVENTS = {
 export function adyenMessage(to: Endpoint, _eventId: string, row: OperationRow, payment: StoredPayment): Message {
   const isPayment = row.type === 'authorize';
   const authorization = payment.operations.find(({ type }) => type === 'authorize')!;
-  const succeeded = row.state === 'succeeded';
+  const isReturned = row.state === 'returned';
+  // What comes after a success is itself successful: it says by its name that the refund failed.
+  const succeeded = row.state === 'succeeded' || isReturned;
   const wished = row.details?.['amount'];
   const value =
     typeof wished === 'number'
@@ -25,7 +27,7 @@ export function adyenMessage(to: Endpoint, _eventId: string, row: OperationRow, 
         ? row.amount_minor
         : (row.requested_minor ?? 0);
   const item: AdyenItem = {
-    eventCode: EVENTS[row.type],
+    eventCode: isReturned ? 'REFUND_FAILED' : EVENTS[row.type],
     success: String(succeeded),
     pspReference: isPayment
       ? row.processor_reference

@@ -93,7 +93,13 @@ function renderCharge(
   };
 }
 
-const REFUND_STATES = { succeeded: 'succeeded', pending: 'pending', declined: 'failed', refused: 'failed' } as const;
+const REFUND_STATES = {
+  succeeded: 'succeeded',
+  pending: 'pending',
+  declined: 'failed',
+  refused: 'failed',
+  returned: 'failed',
+} as const;
 
 export function renderRefund(row: OperationRow): Record<string, unknown> {
   return {
@@ -123,7 +129,11 @@ export function renderEvent(eventId: string, row: OperationRow, payment: StoredP
     livemode: false,
     pending_webhooks: 1,
     request: { id: null, idempotency_key: row.operation_id },
-    type: isRefund ? 'charge.refund.updated' : `payment_intent.${happening(row, String(object['status']))}`,
+    type: isRefund
+      ? row.state === 'returned'
+        ? 'refund.failed'
+        : 'charge.refund.updated'
+      : `payment_intent.${happening(row, String(object['status']))}`,
   };
 }
 
