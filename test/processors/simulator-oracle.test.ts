@@ -60,6 +60,7 @@ describe('the oracle', () => {
       dispute: { count: 0, amount_minor: 0 },
       dispute_return: { count: 0, amount_minor: 0 },
       refund_return: { count: 0, amount_minor: 0 },
+      increment: { count: 0, amount_minor: 0 },
       released_minor: 5_000,
       open_holds: { count: 0, amount_minor: 0 },
     });
