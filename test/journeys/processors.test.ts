@@ -34,7 +34,10 @@ async function connect(kind: 'stripe' | 'adyen', mid: string, baseUrl: string, a
     baseUrl,
     ...sealed,
   });
-  await t.database.pool.query(`UPDATE mids SET capabilities = '{"multicapture": true}' WHERE id = $1`, [row.id]);
+  await t.database.pool.query(
+    `UPDATE mids SET capabilities = '{"multicapture": true, "incremental": true}' WHERE id = $1`,
+    [row.id],
+  );
   const id = toTypeId('mid', row.id);
   const url = `${t.url}/v1/notifications/${kind}/${id}`;
   await t.simulator('POST', '/control/endpoints', { processor: kind, wire: kind, url, secret });
@@ -52,9 +55,20 @@ interface Sums {
 /** What truly moved, by the oracle: minor units and how often. */
 async function moved({ payment_id }: Payment): Promise<Record<string, [count: number, minor: number]>> {
   const { body } = await t.simulator<Sums>('GET', `/control/summary?reference=${payment_id}`);
-  const types = ['authorize', 'capture', 'void', 'refund'].filter((type) => body[type]!.count > 0);
+  const types = ['authorize', 'increment', 'capture', 'void', 'refund'].filter((type) => body[type]!.count > 0);
   return Object.fromEntries(types.map((type) => [type, [body[type]!.count, body[type]!.amount_minor]]));
 }
+
+describe.each(['stripe', 'adyen'] as const)('a hold at %s', (kind) => {
+  it('is raised, told as the new sum, and captured wholly', async () => {
+    const payment = await t.paid({}, undefined, payAt(kind));
+    await t.operate('increment', payment, { amount: 30 });
+    await t.becomes(payment, ({ counters }) => counters.authorized === 15_000);
+    await t.operate('capture', payment, { amount: 150 });
+    await t.becomes(payment, ({ counters }) => counters.captured === 15_000);
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], increment: [1, 3_000], capture: [1, 15_000] });
+  });
+});
 
 describe('a payment at Stripe', () => {
   it('is authorized, captured in parts and refunded, and the oracle says the same', async () => {
