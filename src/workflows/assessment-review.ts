@@ -14,6 +14,7 @@ import { toTypeId } from '../domain/ids.ts';
 import type { ReviewVerdict } from '../domain/messages.ts';
 import type { ReviewStanding } from '../domain/review/standing.ts';
 import { revokedSignal, voteUpdate } from './messages.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { attributes } from './visibility.ts';
 
 const reviewing = proxyLocalActivities<
@@ -43,6 +44,7 @@ export async function assessmentReview(ref: ReviewRef): Promise<Pick<ReviewStand
   let waitUntil = 0;
   let news = false;
   let looking = false;
+  const alone = oneAtATime();
 
   setHandler(voteUpdate, vote, {
     description: 'A person approves or denies',
@@ -59,10 +61,10 @@ export async function assessmentReview(ref: ReviewRef): Promise<Pick<ReviewStand
       summary: 'the wait for a person is limited',
     });
     if (!isOpen()) break;
-    if (!inTime) follow(await reviewing.expireAssessmentReview(ref));
+    if (!inTime) follow(await alone(() => reviewing.expireAssessmentReview(ref)));
     else {
       news = false;
-      follow(await reviewing.standingOfReview(ref));
+      follow(await alone(() => reviewing.standingOfReview(ref)));
     }
   }
   if (standing!.status === 'withdrawn') await reviewing.withdrawAssessment(ref);
@@ -77,7 +79,7 @@ export async function assessmentReview(ref: ReviewRef): Promise<Pick<ReviewStand
   async function vote(verdict: ReviewVerdict): Promise<ReviewStanding> {
     await condition(() => standing !== undefined);
     if (!isOpen()) refuseClosed(standing!);
-    return follow(await reviewing.answerAssessmentReview(ref, verdict));
+    return follow(await alone(() => reviewing.answerAssessmentReview(ref, verdict)));
   }
 
   function refine(): void {

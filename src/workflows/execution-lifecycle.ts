@@ -88,7 +88,8 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
         case 'challenged':
         case 'in_review':
         case 'approved':
-          if (!(await left(stage, run.waitUntil - Date.now()))) follow(await decision.expireStage(ref, stage));
+          if (!(await left(stage, run.waitUntil - Date.now())))
+            follow(await run.alone(() => decision.expireStage(ref, stage)));
           else if (state.stage === stage) await payment.hearNews();
           break;
         case 'authorizing':
@@ -153,7 +154,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
   async function respond(response: ChallengeResponse): Promise<DecidedExecution> {
     if (state.stage === 'deciding') await run.decided();
     admit.respond(state);
-    return follow(await decision.answerChallenge(ref, response));
+    return follow(await run.alone(() => decision.answerChallenge(ref, response)));
   }
 
   /**
@@ -163,7 +164,7 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
   async function review(verdict: ReviewVerdict): Promise<DecidedExecution> {
     if (state.stage === 'deciding') await run.decided();
     admit.review(state);
-    const answer = await decision.answerReview(ref, verdict);
+    const answer = await run.alone(() => decision.answerReview(ref, verdict));
     // Of votes that come together, one that decided nothing may be heard of after the one that did.
     if (answer.stage === 'in_review' && state.stage !== 'in_review') return answer;
     if (answer.votes) state.votes = answer.votes;

@@ -85,7 +85,10 @@ export function paymentOf(run: LifecycleRun) {
     };
     /** Granted in part and not accepted: declined once the money is back, and held until it expires if it cannot be. */
     const handBack = async (granted: Succeeded, operationId: string): Promise<Succeeded> => {
-      let step = await following(operationId, money.giveBack(ref, request.request, operationId));
+      let step = await following(
+        operationId,
+        run.alone(() => money.giveBack(ref, request.request, operationId)),
+      );
       if (step.kind === 'unknown' || step.kind === 'pending') {
         first ??= step;
         run.enter('auth_unknown');
@@ -94,7 +97,7 @@ export function paymentOf(run: LifecycleRun) {
       return step.kind === 'succeeded' ? step : granted;
     };
     const oneAttempt = async (operationId: string, attempt: number): Promise<OperationStep> => {
-      const step = await money.authorizePayment(ref, { ...request, operationId }, attempt);
+      const step = await run.alone(() => money.authorizePayment(ref, { ...request, operationId }, attempt));
       if (step.kind !== 'unknown' && step.kind !== 'pending') return step;
       first ??= step;
       run.enter('auth_unknown');
@@ -138,7 +141,7 @@ export function paymentOf(run: LifecycleRun) {
     request: RequestRef | undefined,
     act: () => Promise<OperationStep>,
   ): Promise<OperationStep> {
-    const step = await following(operationId, act());
+    const step = await following(operationId, run.alone(act));
     if (step.kind === 'succeeded') {
       hold.dated(step.authorizationExpiresAt);
       run.enter(step.stage);

@@ -13,6 +13,7 @@ import type { ReviewStanding } from '../domain/review/standing.ts';
 import { money } from './activities.ts';
 import { evidenceSignal, voteUpdate } from './messages.ts';
 import { ATTENTION_ENDS, resolveOperation, type Nudges } from './resolution.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { attributes } from './visibility.ts';
 
 /**
@@ -23,6 +24,7 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
   const nudges: Nudges = new Set();
   let step: RefundStep | undefined;
   let standing: ReviewStanding | undefined;
+  const alone = oneAtATime();
   setHandler(evidenceSignal, ({ operationId }) => void nudges.add(operationId), {
     description: 'A processor told something about this operation',
   });
@@ -74,7 +76,7 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
       const inTime = await condition(() => !isOpen(), Math.max(1, until - Date.now()), {
         summary: 'the wait for a person is limited',
       });
-      if (!inTime) standing = await money.expireRefundReview(input);
+      if (!inTime) standing = await alone(() => money.expireRefundReview(input));
     }
     // Ending beside the answer of an activity would fail the task, and the vote that it has accepted with it.
     await condition(allHandlersFinished);
@@ -92,7 +94,7 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
   async function vote(verdict: ReviewVerdict): Promise<ReviewStanding> {
     await condition(() => step !== undefined);
     mustBeOpen();
-    const after = await money.answerRefundReview(input, verdict);
+    const after = await alone(() => money.answerRefundReview(input, verdict));
     if (isOpen()) standing = after;
     return after;
   }

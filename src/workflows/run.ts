@@ -3,6 +3,7 @@ import type { ExecutionRef } from '../activities/types.ts';
 import type { AuthorizeInput } from '../domain/messages.ts';
 import type { Stage } from '../domain/lifecycle.ts';
 import type { LifecycleState } from './admission.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { describeLifecycle } from './details.ts';
 import type { Nudges } from './resolution.ts';
 import { attributes } from './visibility.ts';
@@ -27,6 +28,8 @@ export interface LifecycleRun {
   enter(stage: Stage, more?: Attributes): void;
   /** Shows the state in the Temporal UI as it is now. */
   show(): void;
+  /** Local activities that messages ask for, one at a time. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
   /** Counts work whose outcome is awaited. */
   track<T>(work: Promise<T>): Promise<T>;
   /** A message that came while the first decision was on its way waits for it. */
@@ -62,6 +65,7 @@ export function startRun(input: AuthorizeInput): LifecycleRun {
     show() {
       setCurrentDetails(describeLifecycle(input, state));
     },
+    alone: oneAtATime(),
     async track(work) {
       state.openOperations++;
       try {

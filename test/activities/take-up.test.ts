@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { operationIdOfAttempt } from '../../src/domain/ids.ts';
 import { insertStop, liftFreeze } from '../../src/store/stops/begin.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { approve, ledgerOf, paymentOf } from '../store/world.ts';
@@ -195,5 +196,23 @@ describe('absence', () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(await ask(1)).toMatchObject({ kind: 'succeeded' });
     expect(await w.effects(executionId)).toHaveLength(1);
+  });
+});
+
+describe('an attempt that another has followed', () => {
+  it('sends whoever asks about it again on to that, whatever has become of it', async () => {
+    const executionId = await approve(w);
+    const pay = w.payRequest('tok_decline_generic@alpha');
+    const ref = w.ref(executionId);
+    const second = { ...pay, operationId: operationIdOfAttempt(pay.operationId, 2) };
+    const again = () => w.run('authorizePayment', 1, ref, pay, 1);
+    // The control: it failed, and nobody was asked after it.
+    expect(await again()).toMatchObject({ kind: 'failed', failover: true });
+    await dead(w.dieIn('authorize', 'after'), w.run('authorizePayment', 1, ref, second, 2));
+    for (const outcome of ['found', 'repeated']) {
+      expect([outcome, await again()]).toMatchObject([outcome, { kind: 'failed', failover: true }]);
+      expect(await w.run('authorizePayment', 1, ref, second, 2)).toMatchObject({ kind: 'succeeded' });
+    }
+    expect((await w.effects(executionId)).filter(({ type }) => type === 'authorize')).toHaveLength(1);
   });
 });

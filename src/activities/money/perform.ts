@@ -1,6 +1,6 @@
 import type { OperationStep, PaymentStage, RequestRef } from '../../domain/messages.ts';
 import { paymentStatus } from '../../domain/payment.ts';
-import { operationIdOfGiveBack } from '../../domain/ids.ts';
+import { operationIdOfAttempt, operationIdOfGiveBack } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome, QueryOutcome } from '../../processors/port.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
@@ -143,7 +143,7 @@ export async function takeUp(
   const view = await findOperation(deps.pool, tenant, operationId);
   if (!view) return undefined;
   const operation = operationOf(view, tenant, request);
-  if (view.operation.status !== 'sent') return stepOf(view.operation.status, view.payment, view.operation);
+  if (view.operation.status !== 'sent') return stepOf(view.operation.status, view.payment, operationId, view.operation);
   const found = await ask(deps, sendingOf(operation));
   await note(deps, operation, [evidenceOf('query', found, deps.now())]);
   if (found.status === 'found') return record(deps, operation, found.outcome);
@@ -204,7 +204,7 @@ export async function record(
   if (!row) {
     // Completed before, by an earlier run of this step or by other evidence: that outcome stands.
     const view = await findOperation(deps.pool, tenant, operation.id);
-    return stepOf(view!.operation.status, view!.payment, view!.operation);
+    return stepOf(view!.operation.status, view!.payment, operation.id, view!.operation);
   }
   if (reply && completion.answer) {
     await deps.replies.announce(deps.pool, tenant, reply, {
@@ -216,7 +216,7 @@ export async function record(
   if (outcome.status === 'failed') {
     return { kind: 'failed', class: outcome.class, code: outcome.code, failover };
   }
-  return stepOf(completion.status, row);
+  return stepOf(completion.status, row, operation.id);
 }
 
 /** The stage that a payment's counters put the lifecycle in. */
@@ -243,6 +243,7 @@ export function stageOfPayment(row: PaymentRow): PaymentStage {
 function stepOf(
   status: string,
   row: PaymentRow,
+  operationId: string,
   failure?: { failure_class: string | null; failure_code: string | null },
 ): OperationStep {
   if (status === 'unknown' || status === 'pending') return { kind: status, processor: row.processor ?? undefined };
@@ -260,8 +261,14 @@ function stepOf(
     kind: 'failed',
     class: (failure?.failure_class ?? 'not_sent') as Extract<OperationStep, { kind: 'failed' }>['class'],
     code: failure?.failure_code ?? 'unknown',
-    failover: row.phase === 'authorizing',
+    // A later attempt may be under way, or over: whoever asks about this one again goes on to that.
+    failover: row.phase === 'authorizing' || wasFollowed(row, operationId),
   };
+}
+
+/** Whether another attempt came after this one, by the step that made it or by an earlier run of it. */
+function wasFollowed({ operations }: PaymentRow, operationId: string): boolean {
+  return operations[operationIdOfAttempt(operationId, 2)] !== undefined;
 }
 
 /** The operation that gives back what this payment was granted and nobody accepts, while its outcome is open. */
