@@ -76,7 +76,7 @@ describe('news of a dispute', () => {
 });
 
 describe('an act', () => {
-  const facts = { status: 'opened', evidenceDueAt: new Date(2_000), waiting: false, now: new Date(1_000) } as const;
+  const facts = { status: 'opened', late: false, waiting: false } as const;
 
   it('is taken while the dispute waits for it (control)', () => {
     expect(refuseAct('evidence', facts)).toBeUndefined();
@@ -89,7 +89,7 @@ describe('an act', () => {
     ['beside another', 'accept', { waiting: true }],
     ['of an inquiry', 'accept', { status: 'inquiry' }],
     ['twice', 'evidence', { status: 'challenged' }],
-    ['late', 'evidence', { now: new Date(2_000) }],
+    ['late', 'evidence', { late: true }],
   ] as const)('is refused: %s', (_, kind, more) => {
     expect(refuseAct(kind, { ...facts, ...more })).toBeTypeOf('string');
   });

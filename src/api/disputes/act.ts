@@ -23,7 +23,8 @@ export async function takeAct(
   const now = new Date();
   const waiting = await hasWaitingAct(db, disputeId);
   const evidenceDueAt = dispute.evidence_due_at === null ? undefined : new Date(dispute.evidence_due_at);
-  const refusal = refuseAct(kind, { status: dispute.status, evidenceDueAt, waiting, now });
+  const late = evidenceDueAt !== undefined && evidenceDueAt <= now;
+  const refusal = refuseAct(kind, { status: dispute.status, late, waiting });
   if (refusal) throw new Problem('invalid_payment_state', refusal);
   const id = newId();
   await insertAct(db, tenant, { id, disputeId, kind, body, note, actor, at: now });

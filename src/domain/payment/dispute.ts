@@ -96,13 +96,12 @@ function isEarlier(told: DisputeStatus, stands: DisputeStatus): boolean {
 /** What a client may do with a dispute, and why not. */
 export function refuseAct(
   kind: 'evidence' | 'accept',
-  facts: { status: DisputeStatus; evidenceDueAt: Date | undefined; waiting: boolean; now: Date },
+  { status, late, waiting }: { status: DisputeStatus; late: boolean; waiting: boolean },
 ): string | undefined {
-  const { status, evidenceDueAt, waiting, now } = facts;
   if (isDisputeOver(status)) return `The dispute is ${status}.`;
   if (waiting) return 'What was sent before has not been taken by the processor yet.';
   if (kind === 'accept' && status === 'inquiry') return 'An inquiry holds no money: there is nothing to accept.';
   if (status === 'challenged') return 'The dispute was challenged already; the issuer decides.';
-  if (evidenceDueAt !== undefined && evidenceDueAt <= now) return 'The deadline for evidence has passed.';
+  if (late) return 'The deadline for evidence has passed.';
   return undefined;
 }
