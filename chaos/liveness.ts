@@ -1,4 +1,4 @@
-import type { Fault, Finding, Property, World } from './world.ts';
+import { beforeAPerson, type Fault, type Finding, type Property, type World } from './world.ts';
 
 /** What must come about once the faults are over. */
 export const LIVENESS: readonly Property[] = [
@@ -65,7 +65,8 @@ function capturesMatched({ payments }: World): Finding {
   );
 }
 
-function holdsEnd({ payments, openHolds, now }: World): Finding {
+function holdsEnd({ payments, operations, openHolds, now }: World): Finding {
+  const asked = beforeAPerson(operations);
   const over = payments.filter(
     ({ authorization_expires_at: date, counters, phase }) =>
       phase === 'open' &&
@@ -75,9 +76,9 @@ function holdsEnd({ payments, openHolds, now }: World): Finding {
   );
   const held = new Map(openHolds.map(({ reference, amount_minor }) => [reference, amount_minor]));
   const forgotten = payments.filter(
-    ({ reference, counters, phase }) =>
+    ({ id, reference, counters }) =>
       held.has(reference) &&
-      phase !== 'needs_review' &&
+      !asked.has(id) &&
       held.get(reference) !== counters.authorized - counters.captured - counters.released,
   );
   return found(`${openHolds.length} open holds`, [

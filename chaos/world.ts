@@ -114,3 +114,8 @@ export interface Fault {
   /** UUID of the payment, which is its execution's as well. */
   payment?: string;
 }
+
+/** Payments of which a person was asked about an outcome: what their processor did, nobody has told us yet. */
+export function beforeAPerson(operations: readonly OperationRow[]): Set<string> {
+  return new Set(operations.filter(({ status }) => status === 'needs_review').map((one) => one.payment_id));
+}

@@ -53,8 +53,10 @@ export function revokeCertificateRoute(deps: ApiDeps): AnyRoute {
     responses: { 200: z.object({ data: Revoked }) },
     handler: async (ctx) => {
       const { body, params, tenant, actor } = ctx;
-      const order = { tenant, actor, reason: body.reason, reasonCode: body.reason_code, at: new Date() };
-      const first = await beginStop(deps, ctx, (db, isRepeat) => begin(db, params.id, { ...order, isRepeat }));
+      const order = { tenant, actor, reason: body.reason, reasonCode: body.reason_code };
+      const first = await beginStop(deps, ctx, (db, isRepeat) =>
+        begin(db, params.id, { ...order, isRepeat, at: new Date() }),
+      );
       if ('replay' in first) return first.replay;
       const { certificate, stop } = first.begun;
       // Tokens of a delegation are credentials too.

@@ -45,9 +45,9 @@ export function freezeRoutes(deps: ApiDeps): AnyRoute[] {
           reason: body.reason,
           actor,
           voidOpen: body.void_open_authorizations,
-          at: now(),
         };
-        const first = await beginStop(deps, ctx, (db) => beginFreeze(db, order));
+        // The time is taken alone: whatever was sent before it was not frozen yet.
+        const first = await beginStop(deps, ctx, (db) => beginFreeze(db, { ...order, at: now() }));
         if ('replay' in first) return first.replay;
         const { id, status } = first.begun;
         const confirmed = lifecycle.confirmed(tenant, id, Math.max(0, deadline - Date.now()));

@@ -45,9 +45,9 @@ export function revokeRoute(deps: ApiDeps): AnyRoute {
         reason: body.reason,
         actor,
         voidOpen: body.void_open_authorizations,
-        at: new Date(),
       };
-      const first = await beginStop(deps, ctx, (db) => beginRevocation(db, order));
+      // The time is taken alone: whatever was sent before it was approved while the authority stood.
+      const first = await beginStop(deps, ctx, (db) => beginRevocation(db, { ...order, at: new Date() }));
       if ('replay' in first) return first.replay;
       const { begun } = first;
       // Tokens of a delegation are credentials too.
