@@ -96,7 +96,7 @@ describe('a settlement file', () => {
     await workOff(w, await queued(w, fileOf([...lines, lineOf(payments[0]!, 'h2')])));
     const { rows } = await w.pool.query(
       `SELECT d.endpoint_id AS endpoint, e.data->>'line_id' AS line FROM deliveries d JOIN events e ON e.id = d.event_id
-        ORDER BY array_position($1::uuid[], d.endpoint_id), e.id`,
+        ORDER BY array_position($1::uuid[], d.endpoint_id), e.data->>'line_id'`,
       [[all, settled, other]],
     );
     expect(rows).toEqual([

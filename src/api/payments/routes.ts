@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { findExecution } from '../../store/executions/read.ts';
-import { findPaymentUnderMandate, listPayments } from '../../store/payments/read.ts';
+import { findPaymentDetail, listPayments } from '../../store/payments/read.ts';
 import { encodeCursor, decodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { operationIdFor, requestRef, timersOf } from '../executions/authorize.ts';
@@ -164,11 +164,14 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       replay: 'none',
       responses: { 200: PaymentOutput },
       handler: async ({ tenant, params, db }) => {
-        const { payment, reference } = found(await findPaymentUnderMandate(db, tenant, params.id), 'payment', 'id');
-        const receipt = await mandateReceipt(deps, payment, reference);
+        const detail = found(await findPaymentDetail(db, tenant, params.id), 'payment', 'id');
+        const { payment } = detail;
+        const receipt = await mandateReceipt(deps, payment, detail.reference);
         const body = renderPayment(payment);
-        const exceptions = await openExceptions(db, tenant, params.id);
-        const reconciliation = { ...(body['reconciliation'] as object), exceptions };
+        const settled = body['reconciliation'] as object;
+        const reconciliation = detail.exceptions
+          ? { ...settled, exceptions: await openExceptions(db, tenant, params.id) }
+          : settled;
         return { status: 200, body: { ...body, reconciliation, ...(receipt && { mandate_receipt: receipt }) } };
       },
     }),

@@ -12,14 +12,20 @@ export async function findPayment(db: Db, tenant: Tenant, id: string): Promise<P
 }
 
 /** A payment, and the mandate that its execution stands under. */
-export async function findPaymentUnderMandate(
-  db: Db,
-  tenant: Tenant,
-  id: string,
-): Promise<{ payment: PaymentRow; reference: string | null } | undefined> {
-  const { rows } = await db.query<{ payment: PaymentRow; reference: string | null }>({
-    name: 'find-payment-under-mandate',
-    text: `SELECT to_jsonb(p) AS payment, e.mandate->>'reference' AS reference
+export interface PaymentDetail {
+  payment: PaymentRow;
+  /** Of the mandate it was approved under. */
+  reference: string | null;
+  /** Whether its settlement has exceptions that nobody has resolved. */
+  exceptions: boolean;
+}
+
+export async function findPaymentDetail(db: Db, tenant: Tenant, id: string): Promise<PaymentDetail | undefined> {
+  const { rows } = await db.query<PaymentDetail>({
+    name: 'find-payment-detail',
+    text: `SELECT to_jsonb(p) AS payment, e.mandate->>'reference' AS reference,
+                  EXISTS (SELECT FROM reconciliation_exceptions x
+                           WHERE x.payment_id = p.id AND x.resolved_at IS NULL) AS exceptions
              FROM payments p JOIN executions e ON e.id = p.execution_id
             WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3`,
     values: [tenant.orgId, tenant.mode, id],

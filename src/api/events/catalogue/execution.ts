@@ -29,6 +29,7 @@ export const EXECUTION_EVENTS: EventFamily<'execution'> = {
       decision: z.enum(['approved', 'challenge', 'deny']).optional().meta({ description: 'As it stands' }),
       stage: z.string().optional(),
       payment_id: typeId('pay').optional().meta({ description: 'Whose hold has ended' }),
+      merchant_ref: z.string().optional(),
       released_minor: minor.optional(),
       currency: currency.optional(),
     }),
