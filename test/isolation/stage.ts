@@ -96,6 +96,12 @@ export async function setStage(): Promise<Stage> {
     ({ body }) => body.data.every(({ status }) => status === 'completed'),
     30_000,
   );
+  // So do imports of settlement files.
+  await eventually(
+    () => t.api<{ data: { status: string }[] }>('GET', '/v1/settlements/imports'),
+    ({ body }) => body.data.every(({ status }) => status !== 'queued' && status !== 'running'),
+    30_000,
+  );
   const strangerOf = async (tenant: { orgId: string; mode: 'test' | 'live' }): Promise<Stranger> => {
     const key = await keyOf(tenant, SCOPES);
     const made = new Map<string, string>();
