@@ -34,7 +34,7 @@ describe.concurrent('a review', () => {
     await run.handle.terminate();
   });
 
-  it('is not opened again by a vote that is heard of after the one that decided', async () => {
+  it('counts votes one at a time, in the order in which they came, however long one takes', async () => {
     const late = gate();
     let votes = 0;
     const run = await rig.lifecycle({
@@ -51,9 +51,13 @@ describe.concurrent('a review', () => {
     });
     const first = ask.review(run);
     await eventually(() => votes === 1);
-    await ask.review(run);
+    const second = ask.review(run);
+    // The second has been accepted when the next task of the workflow is over; it waits for the first all the same.
+    expect(await Promise.race([second, new Promise((resolve) => setTimeout(resolve, 1_500, 'waits'))])).toBe('waits');
+    expect(votes).toBe(1);
     late.open();
     expect(await first).toMatchObject({ stage: 'in_review' });
+    expect(await second).toMatchObject({ stage: 'approved' });
     expect(await shownStage(run)).toBe('approved');
     await run.handle.terminate();
   });
