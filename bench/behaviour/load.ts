@@ -35,7 +35,7 @@ async function run({ url, key, agents, seconds, connections, batch }: Load): Pro
     agentId: agents[n % agents.length],
     actionType: 'tool_use',
     sessionId: `s${n % 5_000}`,
-    eventId: `${process.pid}-${Date.now()}-${n++}`,
+    eventId: `e${process.pid}-${Date.now()}-${n++}`,
     details: { tool: 'search', duration_ms: 420 },
   });
   const target = new URL(batch === 0 ? '/v1/events' : '/v1/events/batch', url);
