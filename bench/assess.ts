@@ -8,11 +8,8 @@
 import { fork } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import express, { type Express } from 'express';
@@ -21,16 +18,13 @@ import { credentialsOf } from '../src/api/access/credentials.ts';
 import { createApp, type ApiDeps } from '../src/api/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { logTo } from '../src/cli/output.ts';
-import { nextFreePort } from '../src/cli/provision/ports.ts';
-import { ensureDatabase, preparePostgres } from '../src/cli/provision/postgres.ts';
-import { Supervisor } from '../src/cli/supervisor.ts';
 import { Listener } from '../src/store/listener.ts';
-import { migrate } from '../src/store/migrate.ts';
 import { createPool } from '../src/store/pool.ts';
 import { provisionOrganization } from '../src/store/provisioning.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
 import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
+import { startDatabase } from './database.ts';
 import { positive } from './options.ts';
 
 interface Order {
@@ -91,19 +85,11 @@ async function measure(): Promise<void> {
     .option('--requests <n>', 'of one round', positive, 600)
     .parse()
     .opts<{ rounds: number; requests: number }>();
-  const folder = mkdtempSync(path.join(tmpdir(), 'prokura-bench-'));
-  chmodSync(folder, 0o711);
   const log = logTo(false);
-  const supervisor = new Supervisor({ logs: path.join(folder, 'logs'), log, changed: () => undefined });
+  const database = await startDatabase(log);
   const child = fork(fileURLToPath(import.meta.url), { execArgv: process.execArgv });
   try {
-    const port = await nextFreePort(22_000, new Set());
-    const password = randomBytes(18).toString('base64url');
-    const postgres = await preparePostgres({ dir: path.join(folder, 'postgres'), port, password, log });
-    await supervisor.start(postgres.program);
-    const databaseUrl = postgres.url('assess');
-    await ensureDatabase(databaseUrl);
-    await migrate(databaseUrl, () => undefined);
+    const databaseUrl = await database.fresh('assess');
     const stage = await prepare(databaseUrl);
     const server = createServer(stage.app).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -144,8 +130,7 @@ async function measure(): Promise<void> {
     await stage.close();
   } finally {
     child.disconnect();
-    await supervisor.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await database.stop();
   }
 }
 

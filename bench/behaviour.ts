@@ -1,11 +1,8 @@
 import { fork } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { pino } from 'pino';
@@ -13,15 +10,12 @@ import { createApp, type ApiDeps } from '../src/api/app.ts';
 import { authoritySettings, loadConfig } from '../src/config.ts';
 import { Authorities } from '../src/store/certificates/authorities.ts';
 import { logTo } from '../src/cli/output.ts';
-import { nextFreePort } from '../src/cli/provision/ports.ts';
-import { ensureDatabase, preparePostgres } from '../src/cli/provision/postgres.ts';
-import { Supervisor } from '../src/cli/supervisor.ts';
-import { migrate } from '../src/store/migrate.ts';
 import { createPool } from '../src/store/pool.ts';
 import { provisionOrganization } from '../src/store/provisioning.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
 import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
+import { startDatabase } from './database.ts';
 import { load, type Load, type Seen } from './behaviour/load.ts';
 import { machineCpu, processCpu } from './measure/cpu.ts';
 import { positive } from './options.ts';
@@ -52,32 +46,20 @@ async function measure(): Promise<void> {
     .option('--stored <n>', 'events of the large store', positive, 1_000_000)
     .parse()
     .opts<{ rounds: number; seconds: number; stored: number }>();
-  const folder = mkdtempSync(path.join(tmpdir(), 'prokura-bench-'));
-  chmodSync(folder, 0o711);
   const log = logTo(false);
-  let postgresPid = 0;
-  const supervisor = new Supervisor({
-    logs: path.join(folder, 'logs'),
-    log,
-    changed: (programs) => (postgresPid = programs.find(({ name }) => name === 'postgres')?.pid ?? postgresPid),
-  });
+  const database = await startDatabase(log, POSTGRES_SETTINGS);
   const child = fork(fileURLToPath(import.meta.url), { execArgv: process.execArgv });
   try {
-    const port = await nextFreePort(22_000, new Set());
-    const password = randomBytes(18).toString('base64url');
-    const postgres = await preparePostgres({ dir: path.join(folder, 'postgres'), port, password, log });
-    const settings = POSTGRES_SETTINGS.flatMap((setting) => ['-c', setting]);
-    await supervisor.start({ ...postgres.program, args: [...postgres.program.args, ...settings] });
     const stores = {
-      small: await prepare(postgres.url('small'), 1_000),
-      large: await prepare(postgres.url('large'), stored),
+      small: await prepare(await database.fresh('small'), 1_000),
+      large: await prepare(await database.fresh('large'), stored),
     };
     const windows: Record<string, Window[]> = {};
     const run = async (name: string, store: Store, what: Omit<Load, 'url' | 'key' | 'agents'>) => {
-      const [machine, own, database, began] = [
+      const [machine, own, sql, began] = [
         machineCpu(),
         process.cpuUsage(),
-        processCpu(postgresPid, true),
+        processCpu(database.pid(), true),
         Date.now(),
       ];
       child.send({ url: store.url, key: store.key, agents: store.agents, ...what });
@@ -85,7 +67,7 @@ async function measure(): Promise<void> {
       const elapsed = (Date.now() - began) / 1_000;
       const used = process.cpuUsage(own);
       const after = machineCpu();
-      const spent = (used.user + used.system) / 1e6 + processCpu(postgresPid, true) - database;
+      const spent = (used.user + used.system) / 1e6 + processCpu(database.pid(), true) - sql;
       const others = Math.max(0, after.busy - machine.busy + after.stolen - machine.stolen - spent - seen.cpu);
       (windows[name] ??= []).push({
         rate: seen.events / elapsed,
@@ -107,8 +89,7 @@ async function measure(): Promise<void> {
     for (const store of Object.values(stores)) await store.close();
   } finally {
     child.disconnect();
-    await supervisor.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await database.stop();
   }
 }
 
@@ -120,8 +101,6 @@ interface Window {
 }
 
 async function prepare(databaseUrl: string, stored: number): Promise<Store> {
-  await ensureDatabase(databaseUrl);
-  await migrate(databaseUrl, () => undefined);
   const dataKey = randomBytes(32).toString('base64');
   const { privateKey } = generateKeyPairSync('ed25519');
   const pool = createPool(databaseUrl, 10);

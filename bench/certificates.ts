@@ -6,11 +6,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -19,18 +16,15 @@ import { pino } from 'pino';
 import { refreshLists } from '../src/activities/certificates/refresh-lists.ts';
 import { createApp, type ApiDeps } from '../src/api/app.ts';
 import { logTo } from '../src/cli/output.ts';
-import { nextFreePort } from '../src/cli/provision/ports.ts';
-import { ensureDatabase, preparePostgres } from '../src/cli/provision/postgres.ts';
-import { Supervisor } from '../src/cli/supervisor.ts';
 import { authoritySettings, loadConfig } from '../src/config.ts';
 import { Authorities } from '../src/store/certificates/authorities.ts';
-import { migrate } from '../src/store/migrate.ts';
 import { createOrganization } from '../src/store/organizations.ts';
 import { createPool } from '../src/store/pool.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
 import { newId } from '../src/trust/new-id.ts';
 import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
+import { startDatabase } from './database.ts';
 import { positive } from './options.ts';
 
 const ACTIVE = 10_000;
@@ -92,19 +86,11 @@ async function measure(): Promise<void> {
     .option('--seconds <n>', 'of questions', positive, 10)
     .parse()
     .opts<{ revoked: number; seconds: number }>();
-  const folder = mkdtempSync(path.join(tmpdir(), 'prokura-bench-'));
-  chmodSync(folder, 0o711);
   const log = logTo(false);
-  const supervisor = new Supervisor({ logs: path.join(folder, 'logs'), log, changed: () => undefined });
+  const database = await startDatabase(log);
   const child = fork(fileURLToPath(import.meta.url), { execArgv: process.execArgv });
   try {
-    const port = await nextFreePort(22_000, new Set());
-    const password = randomBytes(18).toString('base64url');
-    const postgres = await preparePostgres({ dir: path.join(folder, 'postgres'), port, password, log });
-    await supervisor.start(postgres.program);
-    const databaseUrl = postgres.url('certificates');
-    await ensureDatabase(databaseUrl);
-    await migrate(databaseUrl, () => undefined);
+    const databaseUrl = await database.fresh('certificates');
     const deps = await prepare(databaseUrl);
     const serials = await fill(deps, revoked);
     const server = createServer(createApp(deps)).listen(0, '127.0.0.1');
@@ -123,8 +109,7 @@ async function measure(): Promise<void> {
     await deps.pool.end();
   } finally {
     child.disconnect();
-    await supervisor.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await database.stop();
   }
 }
 

@@ -1,11 +1,8 @@
 import { fork } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import express, { type Express, type RequestHandler } from 'express';
@@ -19,17 +16,14 @@ import { assignRequestId } from '../src/api/pipeline/request-id.ts';
 import type { AnyRoute } from '../src/api/route.ts';
 import { authoritySettings, loadConfig } from '../src/config.ts';
 import { logTo } from '../src/cli/output.ts';
-import { nextFreePort } from '../src/cli/provision/ports.ts';
-import { ensureDatabase, preparePostgres } from '../src/cli/provision/postgres.ts';
-import { Supervisor } from '../src/cli/supervisor.ts';
 import { Authorities } from '../src/store/certificates/authorities.ts';
 import { Listener } from '../src/store/listener.ts';
-import { migrate } from '../src/store/migrate.ts';
 import { createPool } from '../src/store/pool.ts';
 import { provisionOrganization } from '../src/store/provisioning.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
 import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
+import { startDatabase } from './database.ts';
 import { positive } from './options.ts';
 
 /** Milliseconds of CPU that a credential check may cost at the median. */
@@ -68,19 +62,11 @@ async function measure(): Promise<void> {
     .option('--requests <n>', 'of one round', positive, 3_000)
     .parse()
     .opts<{ rounds: number; requests: number }>();
-  const folder = mkdtempSync(path.join(tmpdir(), 'prokura-bench-'));
-  chmodSync(folder, 0o711);
   const log = logTo(false);
-  const supervisor = new Supervisor({ logs: path.join(folder, 'logs'), log, changed: () => undefined });
+  const database = await startDatabase(log);
   const child = fork(fileURLToPath(import.meta.url), { execArgv: process.execArgv });
   try {
-    const port = await nextFreePort(22_000, new Set());
-    const password = randomBytes(18).toString('base64url');
-    const postgres = await preparePostgres({ dir: path.join(folder, 'postgres'), port, password, log });
-    await supervisor.start(postgres.program);
-    const databaseUrl = postgres.url('credentials');
-    await ensureDatabase(databaseUrl);
-    await migrate(databaseUrl, () => undefined);
+    const databaseUrl = await database.fresh('credentials');
     const stage = await prepare(databaseUrl);
     const server = createServer(stage.app).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -107,8 +93,7 @@ async function measure(): Promise<void> {
     await stage.close();
   } finally {
     child.disconnect();
-    await supervisor.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await database.stop();
   }
 }
 
