@@ -1,37 +1,8 @@
 import { FAILURES, nextStep } from '../../domain/failures.ts';
-import { operationIdOfGiveBack, toTypeId } from '../../domain/ids.ts';
-import { postings, type LedgerEvent } from '../../domain/ledger.ts';
-import type { Tenant } from '../../domain/types.ts';
+import { operationIdOfGiveBack } from '../../domain/ids.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
 import type { Completion, OperationStatus } from '../../store/payments/complete.ts';
-import type { PaymentRow } from '../../store/payments/row.ts';
-import { paymentEvent } from '../../store/payments/event.ts';
-
-/** An operation that has an outcome now, and what is known of it. */
-export interface Known {
-  tenant: Tenant;
-  payment: PaymentRow;
-  operation: {
-    id: string;
-    type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
-    amountMinor: number;
-    /** Of a capture, what was not held. */
-    beyondMinor?: number;
-    attempt: number;
-    final: boolean;
-  };
-  midId: string;
-  outcome: ProcessorOutcome;
-  actor: string;
-  at: Date;
-  sentAt: Date;
-  /** The request whose answer this becomes. */
-  key?: string;
-  /** First "not found" since it was sent. */
-  absentSince?: Date | null;
-  /** No other account is asked, whatever the failure is. */
-  last?: boolean;
-}
+import { answer, attempt, entry, fact, released, type Known } from './known.ts';
 
 /**
  * What an outcome does: the one place where an answer of a processor becomes counters, ledger entries, events and the
@@ -248,63 +219,5 @@ function open(known: Known, outcome: Extract<ProcessorOutcome, { status: 'pendin
     failure: pending ? undefined : { class: 'unknown', code: 'unknown', reason: outcome.reason },
     answer: answer(known, 202),
     fact: fact(known, `payment.${operation.type}_${outcome.status}`, { reason: pending ? null : outcome.reason }, []),
-  };
-}
-
-function attempt(known: Known, what: { outcome: string; class?: string; code?: string }) {
-  const { payment, operation, at, sentAt, midId } = known;
-  const { reason, message, probe, skipped } = payment.candidates.find((candidate) => candidate.midId === midId) ?? {};
-  return {
-    attempt: operation.attempt,
-    processor: payment.processor!,
-    mid: payment.mid!,
-    ...what,
-    at: sentAt.toISOString(),
-    latency_ms: at.getTime() - sentAt.getTime(),
-    reason,
-    message,
-    probe,
-    skipped,
-  };
-}
-
-function entry(
-  { midId, payment }: Known,
-  kind: 'authorized' | 'overcaptured' | 'captured' | 'refunded',
-  amountMinor: number,
-) {
-  const event: LedgerEvent = { type: kind, mid: midId, amountMinor, currency: payment.currency };
-  return { kind, lines: postings(event) };
-}
-
-/** Lines per minor unit: how much is released is known under the lock of the payment only. */
-function released({ midId, payment }: Known) {
-  return {
-    kind: 'released',
-    lines: postings({ type: 'released', mid: midId, amountMinor: 1, currency: payment.currency }),
-  };
-}
-
-function answer({ key }: Known, status: number) {
-  return key === undefined ? undefined : { key, status };
-}
-
-function fact(known: Known, type: string, body: object, events: string[]) {
-  const { tenant, payment, operation, actor, at } = known;
-  const subject = toTypeId('pay', payment.id);
-  const told = {
-    operation_id: toTypeId('op', operation.id),
-    type: operation.type,
-    currency: payment.currency,
-    ...body,
-  };
-  return {
-    tenant,
-    at,
-    type,
-    actor,
-    subject,
-    body: told,
-    events: events.map((name) => paymentEvent(payment, name, at, told)),
   };
 }

@@ -1,4 +1,4 @@
-import { type Client, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, type WorkflowHandle, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/client';
 import { WorkflowIdConflictPolicy, type TypedSearchAttributes } from '@temporalio/common';
 import type pg from 'pg';
 import type { Logger } from 'pino';
@@ -16,11 +16,9 @@ import type {
 } from '../../domain/messages.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { Problem } from '../../domain/errors.ts';
-import { viewExecution } from '../../store/executions/read.ts';
 import type { BacktestRef } from '../../store/backtests/drive.ts';
 import type { ImportRef } from '../../store/settlement/imports.ts';
 import type { Replies } from '../../store/replies.ts';
-import { freezeOnExecution } from '../../store/stops/read.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
 import type { executionLifecycle, increment, refund } from '../../workflows/index.ts';
 import { crlRefreshId, executionWorkflowId, incrementWorkflowId, refundWorkflowId } from '../../workflows/identity.ts';
@@ -37,6 +35,7 @@ import {
 } from '../../workflows/messages.ts';
 import { answered, LifecycleEnded, type Answered } from './answered.ts';
 import { driveBacktest } from './backtests.ts';
+import { explainEnded, explainFrozen } from './explain.ts';
 import { driveImport } from './imports.ts';
 import { operationAttributes, searchAttributes } from './search-attributes.ts';
 import { sendVote, type ReviewToVote } from './reviews.ts';
@@ -210,40 +209,29 @@ export class LifecycleClient {
 
   /** A certificate was revoked: lists are signed anew at once, and without this signal a minute later. */
   async certificateRevoked(): Promise<void> {
-    const { client, taskQueue } = this.#o;
-    await this.#signalAll([{ workflowId: crlRefreshId(taskQueue) }], (workflowId) =>
-      client.workflow.getHandle(workflowId).signal(certificateRevokedSignal),
-    );
+    await this.#signal(crlRefreshId(this.#o.taskQueue), (handle) => handle.signal(certificateRevokedSignal));
   }
 
   /** A processor told something about an operation: the lifecycle, or the refund, asks again now. */
   async nudge(workflowId: string, operationId: string): Promise<void> {
-    await this.#signalAll([{ workflowId }], () =>
-      this.#o.client.workflow.getHandle(workflowId).signal(evidenceSignal, { operationId }),
-    );
+    await this.#signal(workflowId, (handle) => handle.signal(evidenceSignal, { operationId }));
   }
 
   async settled(workflowId: string, complete: boolean): Promise<void> {
-    await this.#signalAll([{ workflowId }], () =>
-      this.#o.client.workflow.getHandle(workflowId).signal(settledSignal, { complete }),
-    );
+    await this.#signal(workflowId, (handle) => handle.signal(settledSignal, { complete }));
   }
 
   /** Best effort: what must hold stands in the database, and a workflow that has ended needs no signal. */
-  async #signalAll<T extends { workflowId: string }>(
-    targets: T[],
-    tell: (workflowId: string, target: T) => Promise<void>,
-  ): Promise<void> {
-    const results = await Promise.allSettled(targets.map((target) => tell(target.workflowId, target)));
-    for (const [i, result] of results.entries()) {
-      if (result.status === 'rejected') {
-        this.#o.log.debug({ err: result.reason, workflowId: targets[i]!.workflowId }, 'signal not delivered');
-      }
+  async #signal(workflowId: string, tell: (handle: WorkflowHandle) => Promise<void>): Promise<void> {
+    try {
+      await tell(this.#o.client.workflow.getHandle(workflowId));
+    } catch (error) {
+      this.#o.log.debug({ err: error, workflowId }, 'signal not delivered');
     }
   }
 
   #update<R>(tenant: Tenant, executionId: string, { name, request }: Update<R>): Promise<Answered> {
-    const { client } = this.#o;
+    const { client, pool } = this.#o;
     const ref = request.request;
     const workflowId = executionWorkflowId(tenant, executionId);
     return this.#answer(tenant, ref, false, () =>
@@ -252,34 +240,8 @@ export class LifecycleClient {
         updateId: `${ref.key}:${ref.fingerprint.slice(0, 16)}`,
       }),
     )
-      .catch((error: unknown) => this.#explainEnded(tenant, executionId, name, error))
-      .catch((error: unknown) => this.#explainFrozen(tenant, executionId, name, error));
-  }
-
-  /** A payment whose approval a freeze has ended is refused as frozen, while the freeze is in force. */
-  async #explainFrozen(tenant: Tenant, executionId: string, update: string, error: unknown): Promise<never> {
-    const withdrawn = error instanceof Problem && error.code === 'execution_token_expired';
-    if (!withdrawn || update !== payUpdate.name) throw error;
-    const kind = await freezeOnExecution(this.#o.pool, tenant, executionId);
-    throw kind === undefined ? error : new Problem('frozen', `Frozen: the ${kind}. The approval was withdrawn.`);
-  }
-
-  /** A lifecycle that is not there any more: of an unknown id, or ended, and then the payment says why not. */
-  async #explainEnded(tenant: Tenant, executionId: string, update: string, error: unknown): Promise<never> {
-    if (!(error instanceof LifecycleEnded)) throw error;
-    const view = await viewExecution(this.#o.pool, tenant, executionId);
-    if (!view) throw new Problem('not_found', 'Your organization has no such payment or execution.');
-    if (update === payUpdate.name) {
-      throw view.payment
-        ? new Problem('execution_token_used', 'The execution token was already used.')
-        : new Problem('execution_token_expired', `The execution is ${view.execution.stage}.`);
-    }
-    if (update === respondUpdate.name) throw new Problem('challenge_expired', 'The challenge is no longer open.');
-    if (update === reviewUpdate.name) throw new Problem('review_closed', `The execution is ${view.execution.stage}.`);
-    if (update === captureUpdate.name && view.payment && view.payment.captured > 0) {
-      throw new Problem('amount_exceeds_capturable', 'Nothing is left to capture.');
-    }
-    throw new Problem('invalid_payment_state', 'The authorization is closed: nothing can be captured or voided.');
+      .catch((error: unknown) => explainEnded(pool, { tenant, executionId, name }, error))
+      .catch((error: unknown) => explainFrozen(pool, { tenant, executionId, name }, error));
   }
 
   async #start<W extends typeof executionLifecycle | typeof refund | typeof increment>(
