@@ -21,6 +21,7 @@ type Row = [
   agentAgeMs: number | null,
   agentTrust: number | null,
   agentBehaviour: number | null,
+  agentCertificate: string,
   principalId: string,
   decision: Decision,
   reasons: Reason[] | null,
@@ -49,8 +50,8 @@ export async function readRecordedDecisions(db: Db, page: RecordedPage): Promise
 }
 
 function recordedOf(row: Row, orgId: string): RecordedDecision {
-  const [id, atMs, intent, context, agentId, ageMs, trust, behaviour, principalId, decision, reasons] = row;
-  const [, , , , , , , , , , , score, level, modelVersion, policyId, paid, occurrences, truth] = row;
+  const [id, atMs, intent, context, agentId, ageMs, trust, behaviour, certificate, principalId, decision] = row;
+  const [, , , , , , , , , , , reasons, score, level, modelVersion, policyId, paid, occurrences, truth] = row;
   return {
     id,
     atMs,
@@ -61,6 +62,7 @@ function recordedOf(row: Row, orgId: string): RecordedDecision {
       ageMs: Math.max(0, ageMs ?? 0),
       ...(trust !== null && { trust }),
       ...(behaviour !== null && { behaviour }),
+      certificate,
     },
     principal: { id: principalId, kind: principalId === orgId ? 'organization' : 'principal' },
     decision,
@@ -111,6 +113,7 @@ SELECT e.id, floor(extract(epoch FROM e.at) * 1000)::float8, e.intent, e.context
        (e.risk->'measures'->'agent_trust')::float8,
        -- A measure of nothing is not kept.
        COALESCE((e.risk->'measures'->'behaviour_unusual')::float8, CASE WHEN e.risk->'measures' ? 'agent_trust' THEN 0 END),
+       COALESCE(c.state, 'none'),
        e.principal_id,
        CASE WHEN f.answer IS NULL THEN e.decision WHEN f.answer ? 'review' THEN 'review'
             ELSE COALESCE(f.answer->>'decision', e.decision) END,
@@ -129,6 +132,11 @@ SELECT e.id, floor(extract(epoch FROM e.at) * 1000)::float8, e.intent, e.context
   FROM page e
   LEFT JOIN payments p ON p.execution_id = e.id
   LEFT JOIN agents a ON a.id = e.agent_id
+  LEFT JOIN LATERAL (
+    SELECT CASE WHEN c.revoked_at <= e.at THEN 'revoked' WHEN c.expires_at <= e.at THEN 'expired' ELSE 'active' END AS state
+      FROM certificates c
+     WHERE c.org_id = $1 AND c.mode = $2 AND c.agent_id = e.agent_id AND c.issued_at <= e.at
+     ORDER BY c.id DESC LIMIT 1) c ON true
   LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(h.kind, floor(extract(epoch FROM h.at) * 1000), h.amount_minor) ORDER BY h.at)
              AS occurrences,

@@ -124,6 +124,56 @@ describe('stored decisions', () => {
     expect(of(expired)).toEqual(['challenge', 'unknown', 1, false, []]);
     expect(of(reviewed)).toEqual(['review', 'confirmed', 1, false, ['approvals']]);
   });
+
+  it('tell what the agent’s certificate was at the time of each', async () => {
+    const other = await createWorld();
+    try {
+      const second = (m: number) => new Date(Math.floor(from.getTime() / 1_000) * 1_000 + m * 1_000);
+      await other.pool.query(
+        `INSERT INTO certificate_authorities (id, role, certificate, key_identifier, key_ref, not_after, created_at)
+         VALUES ($1, 'issuing', '', '', 'local:none', now() + interval '1 year', now())`,
+        [other.agentId],
+      );
+      const certified = (status: string, issued: number, expires: number, revoked: number | null) =>
+        other.pool.query(
+          `INSERT INTO certificates (id, org_id, mode, agent_id, issuer_id, serial_number, certificate, key_ref,
+             key_algorithm, key_hash, key_origin, status, issued_at, expires_at, revoked_at, revocation_reason, reason_code)
+           SELECT $1::uuid, $2, $3, $4, $4, $1::text, '', 'local:none', 'ES256', '', 'held', $5, $6, $7, $8,
+             CASE WHEN $8::timestamptz IS NOT NULL THEN 'keyCompromise' END, CASE WHEN $8::timestamptz IS NOT NULL THEN 1 END`,
+          [
+            newId(),
+            other.tenant.orgId,
+            other.tenant.mode,
+            other.agentId,
+            status,
+            second(issued),
+            second(expires),
+            revoked === null ? null : second(revoked),
+          ],
+        );
+      await certified('revoked', 2, 90, 4);
+      await certified('expired', 6, 8, null);
+      await certified('active', 10, 90, null);
+      for (const m of [1, 3, 5, 7, 9, 11]) await approve(other, { at: second(m) });
+      const read = await readRecordedDecisions(other.pool, { tenant: other.tenant, from, to, limit: 100 });
+      expect(read.map(({ agent }) => agent.certificate)).toEqual([
+        'none',
+        'active',
+        'revoked',
+        'active',
+        'expired',
+        'active',
+      ]);
+      const candidate = askingOf({
+        cel: [{ name: 'bare', when: 'agent.certificate != "active"', effect: 'deny', message: 'No certificate' }],
+      });
+      const backtest = createBacktest({ candidate }, TOOLS);
+      await feedStored(other.pool, { tenant: other.tenant, from, to }, backtest);
+      expect(backtest.report()).toMatchObject({ decisions: 6, stricter: 3, unjudged: 0 });
+    } finally {
+      await other.database.drop();
+    }
+  });
 });
 
 describe('a backtest over what is stored', () => {

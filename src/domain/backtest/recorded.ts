@@ -27,8 +27,8 @@ export interface RecordedDecision {
   atMs: number;
   intent: Intent;
   context: IntentContext;
-  /** `trust` and `behaviour` as they were then, when they were kept. */
-  agent: { id: string; ageMs: number; trust?: number; behaviour?: number };
+  /** `trust` and `behaviour` as they were then, when they were kept; `certificate` was `none` where there was none. */
+  agent: { id: string; ageMs: number; trust?: number; behaviour?: number; certificate?: string };
   principal: { id: string; kind: 'principal' | 'organization' };
   decision: Decision;
   reasons: Reason[];

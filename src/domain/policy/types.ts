@@ -70,7 +70,7 @@ export interface PolicyFacts {
   nowMs?: number;
   /** What the caller said of the circumstances. */
   said?: { session_id?: string; device_trust?: string; device_id?: string; country?: string; risk_signals?: string[] };
-  /** `trust` and `behaviour` are 0 to 100; absent where it is not known any more, and so is the state of a certificate. */
+  /** `trust` and `behaviour` are 0 to 100; absent where it is not known any more. */
   agent?: { id: string; ageMs: number; trust?: number; behaviour?: number; certificate?: string };
   principal?: { id: string; kind: 'principal' | 'organization' };
   /** Whether this agent was approved at this merchant before. */
