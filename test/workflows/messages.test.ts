@@ -47,12 +47,12 @@ const STANDINGS: Standing[] = [
   {
     stage: 'challenged',
     fakes: { evaluatePolicy: decides.challenge },
-    refused: { review: 'review_closed', pay: 'challenge_required', ...NOTHING_HELD },
+    refused: { review: 'review_closed', ...NOTHING_HELD },
   },
   {
     stage: 'in_review',
     fakes: { evaluatePolicy: decides.review },
-    refused: { respond: 'challenge_expired', pay: 'risk_elevated', ...NOTHING_HELD },
+    refused: { respond: 'challenge_expired', ...NOTHING_HELD },
   },
   { stage: 'approved', refused: NOTHING_TO_ANSWER },
   {
@@ -144,12 +144,43 @@ describe.concurrent('a message that comes before the engine has recorded the dec
   });
 
   it('waits for it, and is refused then', async () => {
-    expect(await meanwhile(decides.challenge, (run) => verdictOn(ask.pay(run)))).toBe('challenge_required');
+    expect(await meanwhile(decides.challenge, (run) => verdictOn(ask.capture(run)))).toBe('invalid_payment_state');
     expect(await meanwhile(decides.approved, (run) => verdictOn(ask.respond(run)))).toBe('challenge_expired');
   });
 });
 
 describe.concurrent('a decision that somebody is asked for', () => {
+  it('may be spent before it is heard of, for who pays has its token; and is not taken back by what is heard', async () => {
+    const database = gate();
+    const answerReview: Fakes['answerReview'] = async ({ executionId }) => {
+      await database.opened;
+      return { executionId, decision: 'approved', stage: 'approved', waitMs: 60_000 };
+    };
+    const run = await rig.lifecycle({ fakes: { evaluatePolicy: decides.review, answerReview } });
+    const voting = ask.review(run);
+    await eventually(() => run.of('answerReview').length === 1);
+    const paying = ask.pay(run);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    database.open();
+    expect(await voting).toMatchObject({ stage: 'approved' });
+    expect(await paying).toMatchObject({ kind: 'succeeded', stage: 'authorized' });
+    expect(await shownStage(run)).toBe('authorized');
+    await run.handle.terminate();
+  });
+
+  it('that does not hold in the database is refused there, and goes on waiting', async () => {
+    const authorizePayment: Fakes['authorizePayment'] = async () => ({
+      kind: 'refused',
+      code: 'challenge_required',
+      detail: 'not yet',
+    });
+    const run = await rig.lifecycle({ fakes: { evaluatePolicy: decides.challenge, authorizePayment } });
+    expect(await ask.pay(run)).toMatchObject({ kind: 'refused', code: 'challenge_required' });
+    expect(await shownStage(run)).toBe('challenged');
+    expect(await ask.respond(run)).toMatchObject({ decision: 'approved' });
+    await run.handle.terminate();
+  });
+
   it('is taken over from the answer to the challenge', async () => {
     const run = await rig.lifecycle({ fakes: { evaluatePolicy: decides.challenge } });
     expect(await ask.respond(run)).toMatchObject({ decision: 'approved' });

@@ -148,6 +148,12 @@ async function whyNot(
   }
   const kind = await freezeOnExecution(deps.pool, tenant, executionId);
   if (kind !== undefined) return { code: 'frozen', detail: `Frozen: the ${kind}.` };
+  if (row.stage === 'challenged') {
+    return { code: 'challenge_required', detail: 'The principal has not answered the challenge yet.' };
+  }
+  if (row.stage === 'in_review') {
+    return { code: 'risk_elevated', detail: 'An operator has not approved the execution yet.' };
+  }
   if (row.stage !== 'approved' || !row.token_expires_at || new Date(row.token_expires_at) <= at) {
     return { code: 'execution_token_expired', detail: 'The approval has lapsed or was withdrawn.' };
   }
