@@ -1,12 +1,6 @@
-import {
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  PemConverter,
-  X509Crl,
-  X509CrlReason,
-  type X509Certificate,
-} from '@peculiar/x509';
+import { KeyUsageFlags, KeyUsagesExtension, X509Crl, X509CrlReason, type X509Certificate } from '@peculiar/x509';
 import { isSignedDer } from './der.ts';
+import { pemBlocks } from './pem.ts';
 
 const MAX_CRLS = 16;
 const LABELS = new Set(['X509 CRL', 'CRL']);
@@ -14,11 +8,10 @@ const LABELS = new Set(['X509 CRL', 'CRL']);
 const UNDERSTOOD = new Set(['2.5.29.20', '2.5.29.35']);
 
 export function readCrls(pem: string): X509Crl[] | undefined {
+  const blocks = pemBlocks(pem, LABELS, MAX_CRLS);
+  if (!blocks?.every((der) => isSignedDer(der, 'crl'))) return undefined;
   try {
-    const blocks = PemConverter.decodeWithHeaders(pem).filter(({ type }) => LABELS.has(type));
-    if (blocks.length === 0 || blocks.length > MAX_CRLS) return undefined;
-    if (!blocks.every(({ rawData }) => isSignedDer(new Uint8Array(rawData), 'crl'))) return undefined;
-    return blocks.map(({ rawData }) => new X509Crl(rawData));
+    return blocks.map((der) => new X509Crl(der));
   } catch {
     return undefined;
   }

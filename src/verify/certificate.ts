@@ -1,20 +1,16 @@
 // Must come first: @peculiar/x509 builds its parsers on it.
 import 'reflect-metadata';
-import {
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  PemConverter,
-  X509Certificate,
-} from '@peculiar/x509';
+import { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509Certificate } from '@peculiar/x509';
 import { checkRevocation, readCrls } from './certificate-crl.ts';
 import { isSignedDer } from './der.ts';
 import { membersOf, nowOf, textMember } from './input.ts';
+import { pemBlocks } from './pem.ts';
 import { invalid, valid, type Verification } from './result.ts';
 
 /** Longer chains are nobody's. */
 const MAX_PATH = 8;
 const MAX_CERTIFICATES = 32;
+const LABELS = new Set(['CERTIFICATE']);
 
 /** Extensions that are looked at here, or constrain nothing that is claimed; any other critical one refuses (RFC 5280 §4.2). */
 const UNDERSTOOD = new Set([
@@ -63,11 +59,10 @@ export async function verifyCertificate(input: unknown): Promise<Verification> {
 
 function read(pem: unknown): X509Certificate[] | undefined {
   if (typeof pem !== 'string') return undefined;
+  const blocks = pemBlocks(pem, LABELS, MAX_CERTIFICATES);
+  if (!blocks?.every((der) => isSignedDer(der, 'certificate'))) return undefined;
   try {
-    const blocks = PemConverter.decodeWithHeaders(pem).filter(({ type }) => type === 'CERTIFICATE');
-    if (blocks.length === 0 || blocks.length > MAX_CERTIFICATES) return undefined;
-    if (!blocks.every(({ rawData }) => isSignedDer(new Uint8Array(rawData), 'certificate'))) return undefined;
-    return blocks.map(({ rawData }) => new X509Certificate(rawData));
+    return blocks.map((der) => new X509Certificate(der));
   } catch {
     return undefined;
   }

@@ -13,7 +13,8 @@ interface Value {
 /**
  * Whether bytes are a certificate or a revocation list in the one encoding that it has: DER to the last length (ITU-T
  * X.690 §10.1), the algorithm outside equal to the signed one inside (RFC 5280 §4.1.1.2, §5.1.1.2), the signature
- * without spare bits. The parser below takes what it can make sense of, and these bytes are not covered by the signature.
+ * without spare bits, the serial number of a certificate positive
+ * (RFC 5280 §4.1.2.2: the parser reads -1 as 255, and a list of what is revoked names the one or the other). The parser below takes what it can make sense of, and these bytes are not covered by the signature.
  */
 export function isSignedDer(bytes: Uint8Array, kind: 'certificate' | 'crl'): boolean {
   const whole = valueAt(bytes, 0, bytes.length);
@@ -26,6 +27,8 @@ export function isSignedDer(bytes: Uint8Array, kind: 'certificate' | 'crl'): boo
   const inside = fields[(kind === 'certificate' ? 1 : 0) + (versioned ? 1 : 0)];
   const same = inside && Buffer.from(sliceOf(bytes, inside)).equals(sliceOf(bytes, algorithm));
   if (!same || bytes[signature.content] !== 0) return false;
+  const serial = fields[versioned ? 1 : 0];
+  if (kind === 'certificate' && !(serial?.tag === INTEGER && isPositive(bytes, serial))) return false;
   return !isEcdsa(bytes, algorithm) || isPairOfIntegers(bytes.subarray(signature.content + 1, signature.end));
 }
 

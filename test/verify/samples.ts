@@ -1,6 +1,8 @@
 // oxlint-disable-next-line import/no-unassigned-import -- the library builds its parsers on it
 import 'reflect-metadata';
 import { createHash, createHmac, generateKeyPairSync, sign, type KeyObject, type webcrypto } from 'node:crypto';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { Certificate } from '@peculiar/asn1-x509';
 import {
   BasicConstraintsExtension,
   KeyUsageFlags,
@@ -8,7 +10,7 @@ import {
   X509CertificateGenerator,
   X509CrlGenerator,
   X509CrlReason,
-  type X509Certificate,
+  X509Certificate,
 } from '@peculiar/x509';
 import { createSigner as createHttpSigner, httpbis } from 'http-message-signatures';
 import { CompactSign, FlattenedSign, type JWK } from 'jose';
@@ -278,6 +280,16 @@ export async function crl(
 
 export const pem = (...authorities: Authority[]) =>
   authorities.map((one) => `${one.certificate.toString('pem')}\n`).join('');
+
+/** The certificate under another serial number, as the octets of its INTEGER; the issuer has an Ed25519 key. */
+export async function numbered({ certificate: of }: Authority, issuer: Authority, serial: number[]): Promise<string> {
+  const whole = AsnConvert.parse(of.rawData, Certificate);
+  whole.tbsCertificate.serialNumber = new Uint8Array(serial).buffer;
+  delete whole.tbsCertificateRaw;
+  const tbs = AsnConvert.serialize(whole.tbsCertificate);
+  whole.signatureValue = await crypto.subtle.sign('Ed25519', issuer.keys.privateKey, tbs);
+  return `${new X509Certificate(AsnConvert.serialize(whole)).toString('pem')}\n`;
+}
 
 export async function certificateSample(algorithm: Algorithm = 'Ed25519') {
   const root = await certificate('Root', { ca: true, algorithm });

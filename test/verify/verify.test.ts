@@ -353,6 +353,18 @@ describe('a certificate', () => {
     expect(await code({ chain_pem: 7 })).toBe('malformed');
   });
 
+  it('is read with blank lines in its PEM, and refused when its serial number is not positive', async () => {
+    const { middle, leaf, input } = await s.certificateSample();
+    const spaced = input.chain_pem.replaceAll('-----END', '\n-----END');
+    expect((await verifyCertificate({ ...input, chain_pem: spaced })).code).toBe('valid');
+    const code = async (serial: number[]) =>
+      (await verifyCertificate({ ...input, certificate_pem: await s.numbered(leaf, middle, serial) })).code;
+    // As a list would name them, these are two numbers; as the parser prints them, one.
+    expect(await code([0x00, 0xff])).toBe('valid');
+    expect(await code([0xff])).toBe('malformed');
+    expect(await code([0x00])).toBe('malformed');
+  });
+
   it('is refused when its revocation list says so, or says nothing usable', async () => {
     const { root, middle, leaf, input } = await s.certificateSample();
     const code = async (crl_pem: string, more: object = {}) =>
