@@ -39,6 +39,13 @@ export const Settings = z.object({
   PORT: z.coerce.number().int().min(0).max(65535).default(8080),
   /** Where clients and people reach the API; printed in links (approval pages, verify URLs). */
   PUBLIC_URL: z.url().optional(),
+  /** Origins of pages that may ask for passkeys; the first one's host is the domain that they are for. */
+  PASSKEY_ORIGINS: z
+    .string()
+    .regex(/^https?:\/\/[^\s,/]+(\s*,\s*https?:\/\/[^\s,/]+)*$/, {
+      error: 'must be origins, such as https://pay.example, apart by commas',
+    })
+    .optional(),
   /** Who vouches for verdicts, without a key id. Unset = the did:web of the public address. */
   PROKURA_ISSUER: z
     .string()
@@ -129,7 +136,11 @@ export function authoritySettings(config: Config) {
   return { keystore, kmsKeyArn, arc, publicUrl };
 }
 
-export type Config = z.infer<typeof Settings> & { publicUrl: string };
+export type Config = z.infer<typeof Settings> & {
+  publicUrl: string;
+  /** Where pages may ask for passkeys. */
+  passkeyOrigins: string[];
+};
 
 /** The settings are unusable; the message lists every one, readably. */
 export class ConfigError extends Error {
@@ -152,5 +163,6 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       throw new ConfigError(`Set ${missing.join(' and ')}: run \`prokura keys\` to make new ones, and keep them safe.`);
     }
   }
-  return { ...config, publicUrl: (config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`).replace(/\/$/, '') };
+  const publicUrl = (config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`).replace(/\/$/, '');
+  return { ...config, publicUrl, passkeyOrigins: config.PASSKEY_ORIGINS?.split(/\s*,\s*/) ?? [publicUrl] };
 }

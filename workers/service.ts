@@ -23,6 +23,7 @@ import { Authorities } from '../src/store/certificates/authorities.ts';
 import { Listener } from '../src/store/listener.ts';
 import { createPool } from '../src/store/pool.ts';
 import { ReplyBus } from '../src/store/replies.ts';
+import { createPasskeys } from '../src/trust/passkeys.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
 import { createSealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
@@ -55,6 +56,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   const log = pino({ level: config.LOG_LEVEL, base: { role } });
   const signer = await createSigner(signingKeys);
   const sealer = createSealer(dataKey);
+  const passkeys = createPasskeys(dataKey, config.passkeyOrigins);
   const codec = config.PROKURA_PAYLOAD_KEY ? new AesPayloadCodec(config.PROKURA_PAYLOAD_KEY) : undefined;
   const dataConverter: DataConverter | undefined = codec && { payloadCodecs: [codec] };
   const screening = createScreening(config, (news) =>
@@ -105,6 +107,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       webhookLogDays: config.WEBHOOK_LOG_DAYS,
       signer,
       sealer,
+      passkeys,
       replies,
       processors: createProcessors(),
       screening,
@@ -161,10 +164,11 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       log,
       lifecycle,
       tokens: createExecutionTokens(dataKey!),
+      passkeys,
       screening,
       trustedIssuers,
       extraRouters: [
-        approvalRouter({ pool, sealer, lifecycle }),
+        approvalRouter({ pool, sealer, lifecycle, passkeys }),
         ...(codec && (config.PROKURA_CODEC_ENDPOINT || config.PROKURA_ENV === 'development')
           ? [codecRouter(codec, new URL(config.TEMPORAL_UI_URL).origin)]
           : []),

@@ -6,6 +6,7 @@ import type { RefinementPort } from '../refinement/port.ts';
 import type { Authorities } from '../store/certificates/authorities.ts';
 import type { Replies } from '../store/replies.ts';
 import type { PayeeScreening } from '../screening/port.ts';
+import type { Passkeys } from '../trust/passkeys.ts';
 import type { Sealer } from '../trust/seal.ts';
 import type { Signer } from '../trust/signing.ts';
 
@@ -31,6 +32,8 @@ export interface ActivityDeps {
   webhookLogDays?: number;
   signer: Signer;
   sealer: Sealer;
+  /** Judges answers by passkey; absent where passkeys have no domain, and then none is right. */
+  passkeys?: Passkeys;
   replies: Replies;
   /** Adapters by kind. */
   processors: Record<string, ProcessorPort>;

@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import type { PayeeScreening } from '../screening/port.ts';
 import type { Authorities } from '../store/certificates/authorities.ts';
+import type { Passkeys } from '../trust/passkeys.ts';
 import type { Sealer } from '../trust/seal.ts';
 import type { ExecutionTokens } from '../trust/execution-token.ts';
 import type { Signer } from '../trust/signing.ts';
@@ -21,6 +22,8 @@ export interface ApiDeps {
   log: Logger;
   lifecycle: LifecycleClient;
   tokens: ExecutionTokens;
+  /** Absent where passkeys have no domain. */
+  passkeys?: Passkeys;
   /** Who screens payees; absent when nobody does. */
   screening?: PayeeScreening;
   /** Whose signatures count besides our own; nobody's when absent. */

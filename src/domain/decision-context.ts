@@ -34,6 +34,9 @@ export interface GatheredPolicy {
   rules: PolicyRules;
 }
 
+/** What a principal can answer a challenge with, once it is enrolled. */
+export type StepUpMethod = 'totp' | 'webauthn';
+
 /** Everything a decision is made of, gathered in one round trip. `null` stands for "there is none". */
 export interface DecisionContext {
   nowMs: number;
@@ -41,7 +44,7 @@ export interface DecisionContext {
   clocks: Clocks;
   agent: { id: string; status: string; createdAtMs: number; trust?: TrustState | null } | null;
   /** A registered principal, or the organization itself. */
-  principal: { id: string; kind: 'principal' | 'organization'; status: string; canStepUp: boolean } | null;
+  principal: { id: string; kind: 'principal' | 'organization'; status: string; stepUp: StepUpMethod[] } | null;
   /** Delegations of this pair (or the one asked for) and all their ancestors. */
   delegations: GatheredDelegation[];
   /** Freezes in force that may cover the intent. */

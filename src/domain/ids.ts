@@ -39,6 +39,7 @@ export const ID_PREFIXES = [
   'imp',
   'cfl',
   'dsp',
+  'psk',
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 

@@ -86,7 +86,8 @@ function together(steps: NextStep[]): NextStep {
 }
 
 /** Why a decision fell without a new judgement: time over, attempts used up, an operator's word. */
-export type Fallen = 'attempts_used' | 'challenge_expired' | 'review_expired' | 'denied_by_operator';
+export type Fallen =
+  'attempts_used' | 'declined_by_principal' | 'challenge_expired' | 'review_expired' | 'denied_by_operator';
 
 /** What an agent can do about a denial that nobody judged. A fresh proposal is judged anew. */
 export function nextStepAfter(fallen: Fallen): NextStep {
@@ -96,6 +97,7 @@ export function nextStepAfter(fallen: Fallen): NextStep {
       return { action: 'ask_principal' };
     case 'review_expired':
       return { action: 'retry_after', after_seconds: 0 };
+    case 'declined_by_principal':
     case 'denied_by_operator':
       return STOP;
   }

@@ -75,7 +75,7 @@ export function judge(
     screening: context.screening,
     explanations,
     risk,
-    challengePossible: context.principal?.canStepUp ?? false,
+    challengePossible: (context.principal?.stepUp.length ?? 0) > 0,
     proof: options.proof,
   });
   return {

@@ -9,6 +9,7 @@ import type { Mode, Tenant } from '../../src/domain/types.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
 import { Authorities } from '../../src/store/certificates/authorities.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
+import { createPasskeys } from '../../src/trust/passkeys.ts';
 import { createExecutionTokens } from '../../src/trust/execution-token.ts';
 import { createSealer } from '../../src/trust/seal.ts';
 import { createSigner } from '../../src/trust/signing.ts';
@@ -73,6 +74,7 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
     sealer,
     authorities: new Authorities({ pool, sealer, settings: authoritySettings(config) }),
     tokens: createExecutionTokens(dataKey),
+    passkeys: createPasskeys(dataKey, config.passkeyOrigins),
     log: pino({ level: 'silent' }),
     lifecycle: {
       ready: async () => calls.temporal,

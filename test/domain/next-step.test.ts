@@ -35,7 +35,7 @@ const contextOf = (rules?: PolicyRules, more: Partial<DecisionContext> = {}): De
   nowMs: NOW,
   clocks: {},
   agent: { id: 'agt', status: 'active', createdAtMs: NOW - 90 * DAY },
-  principal: { id: 'prn', kind: 'principal', status: 'active', canStepUp: true },
+  principal: { id: 'prn', kind: 'principal', status: 'active', stepUp: ['totp'] },
   delegations: [delegationOf({})],
   policy: rules ? { id: 'pol', name: 'p', version: 1, rules } : null,
   mids: [],

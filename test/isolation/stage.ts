@@ -145,6 +145,7 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
   return new Map(
     Object.entries({
       op,
+      psk: await makePasskey(t, cast),
       evt: told.body.data[0]!.id,
       org: t.credentials.org_id,
       // Chosen by whoever makes it.
@@ -163,6 +164,18 @@ async function makeLifecycle(t: Journey): Promise<Map<string, string>> {
       ae: toTypeId('ae', parseId((approved as { audit_ref?: string }).audit_ref!, 'aud')!),
     }),
   );
+}
+
+/** A passkey of the principal. @returns its id */
+async function makePasskey(t: Journey, { principal_id }: Cast): Promise<string> {
+  const { rows } = await t.database.pool.query<{ id: string }>(
+    `INSERT INTO principal_passkeys (id, org_id, mode, principal_id, credential_id, public_key, rp_id, counter,
+                                     transports, synced, name, created_at)
+     SELECT $2, org_id, mode, id, 'AbCd', '', 'localhost', 0, '{}', false, 'phone', now() FROM principals WHERE id = $1
+     RETURNING id`,
+    [parseId(principal_id, 'prn'), newId()],
+  );
+  return toTypeId('psk', rows[0]!.id);
 }
 
 /** A refund that waits for a person. @returns its id */

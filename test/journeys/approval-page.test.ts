@@ -1,9 +1,11 @@
 import { TOTP, Secret } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAuthenticator } from '../setup/authenticator.ts';
 import { startTestService, type TestService } from '../setup/service.ts';
 
 let service: TestService;
 let totp: TOTP;
+let principalId: string;
 let authorize: () => Promise<{ execution_ref: string; challenge: { approval_url: string } }>;
 
 beforeAll(async () => {
@@ -13,7 +15,7 @@ beforeAll(async () => {
     type: 'person',
     name: 'Ada',
   });
-  const principalId = principal['principal_id'] as string;
+  principalId = principal['principal_id'] as string;
   const { body: enrolled } = await service.api<{ secret: string }>(
     'POST',
     `/v1/identities/principals/${principalId}/totp`,
@@ -43,11 +45,11 @@ beforeAll(async () => {
 
 afterAll(() => service.close());
 
-const post = (url: string, code: string) =>
+const post = (url: string, form: Record<string, string>) =>
   fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({ code }).toString(),
+    body: new URLSearchParams(form).toString(),
   });
 
 describe('the page behind approval_url', () => {
@@ -65,7 +67,7 @@ describe('the page behind approval_url', () => {
     expect(before.body).toMatchObject({ stage: 'challenged' });
     expect(before.body).not.toHaveProperty('execution_token');
 
-    const page = await (await post(challenge.approval_url, totp.generate())).text();
+    const page = await (await post(challenge.approval_url, { code: totp.generate() })).text();
     expect(page).toContain('You have confirmed this request.');
 
     const { body } = await service.api('GET', `/v1/executions/${execution_ref}`);
@@ -79,10 +81,45 @@ describe('the page behind approval_url', () => {
 
   it('says so when the code is wrong, and leaves the challenge open', async () => {
     const { challenge, execution_ref } = await authorize();
-    const page = await (await post(challenge.approval_url, '000000')).text();
+    const page = await (await post(challenge.approval_url, { code: '000000' })).text();
     expect(page).toContain('That code is not right');
     const { body } = await service.api('GET', `/v1/executions/${execution_ref}`);
     expect(body).toMatchObject({ stage: 'challenged', challenge: { attempts_left: 2 } });
+  });
+
+  it('takes a no, for which nobody has to prove anything', async () => {
+    const { challenge, execution_ref } = await authorize();
+    const page = await (await post(challenge.approval_url, { decline: 'yes' })).text();
+    expect(page).toContain('This request was declined');
+    const { body } = await service.api('GET', `/v1/executions/${execution_ref}`);
+    expect(body).toMatchObject({ stage: 'denied', decision: 'deny' });
+  });
+
+  it('asks for a passkey once there is one, where passkeys work, and points there from elsewhere', async () => {
+    const passkeys = `/v1/identities/principals/${principalId}/passkeys`;
+    const { body: made } = await service.api<{ options: { challenge: string }; origins: string[] }>(
+      'POST',
+      `${passkeys}/options`,
+    );
+    const key = createAuthenticator(made.origins[0]!, 'localhost');
+    expect((await service.api('POST', passkeys, { response: key.create(made.options) })).status).toBe(201);
+    const { challenge, execution_ref } = await authorize();
+    const here = challenge.approval_url;
+    const there = here.replace('127.0.0.1', 'localhost');
+    expect(await (await fetch(here)).text()).toContain(`<a href="${there}">`);
+    const page = await (await fetch(there)).text();
+    const options = JSON.parse(/data-options="([^"]+)"/.exec(page)![1]!.replaceAll('&quot;', '"')) as {
+      challenge: string;
+    };
+    // Scripts run from our own address alone: the page names one, and has none within.
+    const script = /<script src="([^"]+)"/.exec(page)![1]!;
+    expect(await (await fetch(new URL(script, there))).text()).toContain('navigator.credentials.get');
+    const wrong = await post(there, { assertion: JSON.stringify(key.get(options, { verified: false })) });
+    expect(await wrong.text()).toContain('That passkey did not confirm this payment');
+    expect(await (await post(there, { assertion: '{' })).text()).toContain('Your browser did not send');
+    const right = await post(there, { assertion: JSON.stringify(key.get(options)) });
+    expect(await right.text()).toContain('You have confirmed this request.');
+    expect((await service.api('GET', `/v1/executions/${execution_ref}`)).body).toMatchObject({ stage: 'approved' });
   });
 
   it('knows no challenge under another id', async () => {

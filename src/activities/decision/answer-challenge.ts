@@ -1,10 +1,7 @@
-import { z } from 'zod';
 import type { ChallengeResponse, Refusal } from '../../domain/messages.ts';
 import type { Reason } from '../../domain/types.ts';
 import { holdExecution, spendAttempt } from '../../store/executions/redecide.ts';
 import { recordFact } from '../../store/facts.ts';
-import type { Db } from '../../store/pool.ts';
-import { verifyTotp } from '../../store/totp.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
@@ -18,13 +15,12 @@ import {
   type Rejudged,
 } from './rejudge.ts';
 import { standing } from './standing.ts';
+import { judgeAnswer } from './step-up-proof.ts';
 import { refusal, unlessKeyTaken } from './unless-key-taken.ts';
 
-const TotpResponse = z.strictObject({ code: z.string() });
-
 /**
- * The principal's answer to a challenge. A correct one decides again with the proof; a wrong one costs an attempt, the
- * last wrong one denies. Everything under a lock on the execution, so that an answer, a timer and a revocation cannot
+ * The principal's answer to a challenge. A correct one decides again with the proof, a no denies; a wrong one costs an
+ * attempt, the last wrong one denies. Everything under a lock on the execution, so that an answer, a timer and a revocation cannot
  * all win.
  */
 export async function answerChallenge(
@@ -45,7 +41,15 @@ export async function answerChallenge(
       };
     }
     const about: Rejudged = { ref, row, actor: request.actor, challengeStatus: 'passed' };
-    if (await proves(deps, db, ref, row.principal_id, response, now)) {
+    const verdict = await judgeAnswer(deps, db, { ref, row, now }, response);
+    if (verdict === 'declined') {
+      const declined = { ...about, challengeStatus: 'failed' as const };
+      const stored = await storeVerdict(deps, db, declined, denial(row, DECLINED, 'declined_by_principal'));
+      const committed = { fingerprint: request.fingerprint, status: 200, body: stored.answer };
+      await keepRequest(db, ref, request, committed);
+      return { outcome: stored.decided, answer: committed };
+    }
+    if (verdict === 'proved') {
       const context = { ...(await gatherAgain(db, about, now)), screening };
       const stored = await storeVerdict(deps, db, about, judgeWithProof(row, context, 'challenge'), { context });
       const committed = { fingerprint: request.fingerprint, status: 200, body: stored.answer };
@@ -74,24 +78,14 @@ export async function answerChallenge(
   return answer.status === 409 ? { ...outcome, refused: answer.body as unknown as Refusal } : outcome;
 }
 
+const DECLINED: Reason = {
+  code: 'challenge_required',
+  category: 'identity',
+  message: 'The principal was asked, and declined',
+};
+
 const ATTEMPTS_USED: Reason = {
   code: 'challenge_required',
   category: 'identity',
   message: 'The challenge was answered wrongly too often',
 };
-
-async function proves(
-  deps: ActivityDeps,
-  db: Db,
-  ref: ExecutionRef,
-  principalId: string,
-  { method, sealedResponse }: ChallengeResponse,
-  now: Date,
-): Promise<boolean> {
-  // Only TOTP can be enrolled; another method has nothing to be checked against, and so it is wrong.
-  if (method !== 'totp') return false;
-  const parsed = TotpResponse.safeParse(JSON.parse(deps.sealer.open(sealedResponse)));
-  if (!parsed.success) return false;
-  const verdict = await verifyTotp(db, deps.sealer, { tenant: ref.tenant, principalId, code: parsed.data.code, now });
-  return verdict === 'ok';
-}

@@ -1,4 +1,5 @@
 import { toTypeId } from '../../domain/ids.ts';
+import type { StepUpMethod } from '../../domain/decision-context.ts';
 import type { NextStep } from '../../domain/next-step.ts';
 import type { Decision, Reason, Risk } from '../../domain/types.ts';
 
@@ -15,6 +16,8 @@ export interface AnswerFacts {
   riskPayloadJws: string;
   tokenExpiresAt: Date | null;
   challengeExpiresAt: Date | null;
+  /** What the principal can answer with. */
+  stepUp?: StepUpMethod[];
   reviewExpiresAt: Date | null;
   publicUrl: string;
 }
@@ -45,7 +48,7 @@ export function authorizeAnswer(facts: AnswerFacts): Record<string, unknown> {
       ? {
           challenge: {
             challenge_id: challengeId,
-            methods: ['totp'],
+            methods: facts.stepUp ?? [],
             expires_at: facts.challengeExpiresAt.toISOString(),
             approval_url: `${facts.publicUrl}/approve/${challengeId}`,
           },

@@ -79,6 +79,7 @@ async function commit(
     nextStep,
     riskPayloadJws: jws,
     ...dates,
+    stepUp: context.principal?.stepUp,
     publicUrl: deps.publicUrl,
   });
   const { workflowExecution } = activityInfo();

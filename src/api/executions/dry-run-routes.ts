@@ -147,7 +147,7 @@ function withoutIdentity(question: Question, context: DecisionContext): Judgemen
     ...context,
     exposureCaps: [],
     agent: { id: NOBODY, status: 'active', createdAtMs: 0 },
-    principal: { id: NOBODY, kind: 'principal' as const, status: 'active', canStepUp: true },
+    principal: { id: NOBODY, kind: 'principal' as const, status: 'active', stepUp: ['totp' as const] },
     delegations: [
       {
         id: NOBODY,

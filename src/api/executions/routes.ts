@@ -10,6 +10,7 @@ import { route, type AnyRoute } from '../route.ts';
 import { idOf, listOf, pageQuery } from '../schemas.ts';
 import { authorizeInput, requestRef } from './authorize.ts';
 import { assessmentRoutes } from './dry-run-routes.ts';
+import { challengeOptionsRoute } from './challenge-options-route.ts';
 import { utc } from '../utc.ts';
 import { renderDecision, renderExecution } from './render.ts';
 import { AuthorizeBody, DecisionOutput, ExecutionOutput, RespondBody, ReviewBody } from './schemas.ts';
@@ -149,6 +150,7 @@ export function executionRoutes(deps: ApiDeps): AnyRoute[] {
         );
       },
     }),
+    challengeOptionsRoute(deps),
     ...assessmentRoutes(deps),
   ];
 }

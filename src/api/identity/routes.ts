@@ -2,6 +2,7 @@ import type { ApiDeps } from '../deps.ts';
 import type { AnyRoute } from '../route.ts';
 import { delegationRoutes } from './delegation-routes.ts';
 import { exposureRoutes } from './exposure-routes.ts';
+import { passkeyRoutes } from './passkey-routes.ts';
 import { principalRoutes } from './principal-routes.ts';
 import { principalStatusRoutes } from './principal-status-routes.ts';
 import { nonceRoute } from './nonce-route.ts';
@@ -15,6 +16,7 @@ export function identityRoutes(deps: ApiDeps): AnyRoute[] {
   return [
     ...principalRoutes(deps),
     ...principalStatusRoutes(),
+    ...passkeyRoutes(deps),
     ...delegationRoutes(deps),
     ...exposureRoutes(),
     nonceRoute(deps),

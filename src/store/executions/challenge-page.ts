@@ -7,6 +7,9 @@ export interface ChallengePage {
   mode: Mode;
   organization: string;
   agent: string | null;
+  principalId: string;
+  /** The principal has an authenticator app. */
+  hasTotp: boolean;
   intent: Intent;
   status: string;
   expiresAt: Date;
@@ -21,9 +24,11 @@ export async function findChallengePage(db: Db, id: string): Promise<ChallengePa
   const { rows } = await db.query<ChallengePage>({
     name: 'find-challenge-page',
     text: `SELECT e.org_id AS "orgId", e.mode, o.name AS organization, a.name AS agent, e.intent,
+                  e.principal_id AS "principalId", p.totp_secret_sealed IS NOT NULL AS "hasTotp",
                   e.challenge_status AS status, e.challenge_expires_at AS "expiresAt",
                   e.challenge_attempts_left AS "attemptsLeft"
              FROM executions e JOIN organizations o ON o.id = e.org_id LEFT JOIN agents a ON a.id = e.agent_id
+                  LEFT JOIN principals p ON p.id = e.principal_id
             WHERE e.id = $1 AND e.challenge_status IS NOT NULL`,
     values: [id],
   });

@@ -116,10 +116,13 @@ SELECT jsonb_build_object(
                                       'trust', (${TRUST_STATE} WHERE t.agent_id = a.id))
               FROM agents a WHERE a.org_id = $1 AND a.mode = $2 AND a.id = $3),
   'principal', CASE WHEN $4 = $1
-    THEN (SELECT jsonb_build_object('id', o.id, 'kind', 'organization', 'status', o.status, 'canStepUp', false)
+    THEN (SELECT jsonb_build_object('id', o.id, 'kind', 'organization', 'status', o.status, 'stepUp', '[]'::jsonb)
             FROM organizations o WHERE o.id = $1)
     ELSE (SELECT jsonb_build_object('id', p.id, 'kind', 'principal', 'status', p.status,
-                                    'canStepUp', p.totp_secret_sealed IS NOT NULL)
+                                    'stepUp',
+              CASE WHEN p.totp_secret_sealed IS NULL THEN '[]'::jsonb ELSE '["totp"]' END ||
+              CASE WHEN EXISTS (SELECT 1 FROM principal_passkeys k WHERE k.principal_id = p.id AND k.removed_at IS NULL)
+                   THEN '["webauthn"]'::jsonb ELSE '[]' END)
             FROM principals p WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $4) END,
   'delegations', COALESCE((SELECT jsonb_agg(jsonb_build_object(
       'id', c.id, 'parentId', c.parent_id, 'principalId', c.principal_id, 'agentId', c.agent_id, 'scope', c.scope,
