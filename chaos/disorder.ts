@@ -19,7 +19,7 @@ export interface Disorder {
 
 const WEIGHTS: Record<VictimName, number> = { 'worker-1': 5, 'worker-2': 5, api: 4, temporal: 2, postgres: 3 };
 const PROCESSORS = ['alpha', 'beta'] as const;
-const OPERATIONS = { authorize: 4, capture: 5, void: 3, refund: 4, query: 2 } as const;
+const OPERATIONS = { authorize: 4, increment: 3, capture: 5, void: 3, refund: 4, query: 2 } as const;
 const FAULTS = {
   lost_answer: 5,
   '500_after_commit': 4,

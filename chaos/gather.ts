@@ -44,7 +44,9 @@ export async function gatherWorld(
         [seed.orgId],
       ),
       unapproved: await rows(ours, UNAPPROVED, [seed.orgId]),
+      additions: await rows(ours, ADDITIONS, [seed.orgId]),
       wrongTotals: await rows(ours, WRONG_TOTALS, [seed.orgId]),
+      wrongHoldings: await rows(ours, WRONG_HOLDINGS, [seed.orgId]),
       events: await rows<EventRow>(
         ours,
         `SELECT id, type, execution_id, sequence FROM events WHERE org_id = $1 ORDER BY sequence, id`,
@@ -79,7 +81,8 @@ export const OWED = `
   SELECT DISTINCT d.event_id AS id FROM deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id WHERE w.org_id = $1`;
 
 const PAYMENTS = `
-  SELECT id, execution_id, phase, closed_by, amount_minor, currency, mid_id, processor, mid, needs_attention,
+  SELECT id, execution_id, phase, closed_by, amount_minor, currency, mid_id, processor, mid, needs_attention, overcaptured,
+         increment_pending,
          reconciliation_status, to_char(authorization_expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
            AS authorization_expires_at,
          jsonb_build_object('authorized', authorized, 'captured', captured, 'capture_pending', capture_pending,
@@ -88,7 +91,7 @@ const PAYMENTS = `
     FROM payments WHERE org_id = $1`;
 
 const OPERATIONS = `
-  SELECT o.id, o.payment_id, o.type, o.status, o.amount_minor, o.attempt, m.processor, o.failure_class,
+  SELECT o.id, o.payment_id, o.type, o.status, o.amount_minor, o.beyond_minor, o.attempt, m.processor, o.failure_class,
          to_char(o.sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS sent_at,
          to_char(o.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS completed_at
     FROM operations o JOIN mids m ON m.id = o.mid_id WHERE o.org_id = $1`;
@@ -114,3 +117,14 @@ const WRONG_TOTALS = `
     FROM delegations d LEFT JOIN executions e ON e.delegation_id = d.id
    WHERE d.org_id = $1 AND d.scope ? 'maxTotal'
    GROUP BY d.id HAVING d.budget_spent <> COALESCE(sum(e.budget_minor), 0)`;
+
+/** An execution keeps charged what its payment may still capture, or has captured. */
+const WRONG_HOLDINGS = `
+  SELECT p.id, e.budget_minor AS held, p.authorized + p.increment_pending - p.released AS should
+    FROM payments p JOIN executions e ON e.id = p.execution_id JOIN delegations d ON d.id = e.delegation_id
+   WHERE p.org_id = $1 AND p.phase = 'open' AND d.scope ? 'maxTotal'
+     AND e.budget_minor <> p.authorized + p.increment_pending - p.released`;
+
+const ADDITIONS = `
+  SELECT body->>'operation_id' AS operation, COALESCE(body->>'beyond_minor', body->>'amount_minor')::bigint AS amount_minor
+    FROM audit_entries WHERE org_id = $1 AND type IN ('payment.increment_approved', 'payment.overcapture_approved')`;

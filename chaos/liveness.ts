@@ -39,15 +39,22 @@ function eventsArrived({ owed, acknowledged, events }: World): Finding {
   );
 }
 
-function nothingReserved({ payments, operations, wrongTotals }: World): Finding {
+function nothingReserved({ payments, operations, wrongTotals, wrongHoldings }: World): Finding {
   const review = new Set(operations.filter(({ status }) => status === 'needs_review').map((one) => one.payment_id));
   const held = payments
-    .filter(({ id, counters }) => counters.capture_pending + counters.refund_pending > 0 && !review.has(id))
+    .filter(
+      ({ id, counters, increment_pending }) =>
+        counters.capture_pending + counters.refund_pending + increment_pending > 0 && !review.has(id),
+    )
     .map(({ id }) => ({ message: 'an amount is still reserved', payment: id }));
   const totals = wrongTotals.map(({ id, spent, held: should }) => ({
     message: `delegation ${id} counts ${spent} as spent, its executions hold ${should}`,
   }));
-  return found(`${payments.length} payments`, [...held, ...totals]);
+  const holdings = wrongHoldings.map(({ id, held: is, should }) => ({
+    message: `counts ${is} in running totals, should be ${should}`,
+    payment: id,
+  }));
+  return found(`${payments.length} payments`, [...held, ...totals, ...holdings]);
 }
 
 function capturesMatched({ payments }: World): Finding {

@@ -30,6 +30,7 @@ export async function untilQuiet(stage: Stage, seed: Seed, receiver: Receiver, l
   };
   try {
     await until('every outcome is known', async () => (await left(OPEN)).length);
+    await until('processors have told what they had to', () => untold(stage));
     await until('everything captured is settled', async () => {
       const response = await fetch(`${stage.simulatorUrl}/control/settle`, { method: 'POST' });
       if (!response.ok) throw new Error(`/control/settle answered ${response.status}`);
@@ -45,6 +46,17 @@ export async function untilQuiet(stage: Stage, seed: Seed, receiver: Receiver, l
     });
   } finally {
     await pool.end();
+  }
+}
+
+/** Notifications that are on their way: that a refund came back is told by nothing else. */
+async function untold({ bankUrl }: Stage): Promise<number> {
+  const bank = createPool(bankUrl, 1);
+  try {
+    const { rows } = await bank.query(`SELECT FROM simulator.notifications WHERE state = 'due'`);
+    return rows.length;
+  } finally {
+    await bank.end();
   }
 }
 

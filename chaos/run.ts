@@ -8,6 +8,7 @@ import { JOURNEYS, journeys, type JourneyName } from './journeys.ts';
 import { LIVENESS } from './liveness.ts';
 import type { ChaosOptions } from './options.ts';
 import { untilQuiet } from './quiet.ts';
+import { comesBack } from './returns.ts';
 import { randomOf } from './random.ts';
 import { startReceiver } from './receiver.ts';
 import { SAFETY } from './safety.ts';
@@ -75,6 +76,7 @@ export async function runChaos(options: ChaosOptions, log: Log): Promise<Report>
           random: chance,
           seed,
           met: (ref: string) => void met.push(ref),
+          comesBack: (refundId: string) => comesBack(stage, refundId),
           known: () => (met.length > 0 ? chance.pick(met) : undefined),
         };
         await journeys[name](traveller).catch((error: unknown) => errors.push(`${name}: ${messageOf(error)}`));

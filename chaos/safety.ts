@@ -49,8 +49,12 @@ function moneyMovesOnce({ effects, openHolds }: World): Finding {
 }
 
 function withinLimits({ payments }: World): Finding {
-  const faults = payments.flatMap(({ id, counters }) => {
-    const message = brokenLimit(counters);
+  const faults = payments.flatMap(({ id, counters, overcaptured }) => {
+    const message =
+      brokenLimit(counters) ??
+      (overcaptured < 0 || overcaptured > counters.captured + counters.capture_pending
+        ? `captured ${overcaptured} beyond the hold, of ${counters.captured} in all`
+        : undefined);
     return message === undefined ? [] : [{ message, payment: id }];
   });
   return found(`${payments.length} payments`, faults);
@@ -63,7 +67,7 @@ function booksAgree({ payments, operations, ledger, effects }: World): Finding {
     .map(([entry, rows]) => ({ message: `entry ${entry} does not sum to zero`, payment: rows[0]!.payment_id }));
   const lines = group(ledger, (row) => row.payment_id);
   const done = group(effects, (effect) => effect.reference);
-  const faults = payments.flatMap(({ id, reference, counters: c, currency }) => {
+  const faults = payments.flatMap(({ id, reference, counters: c, overcaptured, currency }) => {
     const own = lines.get(id) ?? [];
     const theirs = done.get(reference) ?? [];
     const of = (account: RegExp) => sum(own.filter((row) => account.test(row.account)));
@@ -79,7 +83,7 @@ function booksAgree({ payments, operations, ledger, effects }: World): Finding {
 
     function processorAgrees() {
       return [
-        differs('authorized', c.authorized, effect('authorize', 'increment')),
+        differs('authorized', c.authorized - overcaptured, effect('authorize', 'increment')),
         differs('captured', c.captured, effect('capture')),
         differs('withheld', c.dispute_held + c.dispute_lost, effect('dispute') - effect('dispute_return')),
         differs('released', c.released, effect('void', 'expire') + released),
@@ -120,11 +124,20 @@ function keysNameOneRequest({ requests }: World): Finding {
   return found(`${repeated.length} repeated requests`, faults);
 }
 
-function approved({ payments, unapproved }: World): Finding {
-  return found(
-    `${payments.length} payments`,
-    unapproved.map(({ id, why }) => ({ message: why, payment: id })),
-  );
+function approved({ payments, operations, unapproved, additions }: World): Finding {
+  const approvals = group(additions, ({ operation }) => operation);
+  const added = operations.filter(({ type, beyond_minor }) => type === 'increment' || beyond_minor > 0);
+  const ungranted = added.flatMap(({ type, name, amount_minor, beyond_minor, payment_id }) => {
+    const asked = type === 'increment' ? amount_minor : beyond_minor;
+    const granted = (approvals.get(name) ?? []).map((one) => one.amount_minor);
+    return granted.length === 1 && granted[0] === asked
+      ? []
+      : [{ message: `${asked} more under ${name}, approved: ${granted.join(', ') || 'nothing'}`, payment: payment_id }];
+  });
+  return found(`${payments.length} payments, ${added.length} additions`, [
+    ...unapproved.map(({ id, why }) => ({ message: why, payment: id })),
+    ...ungranted,
+  ]);
 }
 
 function noSecondProcessor({ payments, operations, effects }: World): Finding {

@@ -14,6 +14,9 @@ export interface Seed {
   agents: { agentId: string; delegationId: string }[];
 }
 
+/** How far beyond a hold the accounts take a capture. */
+export const OVERCAPTURE_PERCENT = 15;
+
 /** So many that none acts often, which would be a risk and end in challenges. */
 const AGENTS = 2_000;
 
@@ -53,6 +56,10 @@ export async function seedCast({ databaseUrl, simulatorUrl, dataKey }: Stage): P
         JSON.stringify(scope),
       ],
     );
+    await pool.query('UPDATE mids SET capabilities = $2 WHERE org_id = $1', [
+      orgId,
+      JSON.stringify({ overcapture: true, overcapture_percent: OVERCAPTURE_PERCENT }),
+    ]);
     await pool.query('ANALYZE');
   } finally {
     await pool.end();

@@ -13,8 +13,12 @@ export interface World {
   ledger: LedgerRow[];
   /** Payments that were made without a live approval; a query says why. */
   unapproved: { id: string; why: string }[];
+  /** Approvals of what was added to a payment: increments, and captures beyond the hold. */
+  additions: { operation: string; amount_minor: number }[];
   /** Running totals of delegations that are not what their executions hold. */
   wrongTotals: { id: string; spent: number; held: number }[];
+  /** Payments that hold something else of running totals than they may still capture or have. */
+  wrongHoldings: { id: string; held: number; should: number }[];
   events: EventRow[];
   /** Ids of events that the endpoint was owed, and those that it acknowledged. */
   owed: string[];
@@ -37,6 +41,10 @@ export interface PaymentRow {
   amount_minor: number;
   currency: string;
   counters: Counters;
+  /** Of `authorized`, what was captured beyond the hold, which no processor was asked to hold. */
+  overcaptured: number;
+  /** What the hold is being raised by. */
+  increment_pending: number;
   mid_id: string | null;
   processor: string | null;
   mid: string | null;
@@ -52,6 +60,8 @@ export interface OperationRow {
   type: 'authorize' | 'increment' | 'capture' | 'void' | 'refund';
   status: string;
   amount_minor: number;
+  /** Of a capture, what was not held. */
+  beyond_minor: number;
   attempt: number;
   processor: string;
   sent_at: string;

@@ -2,15 +2,20 @@ import { describe, expect, it } from 'vitest';
 import type { Request } from '../../chaos/client.ts';
 import { LIVENESS } from '../../chaos/liveness.ts';
 import { SAFETY } from '../../chaos/safety.ts';
-import type { OperationRow, PaymentRow, Property, World } from '../../chaos/world.ts';
+import type { EffectRow, OperationRow, PaymentRow, Property, World } from '../../chaos/world.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { NO_COUNTERS } from '../../src/domain/payment.ts';
 
 const ID = '01a2084f-4009-7de5-8883-1e8df8d5fbc1';
 const PAY = toTypeId('pay', ID);
+/** Of a second payment, which was captured beyond its hold. */
+const OTHER = '01a2084f-4009-7de5-8883-1e8df8d5fbc3';
 const OP = '01a2084f-4009-7de5-8883-1e8df8d5fbc2';
 
-/** One payment: authorized 100, captured 60 and final, refunded 10, settled. */
+/**
+ * One payment: authorized 80, raised by 20, captured 60 and final, refunded 10 and 7, of which the 7 came back; settled.
+ * Another: authorized 100, captured 110; settled.
+ */
 function calm(): World {
   const operation = (
     type: OperationRow['type'],
@@ -23,6 +28,7 @@ function calm(): World {
     type,
     status: 'succeeded',
     amount_minor,
+    beyond_minor: 0,
     attempt: 1,
     processor: 'alpha',
     sent_at: '2026-01-01T00:00:00',
@@ -30,7 +36,12 @@ function calm(): World {
     failure_class: null,
     ...more,
   });
-  const effect = (type: 'authorize' | 'capture' | 'refund', amount_minor: number, released_minor = 0) => ({
+  const effect = (
+    type: EffectRow['type'],
+    amount_minor: number,
+    released_minor = 0,
+    more: Partial<EffectRow> = {},
+  ): EffectRow => ({
     type,
     amount_minor,
     released_minor,
@@ -39,10 +50,11 @@ function calm(): World {
     operation_id: `op_${type}`,
     processor: 'alpha',
     mid: 'alpha-demo',
+    ...more,
   });
-  const entry = (entry_id: string, debit: string, credit: string, amount_minor: number) => [
-    { entry_id, payment_id: ID, account: debit, amount_minor, currency: 'EUR' },
-    { entry_id, payment_id: ID, account: credit, amount_minor: -amount_minor, currency: 'EUR' },
+  const entry = (entry_id: string, debit: string, credit: string, amount_minor: number, payment_id = ID) => [
+    { entry_id, payment_id, account: debit, amount_minor, currency: 'EUR' },
+    { entry_id, payment_id, account: credit, amount_minor: -amount_minor, currency: 'EUR' },
   ];
   const payment: PaymentRow = {
     id: ID,
@@ -53,6 +65,8 @@ function calm(): World {
     amount_minor: 100,
     currency: 'EUR',
     counters: { ...NO_COUNTERS, authorized: 100, captured: 60, released: 40, refunded: 10, settled: 60 },
+    overcaptured: 0,
+    increment_pending: 0,
     mid_id: OP,
     processor: 'alpha',
     mid: 'alpha-demo',
@@ -60,20 +74,53 @@ function calm(): World {
     needs_attention: null,
     reconciliation_status: 'matched',
   };
+  const beyond = { id: OTHER, reference: toTypeId('pay', OTHER), execution_id: OTHER, amount_minor: 100 };
   const event = (id: string, type: string, sequence: number) => ({ id, type, execution_id: ID, sequence });
   return {
-    payments: [payment],
-    operations: [operation('authorize', 100), operation('capture', 60), operation('refund', 10)],
-    effects: [effect('authorize', 100), effect('capture', 60, 40), effect('refund', 10)],
+    payments: [
+      payment,
+      {
+        ...payment,
+        ...beyond,
+        overcaptured: 10,
+        counters: { ...NO_COUNTERS, authorized: 110, captured: 110, settled: 110 },
+      },
+    ],
+    operations: [
+      operation('authorize', 80),
+      operation('capture', 60),
+      operation('refund', 10),
+      operation('increment', 20),
+      operation('refund', 7, { name: 'op_returned', status: 'reversed' }),
+      operation('authorize', 100, { name: 'op_other', payment_id: OTHER }),
+      operation('capture', 110, { name: 'op_beyond', payment_id: OTHER, beyond_minor: 10 }),
+    ],
+    effects: [
+      effect('authorize', 80),
+      effect('capture', 60, 40),
+      effect('refund', 10),
+      effect('increment', 20),
+      effect('refund', 7, 0, { operation_id: 'op_returned' }),
+      effect('refund_return', 7, 0, { operation_id: 'op_returned' }),
+      effect('authorize', 100, 0, { reference: beyond.reference, operation_id: 'op_other' }),
+      effect('capture', 110, 0, { reference: beyond.reference, operation_id: 'op_beyond' }),
+    ],
     openHolds: [],
     ledger: [
       ...entry('1', 'authorized:alpha', 'authorized_offset', 100),
       ...entry('2', 'authorized_offset', 'authorized:alpha', 100),
       ...entry('3', 'receivable:alpha', 'sales', 60),
-      ...entry('4', 'refunds', 'receivable:alpha', 10),
+      ...entry('4', 'refunds', 'receivable:alpha', 17),
+      ...entry('5', 'receivable:alpha', 'refunds', 7),
+      ...entry('6', 'receivable:alpha', 'sales', 110, OTHER),
     ],
     unapproved: [],
+    additions: [
+      { operation: 'op_increment', amount_minor: 20 },
+      { operation: 'op_beyond', amount_minor: 10 },
+    ],
     wrongTotals: [],
+    wrongHoldings: [],
     events: [
       event('e1', 'payment.authorized', 1),
       event('e2', 'payment.captured', 2),
@@ -120,6 +167,7 @@ const again = (world: World, type: OperationRow['type'], more: Partial<Operation
 const PLANTED: Record<string, Record<string, Plant>> = {
   'safety 1': {
     'one operation, two effects': (w) => w.effects.push(w.effects[1]!),
+    'one increment, two effects': (w) => w.effects.push(w.effects[3]!),
     'two authorizations': (w) => w.effects.push({ ...w.effects[0]!, operation_id: 'op_another', processor: 'beta' }),
     'two open holds': (w) => {
       const hold = { reference: PAY, amount_minor: 1, expires_at: '' };
@@ -129,11 +177,16 @@ const PLANTED: Record<string, Record<string, Plant>> = {
   'safety 2': {
     'a negative counter': (w) => (counters(w).refunded = -1),
     'more refunded than captured': (w) => (counters(w).refunded = 61),
+    'more beyond the hold than was captured': (w) => (w.payments[1]!.overcaptured = 111),
   },
   'safety 3': {
     'an entry out of balance': (w) => (w.ledger[0]!.amount_minor += 1),
     'a refund that our books do not have': (w) => w.effects.push({ ...w.effects[2]!, operation_id: 'op_x' }),
     'a capture that no processor made': (w) => w.effects.splice(1, 1),
+    'an increment that no processor granted': (w) => w.effects.splice(3, 1),
+    'an increment that our books do not have': (w) => (counters(w).authorized = 80),
+    'a capture beyond the hold that was written down as held': (w) => (w.payments[1]!.overcaptured = 0),
+    'a refund that came back, which our books do not have': (w) => (counters(w).refunded = 17),
     'an effect of nobody': (w) => w.effects.push({ ...w.effects[0]!, reference: toTypeId('pay', OP) }),
     'an effect in another currency': (w) => (w.effects[1]!.currency = 'USD'),
   },
@@ -142,6 +195,10 @@ const PLANTED: Record<string, Record<string, Plant>> = {
     'an answer to another body': (w) => (w.requests[2]!.status = 200),
   },
   'safety 5': {
+    'an increment that nobody approved': (w) => w.additions.shift(),
+    'an increment by more than was approved': (w) => (w.additions[0]!.amount_minor = 19),
+    'an increment that was approved twice': (w) => w.additions.push(w.additions[0]!),
+    'a capture beyond the hold that nobody approved': (w) => w.additions.pop(),
     'a payment without approval': (w) => w.unapproved.push({ id: ID, why: 'its delegation had been revoked' }),
   },
   'safety 6': {
@@ -180,6 +237,8 @@ const PLANTED: Record<string, Record<string, Plant>> = {
   'liveness 2': { 'an event that never arrived': (w) => w.owed.push('e4') },
   'liveness 3': {
     'an amount that stays reserved': (w) => (counters(w).refund_pending = 5),
+    'an increment that stays reserved': (w) => (w.payments[0]!.increment_pending = 5),
+    'an addition that is not given back': (w) => w.wrongHoldings.push({ id: ID, held: 80, should: 60 }),
     'a total that nothing holds': (w) => w.wrongTotals.push({ id: ID, spent: 5, held: 0 }),
   },
   'liveness 4': {
