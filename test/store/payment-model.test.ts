@@ -1,39 +1,21 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { operationIdOfGiveBack } from '../../src/domain/ids.ts';
-import { inTransaction } from '../../src/store/pool.ts';
-import { reverseRefund as reverseInStore } from '../../src/store/refunds/reverse.ts';
+import { capturable, paymentStatus, refundable } from '../../src/domain/payment.ts';
 import { newId } from '../../src/trust/new-id.ts';
-import {
-  capturable,
-  refundable,
-  CounterError,
-  failCapture,
-  failRefund,
-  NO_COUNTERS,
-  openCounters,
-  paymentStatus,
-  postCapture,
-  postRefund,
-  releaseRemainder,
-  reserveCapture,
-  reserveRefund,
-  reverseRefund,
-  type ClosedBy,
-  type Counters,
-} from '../../src/domain/payment.ts';
+import { CaptureBeyond, CEILING, expectSame, modelOf, Outcome, Raise, Reserve, Return } from './payment-commands.ts';
+import { TOTAL } from './raise.ts';
 import {
   approve,
   authorized,
+  charge,
   complete,
   createWorld,
   decisionOf,
-  reserve,
-  DECLINED,
   follow,
   ledgerOf,
   paymentOf,
-  type FollowUp,
+  reserve,
   type World,
 } from './world.ts';
 
@@ -44,132 +26,6 @@ beforeAll(async () => {
 afterAll(() => w.database.drop());
 
 const AUTHORIZED = 100;
-
-interface Open extends FollowUp {
-  type: 'capture' | 'void' | 'refund';
-  final: boolean;
-}
-
-/** What the domain says the payment is, and the operations whose outcome is open. */
-interface Model {
-  counters: Counters;
-  closedBy?: ClosedBy;
-  open: Open[];
-  /** Refunds that stand as succeeded, and the amount each gave back. */
-  refunded: FollowUp[];
-  /** The account takes one capture only. */
-  single?: boolean;
-}
-interface Real {
-  paymentId: string;
-}
-
-const exclusive = (model: Model) => model.open.some(({ type, final }) => type === 'void' || final);
-
-/** What a reservation makes of the counters, or undefined when the domain refuses it. */
-function reserved(model: Model, type: Open['type'], amountMinor: number, final: boolean): Counters | undefined {
-  const c = model.counters;
-  if (type !== 'refund' && exclusive(model)) return undefined;
-  if (type !== 'refund' && (type === 'void' || final) && c.capture_pending > 0) return undefined;
-  if (type === 'void') return capturable(c) > 0 ? c : undefined;
-  try {
-    return type === 'capture' ? reserveCapture(c, amountMinor) : reserveRefund(c, amountMinor);
-  } catch (error) {
-    if (error instanceof CounterError && error.code !== 'broken_invariant') return undefined;
-    throw error;
-  }
-}
-
-/** Everything that is printed of a payment is the same in the database and in the domain. */
-async function expectSame(model: Model, { paymentId }: Real): Promise<void> {
-  const row = await paymentOf(w, paymentId);
-  const counters = Object.fromEntries(Object.keys(NO_COUNTERS).map((name) => [name, row[name as keyof Counters]]));
-  expect(counters).toEqual(model.counters);
-  expect(paymentStatus(row, row.phase, row.closed_by ?? undefined)).toBe(
-    paymentStatus(model.counters, 'open', model.closedBy),
-  );
-  expect((await ledgerOf(w, paymentId)).filter(({ sum }) => sum !== 0)).toEqual([]);
-}
-
-class Reserve implements fc.AsyncCommand<Model, Real> {
-  readonly type: Open['type'];
-  readonly amountMinor: number;
-  readonly final: boolean;
-  constructor(type: Open['type'], amountMinor: number, final: boolean) {
-    this.type = type;
-    this.amountMinor = amountMinor;
-    this.final = final && type === 'capture';
-  }
-  check = () => true;
-  async run(model: Model, real: Real): Promise<void> {
-    const { type, amountMinor } = this;
-    const final = this.final || (type === 'capture' && model.single === true);
-    const next = reserved(model, type, amountMinor, final);
-    const asked = type === 'void' ? {} : { amountMinor };
-    const got = await follow(w, type, real.paymentId, { ...asked, final: this.final || type === 'void' });
-    if ((got === undefined) !== (next === undefined))
-      throw new Error(`${this.toString()}: only one of the two refuses it`);
-    if (got && next) {
-      model.counters = next;
-      model.open.push({ ...got, type, final });
-    }
-    await expectSame(model, real);
-  }
-  toString = () => `reserve ${this.type} ${this.amountMinor}${this.final ? ' final' : ''}`;
-}
-
-class Outcome implements fc.AsyncCommand<Model, Real> {
-  readonly which: number;
-  readonly what: 'succeeded' | 'declined' | 'unknown';
-  constructor(which: number, what: Outcome['what']) {
-    this.which = which;
-    this.what = what;
-  }
-  check = (model: Readonly<Model>) => model.open.length > 0;
-  async run(model: Model, real: Real): Promise<void> {
-    const operation = model.open[this.which % model.open.length]!;
-    const { type, amountMinor, final, operationId } = operation;
-    if (this.what === 'unknown') {
-      await complete(w, operationId, { status: 'unknown', reason: 'timeout' });
-      return expectSame(model, real);
-    }
-    const done = this.what === 'succeeded';
-    await complete(w, operationId, done ? { status: 'succeeded', processorReference: 'pr', amountMinor } : DECLINED);
-    const c = model.counters;
-    if (type === 'capture') {
-      model.counters = done ? postCapture(c, amountMinor) : failCapture(c, amountMinor);
-      if (done && final) model.counters = releaseRemainder(model.counters);
-    } else if (type === 'refund') model.counters = done ? postRefund(c, amountMinor) : failRefund(c, amountMinor);
-    else if (done) {
-      model.counters = releaseRemainder(c);
-      model.closedBy = 'void';
-    }
-    if (type === 'refund' && done) model.refunded.push(operation);
-    model.open = model.open.filter((one) => one !== operation);
-    await expectSame(model, real);
-  }
-  toString = () => `outcome ${this.which} ${this.what}`;
-}
-
-/** A refund comes back, and is told to have come back twice. */
-class Return implements fc.AsyncCommand<Model, Real> {
-  readonly which: number;
-  constructor(which: number) {
-    this.which = which;
-  }
-  check = (model: Readonly<Model>) => model.refunded.length > 0;
-  async run(model: Model, real: Real): Promise<void> {
-    const refund = model.refunded[this.which % model.refunded.length]!;
-    const reversal = { operationId: refund.operationId, code: 'returned', actor: 'test', at: new Date() };
-    const tell = () => inTransaction(w.pool, (db) => reverseInStore(db, w.tenant, reversal));
-    const told = await Promise.all([tell(), tell()]);
-    if (told.filter(Boolean).length !== 1) throw new Error('it was reversed twice, or not at all');
-    model.counters = reverseRefund(model.counters, refund.amountMinor);
-    model.refunded = model.refunded.filter((one) => one !== refund);
-    await expectSame(model, real);
-  }
-  toString = () => `return ${this.which}`;
-}
 
 const someCommands = fc.commands(
   [
@@ -187,12 +43,22 @@ const someCommands = fc.commands(
       )
       .map((args) => new Outcome(...args)),
     fc.nat({ max: 3 }).map((which) => new Return(which)),
+    fc.integer({ min: 1, max: 60 }).map((amount) => new Raise(amount)),
+    fc.integer({ min: 1, max: 20 }).map((amount) => new CaptureBeyond(amount)),
   ],
-  { maxCommands: 14 },
+  { maxCommands: 16, size: '+1' },
 );
 
+/** An authorized payment that is all that was ever charged to the world's total. */
+async function charged(): Promise<string> {
+  await w.pool.query('UPDATE delegations SET budget_spent = 0 WHERE id = $1', [w.delegationId]);
+  return authorized(w, AUTHORIZED, [charge(w.delegationId, AUTHORIZED, TOTAL)]);
+}
+
 const allow = (multicapture: boolean) =>
-  w.pool.query('UPDATE mids SET capabilities = $1', [JSON.stringify({ multicapture })]);
+  w.pool.query('UPDATE mids SET capabilities = $1', [
+    JSON.stringify({ multicapture, overcapture: true, overcapture_percent: CEILING }),
+  ]);
 
 describe('the SQL of a payment', () => {
   it.each([
@@ -204,15 +70,15 @@ describe('the SQL of a payment', () => {
       await allow(!single);
       await fc.assert(
         fc.asyncProperty(someCommands, async (commands) => {
-          const paymentId = await authorized(w, AUTHORIZED);
+          const paymentId = await charged();
           const setup = () => ({
-            model: { counters: openCounters(AUTHORIZED), open: [], refunded: [], single } as Model,
-            real: { paymentId },
+            model: { ...modelOf(AUTHORIZED), single },
+            real: { w, paymentId },
           });
           await fc.asyncModelRun(setup, commands);
         }),
         // A shrunk case needs a payment of its own, which every run makes.
-        { numRuns: 40 },
+        { numRuns: 100 },
       );
       await allow(true);
     },
@@ -242,9 +108,15 @@ describe('the SQL of a payment', () => {
   });
 
   it('control: a row that lost a minor unit is noticed', async () => {
-    const paymentId = await authorized(w, AUTHORIZED);
+    const paymentId = await charged();
+    await expectSame(modelOf(AUTHORIZED), { w, paymentId });
     await w.pool.query('UPDATE payments SET released = 1 WHERE id = $1', [paymentId]);
-    const model: Model = { counters: openCounters(AUTHORIZED), open: [], refunded: [] };
-    await expect(expectSame(model, { paymentId })).rejects.toThrow('to deeply equal');
+    await expect(expectSame(modelOf(AUTHORIZED), { w, paymentId })).rejects.toThrow('to deeply equal');
+  });
+
+  it('control: an addition that is not given back to the running total is noticed', async () => {
+    const paymentId = await charged();
+    await w.pool.query('UPDATE delegations SET budget_spent = budget_spent + 1 WHERE id = $1', [w.delegationId]);
+    await expect(expectSame(modelOf(AUTHORIZED), { w, paymentId })).rejects.toThrow('to deeply equal');
   });
 });

@@ -162,10 +162,10 @@ export async function reserve(w: World, executionId: string, more: Partial<Autho
   });
 }
 
-/** An authorized payment. @returns its id */
-export async function authorized(w: World, amountMinor = 100_00): Promise<string> {
+/** An authorized payment. @param charges to running totals @returns its id */
+export async function authorized(w: World, amountMinor = 100_00, charges: BudgetCharge[] = []): Promise<string> {
   const { intent } = decisionOf(w);
-  const paymentId = await approve(w, { intent: { ...intent, amountMinor } });
+  const paymentId = await approve(w, { intent: { ...intent, amountMinor }, charges });
   const operationId = newId();
   await reserve(w, paymentId, { operationId });
   await complete(w, operationId, { status: 'succeeded', processorReference: 'pr_1', amountMinor });
