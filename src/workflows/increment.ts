@@ -22,6 +22,7 @@ export async function increment(input: IncrementInput): Promise<OperationStep> {
   describe('deciding, and asking the processor');
   let step = await money.incrementPayment(input);
   if (step.kind === 'unknown' || step.kind === 'pending') {
+    let escalated = false;
     describe(`outcome **${step.kind}**: the amount stays reserved until there is evidence`);
     step = await resolveOperation(
       {
@@ -33,8 +34,12 @@ export async function increment(input: IncrementInput): Promise<OperationStep> {
       },
       input.timers,
       nudges,
-      () => upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]),
+      () => {
+        escalated = true;
+        upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]);
+      },
     );
+    if (escalated) upsertSearchAttributes([{ key: attributes.needsAttention, value: false }]);
   }
   describe(step.kind);
   return step;

@@ -10,6 +10,7 @@ import {
 import { CURRENCY_OUTSIDE_POLICY } from '../../src/cli/demo/cast.ts';
 import type { Decided, Payment } from '../../src/cli/demo/bodies.ts';
 import { createClient } from '../../src/cli/demo/client.ts';
+import { parseId } from '../../src/domain/ids.ts';
 import { demand, type Scene } from '../../src/cli/demo/story.ts';
 import { until } from '../../src/cli/demo/wait.ts';
 
@@ -17,7 +18,7 @@ import { until } from '../../src/cli/demo/wait.ts';
 export interface Path {
   name: string;
   /** Which workflow's history is kept. */
-  workflow: 'executionLifecycle' | 'refund' | 'freeze' | 'assessmentReview' | 'agentWatch' | 'dispute';
+  workflow: 'executionLifecycle' | 'increment' | 'refund' | 'freeze' | 'assessmentReview' | 'agentWatch' | 'dispute';
   play: (this: void, scene: Scene, url: string) => Promise<void>;
 }
 
@@ -344,6 +345,41 @@ export const PATHS: readonly Path[] = [
         more: { amount: 50, reason: 'breakfast was not served' },
         holds: ({ counters }) => counters.refunded === 50_00,
       });
+    },
+  },
+  {
+    name: 'refund-returned',
+    workflow: 'refund',
+    async play(scene) {
+      const { api, simulator } = scene;
+      const payment = await captured(scene, await paid(scene));
+      // It was made, and comes back before anybody could tell us of either.
+      await simulator.post('/control/script', { fault: 'lost_answer', operation: 'refund', times: 1 });
+      await simulator.post('/control/script', { fault: 'unavailable', operation: 'query', times: 2 });
+      const wish = { payment_id: payment.payment_id, amount: 50 };
+      const asked = await api.post<{ refund: { refund_id: string } }>('/v1/payments/refund', wish, [200, 202]);
+      const { refund_id } = asked.body.refund;
+      await simulator.post('/control/returns', { operation_id: parseId(refund_id, 'op') });
+      const holds = ({ operations }: Payment) =>
+        operations.some(
+          ({ operation_id, status }) => operation_id === refund_id && ['declined', 'reversed'].includes(status),
+        );
+      await paymentBecomes(scene, { label: 'the refund came back', payment, holds });
+    },
+  },
+  {
+    name: 'increment',
+    workflow: 'increment',
+    async play(scene) {
+      const payment = await paid(scene);
+      const before = { fault: 'lost_answer', operation: 'increment', times: 1 };
+      await scene.simulator.post('/control/script', before);
+      // The question that follows at once is not answered either, so that the workflow asks on by itself.
+      await scene.simulator.post('/control/script', { fault: 'unavailable', operation: 'query', times: 2 });
+      const wish = { payment_id: payment.payment_id, amount: 30, reason: 'one night more' };
+      await scene.api.post('/v1/payments/increment', wish, [200, 202]);
+      const holds = ({ counters }: Payment) => counters.authorized === 270_00;
+      await paymentBecomes(scene, { label: 'raised', payment, holds });
     },
   },
   {

@@ -70,8 +70,9 @@ describe('the workflow code', () => {
       'another way to refund',
       '.refundPayment(input)',
       '.capturePayment(input)',
-      ['refund-reviewed.json', 'refund.json'],
+      ['refund-returned.json', 'refund-reviewed.json', 'refund.json'],
     ],
+    ['another way to raise a hold', '.incrementPayment(input)', '.refundPayment(input)', ['increment.json']],
     [
       'another way to make a pass',
       'await replayBacktest(work)',
