@@ -20,6 +20,8 @@ export type { SettlementLine } from '../domain/settlement.ts';
 export interface ProcessorPort {
   readonly kind: string;
   authorize(request: AuthorizeRequest): Promise<ProcessorOutcome>;
+  /** Whether a final capture leaves the rest of the hold there: it is voided once the capture has succeeded. */
+  keepsRest?(account: Pick<MidAccount, 'capabilities'>): boolean;
   /** Raises a hold; absent where that cannot be done. Granted wholly or not at all. */
   increment?(request: IncrementRequest): Promise<ProcessorOutcome>;
   capture(request: CaptureRequest): Promise<ProcessorOutcome>;

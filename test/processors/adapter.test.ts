@@ -5,7 +5,7 @@ import type { ProcessorOutcome } from '../../src/processors/port.ts';
 import { createSimulatorAdapter } from '../../src/processors/simulator/adapter.ts';
 import { classOfCode, DECLINE_CLASSES } from '../../src/processors/simulator/decline-codes.ts';
 import { TOKENS } from '../../src/processors/simulator/server/tokens.ts';
-import { newId } from './contract-suite.ts';
+import { newId } from './contract-payment.ts';
 
 /** What a processor may send back, byte by byte: the adapter's reading of it, apart from any simulator. */
 let server: Server | undefined;

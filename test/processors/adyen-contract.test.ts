@@ -1,7 +1,8 @@
 import { createProcessors } from '../../src/processors/registry.ts';
 import type { Fault } from '../../src/processors/simulator/server/faults.ts';
 import { startTestAdyen } from './adyen-subject.ts';
-import { processorContract, type Strike } from './contract-suite.ts';
+import type { Strike } from './contract-subject.ts';
+import { processorContract } from './contract-suite.ts';
 
 const FAULTS: Record<Strike, Fault> = {
   lost_answer: 'lost_answer',
@@ -13,12 +14,24 @@ const FAULTS: Record<Strike, Fault> = {
 };
 
 processorContract('the Adyen adapter', async () => {
-  const { simulator, multi, single, told, stop } = await startTestAdyen();
+  const { simulator, multi, more, single, told, stop } = await startTestAdyen();
   return {
     processor: createProcessors()['adyen']!,
     account: multi,
     accountOfFinalCaptures: single,
-    can: { modifications: 'by notification', question: 'none', tellsExpiry: false },
+    accountOfMore: more,
+    can: {
+      modifications: 'by notification',
+      question: 'none',
+      tellsExpiry: false,
+      keyInUse: 'waits',
+      finalCapture: 'keeps the rest',
+      notAgreed: {
+        increment: { class: 'configuration', code: 'Not supported' },
+        beyond: { class: 'invalid_data', code: 'Insufficient balance on payment' },
+      },
+      beyondCeiling: { class: 'invalid_data', code: 'Insufficient balance on payment' },
+    },
     told,
     approved: 'shopper_1/tok_approve',
     declined: [

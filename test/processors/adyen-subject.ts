@@ -22,6 +22,7 @@ export async function startTestAdyen() {
     simulator,
     receiver,
     multi: account('ProkuraMulti', { multicapture: true }),
+    more: account('ProkuraMultiOver', { multicapture: true, incremental: true, overcapture: true }),
     single: account('ProkuraSingle'),
     /** What was notified about the operation, waited for; the last of it counts. */
     told: async (operationId: string, withinMs = 3_000): Promise<ProcessorOutcome | undefined> => {

@@ -1,65 +1,17 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type {
-  AuthorizeRequest,
-  CaptureRequest,
-  FailureClass,
-  MidAccount,
-  ProcessorOutcome,
-  ProcessorPort,
-  QueryOutcome,
-  RefundRequest,
-} from '../../src/processors/port.ts';
-
-/** A true movement of money at the processor, as its oracle tells it. */
-export interface MoneyEffect {
-  type:
-    | 'authorize'
-    | 'increment'
-    | 'capture'
-    | 'void'
-    | 'refund'
-    | 'expire'
-    | 'dispute'
-    | 'dispute_return'
-    | 'refund_return';
-  amount_minor: number;
-  operation_id: string | null;
-}
-
-/** How the next request for a payment goes wrong; `no_op` is what the processor documents as having done nothing. */
-export type Strike = 'lost_answer' | 'lost_request' | 'error_after_commit' | 'garbled_answer' | 'no_op' | 'slow';
-export type StruckOperation = 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'query';
-
-/** Where processors differ, and the suite expects something else of them. Declared by each, and by that tested. */
-export interface Capabilities {
-  /** Whether a capture, void or refund is decided in its answer, or told afterwards. */
-  modifications: 'in the answer' | 'by notification';
-  /** Whether it can be asked about a payment. */
-  question: 'by reference' | 'none';
-  /** Whether it says when a hold ends. */
-  tellsExpiry: boolean;
-}
-
-/** What an adapter brings to be tested with: itself, an account at a simulated processor, and that one's oracle. */
-export interface ContractSubject {
-  processor: ProcessorPort;
-  account: MidAccount;
-  can: Capabilities;
-  /** An account whose captures let the rest go when they are final; `account` where that goes by request. */
-  accountOfFinalCaptures?: MidAccount;
-  /** What the processor notified about an operation, waited for; needed where it tells by notification only. */
-  told?(operationId: string): Promise<ProcessorOutcome | undefined>;
-  /** A payment token that is approved. */
-  approved: string;
-  /** Tokens that are not, and the class that each has to come out as. */
-  declined: { token: string; class: FailureClass }[];
-  effects(reference: string): Promise<MoneyEffect[]>;
-  strike(reference: string, operation: StruckOperation, how: Strike): Promise<void>;
-  stop(): Promise<void>;
-}
+import type { MidAccount } from '../../src/processors/port.ts';
+import {
+  atOnce,
+  closedPort,
+  eventually,
+  failed,
+  known,
+  newId,
+  PATIENT_MS,
+  payment,
+  succeeded,
+} from './contract-payment.ts';
+import type { ContractSubject, Strike } from './contract-subject.ts';
 
 /** What is answered about an operation that the processor never saw. */
 const NOTHING_KNOWN = {
@@ -67,8 +19,7 @@ const NOTHING_KNOWN = {
   none: { status: 'unanswered', repeat: true },
 } as const;
 
-/** An answer that comes in time on a busy machine, and one that `slow` does not meet. */
-const PATIENT_MS = 5_000;
+/** An answer that `slow` does not meet. */
 const IMPATIENT_MS = 150;
 
 /** What every adapter must do, whatever the processor behind it; see `src/processors/port.ts`. */
@@ -124,6 +75,20 @@ export function processorContract(name: string, setup: () => Promise<ContractSub
         await expect(pay.sums()).resolves.toEqual({ authorize: 5_000, capture: 2_000 });
       });
 
+      it('lets the rest go after several captures, by itself or by the void that has to follow', async () => {
+        const pay = newPayment();
+        await pay.authorize(5_000);
+        await pay.capture(2_000);
+        await pay.capture(1_000, { final: true });
+        const keeps = subject.can.finalCapture === 'keeps the rest';
+        const rest = keeps ? { status: 'succeeded', amountMinor: 2_000 } : { status: 'failed', class: 'invalid_data' };
+        expect(await pay.void()).toMatchObject(rest);
+        const voided = keeps ? { void: 2_000 } : {};
+        await expect(pay.sums()).resolves.toEqual({ authorize: 5_000, capture: 3_000, ...voided });
+        expect(subject.processor.keepsRest?.(subject.account) ?? false).toBe(keeps);
+        expect(failed(await pay.capture(1)).class).toBe('invalid_data');
+      });
+
       it('keeps the rest of the hold without one', async () => {
         const pay = newPayment();
         await pay.authorize(5_000);
@@ -152,6 +117,59 @@ export function processorContract(name: string, setup: () => Promise<ContractSub
       });
     });
 
+    describe('more than was authorized at first', () => {
+      it('is held once, however often it is asked for, and captured with the rest', async () => {
+        const pay = newPayment(subject.accountOfMore);
+        const operationId = newId('op');
+        await pay.authorize(1_000);
+        succeeded(await pay.increment(300, 1_000, { operationId }));
+        succeeded(await pay.increment(300, 1_000, { operationId }));
+        succeeded(await pay.increment(50, 1_300));
+        expect(succeeded(await pay.capture(1_350, { authorizedMinor: 1_350 })).amountMinor).toBe(1_350);
+        expect(failed(await pay.increment(1, 1_350)).class).toBe('invalid_data');
+        await expect(pay.sums()).resolves.toEqual({ authorize: 1_000, increment: 350, capture: 1_350 });
+      });
+
+      it('whose answer was lost is unknown, then found', async () => {
+        const pay = newPayment(subject.accountOfMore);
+        const operationId = newId('op');
+        await pay.authorize(1_000);
+        await subject.strike(pay.reference, 'increment', 'lost_answer');
+        expect(await pay.increment(300, 1_000, { operationId })).toMatchObject({ status: 'unknown' });
+        await expect(pay.query(operationId)).resolves.toMatchObject({
+          status: 'found',
+          outcome: { status: 'succeeded' },
+        });
+        succeeded(await pay.increment(300, 1_000, { operationId }));
+        await expect(pay.sums()).resolves.toEqual({ authorize: 1_000, increment: 300 });
+      });
+
+      it('is captured beyond the hold, within the ceiling, and refunded', async () => {
+        const pay = newPayment(subject.accountOfMore);
+        await pay.authorize(1_000);
+        const beyond = (beyondMinor: number) =>
+          pay.capture(1_000 + beyondMinor, { final: true, beyondMinor, authorizedMinor: 1_000 + beyondMinor });
+        expect(failed(await beyond(501))).toMatchObject(subject.can.beyondCeiling);
+        await expect(pay.sums()).resolves.toEqual({ authorize: 1_000 });
+        expect(succeeded(await beyond(150)).amountMinor).toBe(1_150);
+        succeeded(await pay.refund(1_150));
+        await expect(pay.sums()).resolves.toEqual({ authorize: 1_000, capture: 1_150, refund: 1_150 });
+      });
+
+      it('is refused where it is not agreed on, and nothing moves', async () => {
+        const { notAgreed } = subject.can;
+        const pay = newPayment();
+        await pay.authorize(1_000);
+        const raised = await pay.increment(300, 1_000);
+        const held = notAgreed ? 1_000 : 1_300;
+        const captured = await pay.capture(held + 150, { final: true, beyondMinor: 150, authorizedMinor: held + 150 });
+        const expected = notAgreed
+          ? [{ ...notAgreed.increment }, { ...notAgreed.beyond }, { authorize: 1_000 }]
+          : [{ status: 'succeeded' }, { status: 'succeeded' }, { authorize: 1_000, increment: 300, capture: 1_450 }];
+        expect([raised, captured, await pay.sums()]).toMatchObject(expected);
+      });
+    });
+
     it('names the class of every decline, moves nothing and remembers the no', async () => {
       for (const { token, class: expected } of subject.declined) {
         const pay = newPayment();
@@ -170,10 +188,9 @@ export function processorContract(name: string, setup: () => Promise<ContractSub
         const authorizeId = newId('op');
         const captureId = newId('op');
         const first = await pay.authorize(1_000, { operationId: authorizeId });
-        const again = await Promise.all([1, 2, 3].map(() => pay.authorize(1_000, { operationId: authorizeId })));
-        expect(again).toEqual([first, first, first]);
-        const captures = await Promise.all([1, 2, 3].map(() => pay.capture(400, { operationId: captureId })));
-        expect(captures).toEqual([succeeded(captures[0]!), captures[0], captures[0]]);
+        const again = await atOnce(subject, 3, () => pay.authorize(1_000, { operationId: authorizeId }));
+        expect(again).toEqual(first);
+        await atOnce(subject, 3, () => pay.capture(400, { operationId: captureId }));
         await expect(pay.sums()).resolves.toEqual({ authorize: 1_000, capture: 400 });
       });
 
@@ -181,13 +198,24 @@ export function processorContract(name: string, setup: () => Promise<ContractSub
         for (let round = 0; round < 5; round++) {
           const pay = newPayment();
           const [authorizeId, captureId] = [newId('op'), newId('op')];
-          const racers = Array.from({ length: 8 });
-          const authorized = await Promise.all(racers.map(() => pay.authorize(1_000, { operationId: authorizeId })));
-          expect(authorized).toEqual(racers.map(() => succeeded(authorized[0]!)));
-          const captured = await Promise.all(racers.map(() => pay.capture(100, { operationId: captureId })));
-          expect(captured).toEqual(racers.map(() => succeeded(captured[0]!)));
+          await atOnce(subject, 8, () => pay.authorize(1_000, { operationId: authorizeId }));
+          await atOnce(subject, 8, () => pay.capture(100, { operationId: captureId }));
           await expect(pay.sums()).resolves.toEqual({ authorize: 1_000, capture: 100 });
         }
+      });
+
+      it('under which a first request still runs leave the second unknown, or let it wait; either way nothing more is done', async () => {
+        const pay = newPayment();
+        const operationId = newId('op');
+        await subject.strike(pay.reference, 'authorize', 'slow');
+        const first = pay.authorize(1_000, { operationId });
+        await eventually(async () => (await pay.sums()).authorize === 1_000);
+        const second = await pay.authorize(1_000, { operationId });
+        const expected = { waits: { status: 'succeeded' }, refused: { status: 'unknown' } }[subject.can.keyInUse];
+        expect(second).toMatchObject(expected);
+        expect(succeeded(await first).amountMinor).toBe(1_000);
+        expect(await pay.authorize(1_000, { operationId })).toEqual(await first);
+        await expect(pay.sums()).resolves.toEqual({ authorize: 1_000 });
       });
 
       it('make two operations when they differ (so that the test above can fail)', async () => {
@@ -218,7 +246,7 @@ export function processorContract(name: string, setup: () => Promise<ContractSub
         expect(outcome).toMatchObject({ status: 'unknown' });
         const found = await pay.query(operationId);
         expect(found).toMatchObject({ status: 'found', outcome: { status: 'succeeded', amountMinor: 1_000 } });
-        const repeated = await pay.authorize(1_000, { operationId });
+        const repeated = await known(() => pay.authorize(1_000, { operationId }));
         expect(found).toEqual({ status: 'found', outcome: repeated });
         await expect(pay.sums()).resolves.toEqual({ authorize: 1_000 });
       });
@@ -290,73 +318,4 @@ export function processorContract(name: string, setup: () => Promise<ContractSub
       });
     });
   });
-}
-
-type Options<R> = Partial<Omit<R, 'amountMinor' | 'reference'>>;
-
-/** One payment under test: the reference stays, every call is an operation of its own unless it says which. */
-function payment(subject: ContractSubject, account: MidAccount = subject.account) {
-  const reference = newId('pay');
-  const { processor } = subject;
-  const call = () => ({ account, reference, operationId: newId('op'), timeoutMs: PATIENT_MS });
-  const asked = new Map<string, 'capture' | 'void' | 'refund'>();
-  let processorReference = 'none';
-  /** How a modification ended: its answer, or what was notified where the answer only says that it was received. */
-  const conclude = async (type: 'capture' | 'void' | 'refund', request: CaptureRequest & RefundRequest) => {
-    asked.set(request.operationId, type);
-    const outcome = await processor[type](request);
-    if (subject.can.modifications === 'in the answer' || outcome.status !== 'pending') return outcome;
-    return (await subject.told!(request.operationId)) ?? outcome;
-  };
-  const base = () => ({ ...call(), processorReference, amountMinor: 0, currency: 'EUR', final: false });
-  return {
-    reference,
-    async authorize(amountMinor: number, options: Options<AuthorizeRequest> = {}) {
-      const wish = { ...call(), amountMinor, currency: 'EUR', token: subject.approved, capture: 'manual' as const };
-      const outcome = await processor.authorize({ ...wish, ...options });
-      if (outcome.status === 'succeeded') processorReference = outcome.processorReference;
-      return outcome;
-    },
-    capture: (amountMinor: number, options: Options<CaptureRequest> = {}) =>
-      conclude('capture', { ...base(), amountMinor, ...options }),
-    void: (options: { operationId?: string } = {}) => conclude('void', { ...base(), ...options }),
-    refund: (amountMinor: number, options: Options<RefundRequest> = {}) =>
-      conclude('refund', { ...base(), amountMinor, ...options }),
-    async query(operationId: string, timeoutMs = PATIENT_MS): Promise<QueryOutcome> {
-      const known = processorReference === 'none' ? {} : { processorReference };
-      const operation = asked.get(operationId) ?? 'authorize';
-      const answer = await processor.query({ account, reference, operationId, timeoutMs, operation, ...known });
-      const told = answer.status === 'unanswered' && answer.repeat ? await subject.told!(operationId) : undefined;
-      return told ? { status: 'found', outcome: told } : answer;
-    },
-    /** What truly moved, by type. */
-    async sums() {
-      const sums: Partial<Record<MoneyEffect['type'], number>> = {};
-      for (const { type, amount_minor } of await subject.effects(reference)) {
-        sums[type] = (sums[type] ?? 0) + amount_minor;
-      }
-      return sums;
-    },
-  };
-}
-
-export function succeeded(outcome: ProcessorOutcome) {
-  if (outcome.status !== 'succeeded') throw new Error(`expected success, got ${JSON.stringify(outcome)}`);
-  return outcome;
-}
-
-export function failed(outcome: ProcessorOutcome) {
-  if (outcome.status !== 'failed') throw new Error(`expected failure, got ${JSON.stringify(outcome)}`);
-  return outcome;
-}
-
-export const newId = (prefix: string) => `${prefix}_${randomUUID()}`;
-
-/** A port of this machine that nobody listens on. */
-export async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

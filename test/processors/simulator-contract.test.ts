@@ -1,6 +1,7 @@
 import { createProcessors } from '../../src/processors/registry.ts';
 import type { Fault } from '../../src/processors/simulator/server/faults.ts';
-import { processorContract, type Strike } from './contract-suite.ts';
+import type { Strike } from './contract-subject.ts';
+import { processorContract } from './contract-suite.ts';
 import { startTestSimulator } from './simulator-subject.ts';
 
 const FAULTS: Record<Strike, Fault> = {
@@ -17,7 +18,15 @@ processorContract('the simulator adapter', async () => {
   return {
     processor: createProcessors()['simulator']!,
     account: { processor: 'alpha', mid: 'alpha-eu', baseUrl: simulator.url, apiKey: 'sim_key' },
-    can: { modifications: 'in the answer', question: 'by reference', tellsExpiry: true },
+    can: {
+      modifications: 'in the answer',
+      question: 'by reference',
+      tellsExpiry: true,
+      keyInUse: 'waits',
+      finalCapture: 'lets go',
+      beyondCeiling: { class: 'invalid_data', code: 'amount_exceeds_capturable' },
+    },
+    accountOfMore: { processor: 'alpha', mid: 'alpha-eu', baseUrl: simulator.url, apiKey: 'sim_key' },
     approved: 'tok_approve',
     declined: [
       { token: 'tok_decline_insufficient_funds', class: 'insufficient_funds' },

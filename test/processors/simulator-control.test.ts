@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newId, succeeded } from './contract-suite.ts';
+import { newId, succeeded } from './contract-payment.ts';
 import { testPayment } from './simulator-payment.ts';
 import { startTestSimulator, type TestSimulator } from './simulator-subject.ts';
 

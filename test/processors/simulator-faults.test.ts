@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failed, newId, succeeded } from './contract-suite.ts';
+import { failed, newId, succeeded } from './contract-payment.ts';
 import { testPayment } from './simulator-payment.ts';
 import { startTestSimulator, type TestSimulator } from './simulator-subject.ts';
 

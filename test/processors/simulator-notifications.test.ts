@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createSimulatorAdapter } from '../../src/processors/simulator/adapter.ts';
 import { NotificationSignatureError, parseNotification } from '../../src/processors/simulator/notification.ts';
-import { newId, succeeded } from './contract-suite.ts';
+import { newId, succeeded } from './contract-payment.ts';
 import { startReceiver, startTestSimulator, type Received, type TestSimulator } from './simulator-subject.ts';
 
 const SECRET = 'whsec_of_a_test';

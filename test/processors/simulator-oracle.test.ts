@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SettlementView } from '../../src/processors/simulator/notification.ts';
-import { newId } from './contract-suite.ts';
+import { newId } from './contract-payment.ts';
 import { testPayment } from './simulator-payment.ts';
 import { startTestSimulator, type TestSimulator } from './simulator-subject.ts';
 

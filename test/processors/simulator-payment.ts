@@ -1,5 +1,5 @@
 import { createSimulatorAdapter } from '../../src/processors/simulator/adapter.ts';
-import { newId } from './contract-suite.ts';
+import { newId } from './contract-payment.ts';
 import type { TestSimulator } from './simulator-subject.ts';
 
 const adapter = createSimulatorAdapter();

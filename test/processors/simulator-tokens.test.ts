@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSimulatorAdapter } from '../../src/processors/simulator/adapter.ts';
-import { failed, newId, succeeded } from './contract-suite.ts';
+import { failed, newId, succeeded } from './contract-payment.ts';
 import { startTestSimulator, type TestSimulator } from './simulator-subject.ts';
 
 const adapter = createSimulatorAdapter();

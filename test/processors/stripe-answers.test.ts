@@ -146,7 +146,17 @@ const definite: [string, Said, object][] = [
   ['a lock timeout', error(429, { type: 'invalid_request_error', code: 'lock_timeout' }), { class: 'throttled' }],
   ['a 401', error(401, { type: 'invalid_request_error', message: 'Invalid API Key' }), { class: 'configuration' }],
   ['a 403', error(403, { type: 'invalid_request_error', message: 'no permission' }), { class: 'configuration' }],
-  ['the key in use', error(409, { type: 'idempotency_error', code: 'idempotency_key_in_use' }), { class: 'duplicate' }],
+  [
+    'the key in use',
+    error(409, { type: 'invalid_request_error', code: 'idempotency_key_in_use' }),
+    { status: 'unknown', reason: 'idempotency_key_in_use' },
+  ],
+  [
+    'the key in use, told as an idempotency error',
+    error(409, { type: 'idempotency_error', code: 'idempotency_key_in_use' }),
+    { status: 'unknown', reason: 'idempotency_key_in_use' },
+  ],
+  ['another conflict', error(409, { type: 'invalid_request_error', code: 'resource_busy' }), { class: 'duplicate' }],
   ['the key with other content', error(400, { type: 'idempotency_error', message: 'm' }), { class: 'duplicate' }],
   [
     'a missing PaymentMethod',

@@ -1,6 +1,7 @@
 import { createProcessors } from '../../src/processors/registry.ts';
 import type { Fault } from '../../src/processors/simulator/server/faults.ts';
-import { processorContract, type Strike } from './contract-suite.ts';
+import type { Strike } from './contract-subject.ts';
+import { processorContract } from './contract-suite.ts';
 import { startTestSimulator } from './simulator-subject.ts';
 
 const FAULTS: Record<Strike, Fault> = {
@@ -15,16 +16,29 @@ const FAULTS: Record<Strike, Fault> = {
 
 processorContract('the Stripe adapter', async () => {
   const simulator = await startTestSimulator();
+  const account = (capabilities: object) => ({
+    processor: 'alpha',
+    mid: 'default',
+    baseUrl: `${simulator.url}/alpha`,
+    apiKey: 'sk_test_alpha',
+    capabilities: { ...capabilities },
+  });
   return {
     processor: createProcessors()['stripe']!,
-    account: {
-      processor: 'alpha',
-      mid: 'default',
-      baseUrl: `${simulator.url}/alpha`,
-      apiKey: 'sk_test_alpha',
-      capabilities: { multicapture: true },
+    account: account({ multicapture: true }),
+    accountOfMore: account({ multicapture: true, incremental: true, overcapture: true }),
+    can: {
+      modifications: 'in the answer',
+      question: 'by reference',
+      tellsExpiry: true,
+      keyInUse: 'refused',
+      finalCapture: 'lets go',
+      notAgreed: {
+        increment: { class: 'invalid_data', code: 'payment_intent_unexpected_state' },
+        beyond: { class: 'invalid_data', code: 'amount_too_large' },
+      },
+      beyondCeiling: { class: 'invalid_data', code: 'amount_too_large' },
     },
-    can: { modifications: 'in the answer', question: 'by reference', tellsExpiry: true },
     approved: 'pm_card_visa',
     declined: [
       { token: 'pm_card_visa_chargeDeclinedInsufficientFunds', class: 'insufficient_funds' },

@@ -35,6 +35,7 @@ export function createAdyenAdapter(): ProcessorPort {
   const send = createExchange();
   return {
     kind: 'adyen',
+    keepsRest: takesSeveral,
     authorize: (request) => authorize(send, request),
     increment: (request) => increment(send, request),
     capture: (request) => capture(send, request),
@@ -60,7 +61,11 @@ async function authorize(send: Send, request: AuthorizeRequest): Promise<Process
     // An agent pays with a stored instrument while nobody is there to act.
     shopperInteraction: 'ContAuth',
     recurringProcessingModel: 'UnscheduledCardOnFile',
-    additionalData: { manualCapture: String(!isAutomatic) },
+    additionalData: {
+      manualCapture: String(!isAutomatic),
+      // Only a pre-authorization can be raised (https://docs.adyen.com/online-payments/adjust-authorisation).
+      ...(account.capabilities?.['incremental'] === true ? { authorisationType: 'PreAuth' } : {}),
+    },
     ...(isAutomatic ? { captureDelayHours: 0 } : {}),
     ...(request.merchantReference === undefined ? {} : { metadata: metadataOf(request.merchantReference) }),
   });
@@ -111,9 +116,14 @@ async function increment(send: Send, request: IncrementRequest): Promise<Process
   return withAmount(send, { ...request, amountMinor: request.authorizedMinor + request.amountMinor }, 'amountUpdates');
 }
 
+/** Where multiple partial captures are enabled, no capture lets the rest go (https://docs.adyen.com/online-payments/capture). */
+function takesSeveral({ capabilities }: Pick<MidAccount, 'capabilities'>): boolean {
+  return capabilities?.['multicapture'] === true;
+}
+
 async function capture(send: Send, request: CaptureRequest): Promise<ProcessorOutcome> {
   const isLast = request.final || request.amountMinor === request.authorizedMinor;
-  if (request.account.capabilities?.['multicapture'] !== true && !isLast) {
+  if (!takesSeveral(request.account) && !isLast) {
     const message = 'This merchant account lets the rest go with the first capture; nothing was sent.';
     return failed('configuration', 'single_capture_only', message);
   }

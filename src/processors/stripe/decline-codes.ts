@@ -71,7 +71,6 @@ const ERROR_CODES = {
   charge_expired_for_capture: 'invalid_data',
   charge_not_refundable: 'invalid_data',
   country_unsupported: 'configuration',
-  idempotency_key_in_use: 'duplicate',
   intent_invalid_state: 'invalid_data',
   livemode_mismatch: 'configuration',
   lock_timeout: 'throttled',

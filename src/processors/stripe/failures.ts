@@ -9,7 +9,8 @@ import { STRIPE_CODES } from './decline-codes.ts';
  * What an error of the SDK means for money (https://docs.stripe.com/error-handling).
  * - No answer: by whether a connection stood.
  * - 429: a documented no-op, `lock_timeout` included.
- * - 409 `idempotency_key_in_use`, and the same key with other content: the operation exists there.
+ * - 409 `idempotency_key_in_use`: the first request under the key still runs, and nobody knows how it will end.
+ * - The same key with other content: the operation exists there.
  * - Other 4xx with a type and a code that Stripe documents: a definite no. A saved 4xx is repeated under its key.
  * - 5xx, and whatever cannot be read: unknown. Stripe repeats a saved 500 under its key for as long as it keeps the
  *   key, so that only a query ends this.
@@ -30,6 +31,7 @@ export function outcomeOfError(error: unknown): ProcessorOutcome {
   if (status === 429) return notLookedAt(code ?? 'rate_limit');
   if (status === 401 || status === 403)
     return failed('configuration', code ?? 'unauthorized', 'Stripe refused the key.');
+  if (code === 'idempotency_key_in_use') return { status: 'unknown', reason: code };
   if (type === 'idempotency_error' || status === 409) {
     return failed('duplicate', code ?? 'idempotency_error', 'Stripe has an operation under this key.');
   }

@@ -9,6 +9,8 @@ const REFUSALS: Readonly<Record<string, readonly [code: string, reason: string]>
   authentication_required: ['38', 'Authentication required'],
   amount_exceeds_capturable: ['', 'Insufficient balance on payment'],
   amount_exceeds_refundable: ['', 'Insufficient balance on payment'],
+  not_adjustable: ['', 'Not supported'],
+  nothing_to_increment: ['', 'Transaction already captured or cancelled'],
   nothing_to_void: ['', 'Transaction already captured or cancelled'],
   authorization_expired: ['', 'Authorisation expired'],
 };

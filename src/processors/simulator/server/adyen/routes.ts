@@ -28,7 +28,7 @@ const PaymentBody = z.object({
   returnUrl: text.optional(),
   captureDelayHours: z.int().min(0).optional(),
   additionalData: z
-    .object({ manualCapture: z.enum(['true', 'false']) })
+    .object({ manualCapture: z.enum(['true', 'false']), authorisationType: z.enum(['PreAuth', 'FinalAuth']) })
     .partial()
     .default({}),
   metadata: z.record(z.string().max(40), z.string().max(80)).optional(),
@@ -38,6 +38,8 @@ const CancelBody = z.object({ merchantAccount: text, reference });
 
 /** Whoever has this in the name of the merchant account captures several times; elsewhere every capture is the last. */
 const MULTIPLE = 'Multi';
+/** Whoever has this in it captures more than is held. */
+const BEYOND = 'Over';
 
 /** Checkout API v71: payments at once, modifications `received` and decided later, all of it told by webhook. */
 export function adyenRoutes(parts: SimulatorParts): Router {
@@ -100,6 +102,7 @@ async function pay(parts: SimulatorParts, req: Request, res: Response): Promise<
     automatic: wish.additionalData.manualCapture !== 'true',
     behaviour,
   };
+  request.details = { ...request.details, adjustable: wish.additionalData.authorisationType === 'PreAuth' };
   await perform(parts, res, request, VOICE, (performed) => {
     const row = rowOf(performed);
     const refusal = row.code ? refusalOf(row.code) : undefined;
@@ -122,10 +125,13 @@ async function modify(
   type: 'capture' | 'void' | 'refund',
 ): Promise<void> {
   const wish = type === 'void' ? parse(CancelBody, req.body ?? {}) : parse(ModificationBody, req.body ?? {});
+  const plain = common(req, res, type, wish);
+  const beyond = type === 'capture' && wish.merchantAccount.includes(BEYOND) ? await beyondHold(parts, plain, req) : 0;
   const request: MoneyRequest = {
-    ...common(req, res, type, wish),
+    ...plain,
     processorReference: String(req.params.psp),
     final: !wish.merchantAccount.includes(MULTIPLE),
+    ...(beyond > 0 ? { details: { ...plain.details, beyond } } : {}),
     alwaysLater: true,
   };
   await perform(parts, res, request, VOICE, (performed) => {
@@ -141,6 +147,13 @@ async function modify(
   });
 }
 
+/** Of a capture, what is not held. */
+async function beyondHold({ pool }: SimulatorParts, { processor, mid, amountMinor }: MoneyRequest, req: Request) {
+  const payment = await findPayment(pool, { processor, mid, processorReference: String(req.params.psp) });
+  const { authorized = 0, captured = 0, released = 0 } = payment?.counters ?? {};
+  return (amountMinor ?? 0) - (authorized - captured - released);
+}
+
 /** The new sum of a hold; `received` as all modifications, and decided later. */
 async function update(parts: SimulatorParts, req: Request, res: Response): Promise<void> {
   const wish = parse(ModificationBody, req.body ?? {});
@@ -148,7 +161,9 @@ async function update(parts: SimulatorParts, req: Request, res: Response): Promi
   const key = { processor, mid: wish.merchantAccount, processorReference: psp };
   const plain = common(req, res, 'increment', wish);
   const before = await loadOperationRow(parts.pool, { ...key, operationId: plain.operationId });
-  const held = (await findPayment(parts.pool, key))?.counters?.authorized ?? 0;
+  const payment = await findPayment(parts.pool, key);
+  const held = payment?.counters?.authorized ?? 0;
+  const isAdjustable = payment?.operations.some(({ details }) => details?.['adjustable'] === true);
   const added = before?.requested_minor ?? wish.amount.value - held;
   if (added <= 0) throw new WireProblem(422, 'invalid_request', 'The amount must be above what is authorised.');
   const request: MoneyRequest = {
@@ -156,6 +171,7 @@ async function update(parts: SimulatorParts, req: Request, res: Response): Promi
     processorReference: psp,
     amountMinor: added,
     details: { ...plain.details, amount: wish.amount.value },
+    behaviour: isAdjustable ? {} : { declineCode: 'not_adjustable' },
     alwaysLater: true,
   };
   await perform(parts, res, request, VOICE, (performed) => {

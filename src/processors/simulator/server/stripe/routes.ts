@@ -2,19 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { Router, type Request, type RequestHandler, type Response, urlencoded } from 'express';
 import { z } from 'zod';
 import type { OperationType } from '../../wire.ts';
-import { strikeAfter, strikeBefore } from '../faults.ts';
 import { messageOf } from '../messages.ts';
-import { findPayment, type OperationRow, searchPayments } from '../operations.ts';
+import type { OperationRow } from '../operations.ts';
 import type { SimulatorParts } from '../parts.ts';
-import { hashOfKey, perform, type MoneyRequest, type Performed } from '../perform.ts';
+import { perform, type MoneyRequest, type Performed } from '../perform.ts';
 import { outage } from '../processor-routes.ts';
 import { parse, WireProblem } from '../wire-problem.ts';
-import { cardError, renderIntent, renderRefund } from './render.ts';
+import { accountOf, knowAccount } from './account.ts';
+import { intentOf, paymentOf, REFERENCE, shown } from './intents.ts';
+import { listRefunds, retrieve, search } from './questions.ts';
+import { cardError, renderRefund } from './render.ts';
+import { oneRequestPerKey } from './running-keys.ts';
 import { stripeBehaviour } from './tokens.ts';
 import { asStripeError, sendError, STRIPE_VOICE } from './voice.ts';
-
-/** The member of metadata that the effects are found by; without it the PaymentIntent's id. */
-const REFERENCE = 'prokura_payment';
 
 const text = z.string().min(1).max(500);
 const amount = z.coerce.number().int().positive();
@@ -55,38 +55,25 @@ const RefundBody = z.object({ payment_intent: text, amount: amount.optional(), m
 export function stripeRoutes(parts: SimulatorParts): Router {
   const router = Router({ mergeParams: true });
   const form = urlencoded({ extended: true, limit: '64kb' });
+  const once = oneRequestPerKey();
+  const money = (handle: (parts: SimulatorParts, req: Request, res: Response) => Promise<void>): RequestHandler =>
+    once((req, res) => handle(parts, req, res));
   router.use(
     ['/payment_intents', '/refunds'],
     knowAccount,
     outage(parts.controls, STRIPE_VOICE, (req) => accountOf(req).processor),
     form,
   );
-  router.post('/payment_intents', (req, res) => create(parts, req, res));
+  router.post('/payment_intents', money(create));
   router.get('/payment_intents/search', (req, res) => search(parts, req, res));
   router.get('/payment_intents/:id', (req, res) => retrieve(parts, req, res));
-  router.post('/payment_intents/:id/increment_authorization', (req, res) => increment(parts, req, res));
-  router.post('/payment_intents/:id/capture', (req, res) => capture(parts, req, res));
-  router.post('/payment_intents/:id/cancel', (req, res) => cancel(parts, req, res));
-  router.post('/refunds', (req, res) => refund(parts, req, res));
+  router.post('/payment_intents/:id/increment_authorization', money(increment));
+  router.post('/payment_intents/:id/capture', money(capture));
+  router.post('/payment_intents/:id/cancel', money(cancel));
+  router.post('/refunds', money(refund));
   router.get('/refunds', (req, res) => listRefunds(parts, req, res));
   router.use(asStripeError);
   return router;
-}
-
-/** The key names the account, as at Stripe: `sk_test_alpha` is of `alpha`, wherever the path does not say. */
-const knowAccount: RequestHandler = (req, res, next) => {
-  const match = /^Bearer ((?:sk|rk)_(?:test|live)_[a-z0-9]+\w*)$/.exec(req.headers.authorization ?? '');
-  if (!match) return sendError(res, 401, { type: 'invalid_request_error', message: 'Invalid API Key provided.' });
-  res.locals.apiKeyHash = hashOfKey(match[1]!);
-  res.set('Request-Id', `req_${randomUUID().replaceAll('-', '').slice(0, 14)}`);
-  next();
-};
-
-function accountOf(req: Request): { processor: string; mid: string } {
-  const named = /^Bearer (?:sk|rk)_(?:test|live)_([a-z0-9]+)/.exec(req.headers.authorization!)![1]!;
-  const mid = req.headers['stripe-account'];
-  const processor = (req.params.processor as string | undefined) ?? named;
-  return { processor, mid: typeof mid === 'string' ? mid : 'default' };
 }
 
 const keyOf = (req: Request) => String(req.headers['idempotency-key'] ?? randomUUID());
@@ -111,6 +98,7 @@ async function create(parts: SimulatorParts, req: Request, res: Response): Promi
     details: {
       wire: 'stripe',
       metadata: wish.metadata,
+      incremental: wish.payment_method_options?.card?.request_incremental_authorization === 'if_available',
       overcapture: wish.payment_method_options?.card?.request_overcapture === 'if_available',
     },
   };
@@ -149,6 +137,10 @@ async function increment(parts: SimulatorParts, req: Request, res: Response): Pr
   const payment = await paymentOf(parts, req);
   const before = payment.operations.find(({ operation_id }) => operation_id === keyOf(req))?.requested_minor;
   const added = before ?? wish.amount - (payment.counters?.authorized ?? 0);
+  if (!payment.operations.some(({ details }) => details?.['incremental'] === true)) {
+    const message = 'This PaymentIntent was not authorized with request_incremental_authorization.';
+    throw new WireProblem(400, 'payment_intent_unexpected_state', message);
+  }
   if (added <= 0) throw new WireProblem(400, 'amount_too_small', 'The amount must be above what is authorized.');
   const request = {
     ...common(req, res, 'increment'),
@@ -195,57 +187,6 @@ async function refund(parts: SimulatorParts, req: Request, res: Response): Promi
   });
 }
 
-async function retrieve(parts: SimulatorParts, req: Request, res: Response): Promise<void> {
-  const id = req.params.id as string;
-  await ask(parts, req, res, [id], async () => shown(await intentOf(parts, req, id), expandOf(req)));
-}
-
-/** The one form of search that there is here: `metadata['prokura_payment']:'…'`, and whatever is ANDed to it. */
-async function search(parts: SimulatorParts, req: Request, res: Response): Promise<void> {
-  const clauses = textIn(req, 'query').split(' AND ');
-  const wanted = clauses.map((clause) => /^metadata\['([^']+)'\]:'([^']*)'$/.exec(clause));
-  const reference = wanted.find((clause) => clause?.[1] === REFERENCE)?.[2];
-  if (reference === undefined || wanted.includes(null)) {
-    throw new WireProblem(400, 'parameter_invalid', `This search is not known here.`);
-  }
-  await ask(parts, req, res, [reference], async () => {
-    const lagMs = parts.controls.timing.visibility_lag_ms;
-    const ids = await searchPayments(parts.pool, { ...accountOf(req), reference, lagMs });
-    const intents = await Promise.all(ids.map((id) => intentOf(parts, req, id)));
-    const data = intents.filter((intent) =>
-      wanted.every((clause) => (intent['metadata'] as Record<string, string>)[clause![1]!] === clause![2]),
-    );
-    return { object: 'search_result', url: '/v1/payment_intents/search', has_more: false, data };
-  });
-}
-
-async function listRefunds(parts: SimulatorParts, req: Request, res: Response): Promise<void> {
-  const id = textIn(req, 'payment_intent');
-  await ask(parts, req, res, [id], async () => {
-    const { operations } = await paymentOf(parts, req, id);
-    const data = operations.filter(({ type, state }) => type === 'refund' && state !== 'refused').map(renderRefund);
-    return { object: 'list', url: '/v1/refunds', has_more: false, data: data.toReversed() };
-  });
-}
-
-/** A question, with the faults of questions. A script may name the payment by either reference. */
-async function ask(
-  parts: SimulatorParts,
-  req: Request,
-  res: Response,
-  names: string[],
-  answer: () => Promise<object>,
-): Promise<void> {
-  const { processor } = accountOf(req);
-  const known = await findPayment(parts.pool, { ...accountOf(req), processorReference: names[0]! });
-  const references = [...names, ...(known?.operations.map(({ reference }) => reference) ?? [])];
-  const fault = await parts.controls.takeScript(processor, 'query', references);
-  if (strikeBefore(fault, res, STRIPE_VOICE)) return;
-  const body = await answer();
-  if (await strikeAfter(fault, res, parts.controls.timing.slow_ms, STRIPE_VOICE)) return;
-  res.json(body);
-}
-
 function common(req: Request, res: Response, type: OperationType): Omit<MoneyRequest, 'currency' | 'amountMinor'> {
   return {
     ...accountOf(req),
@@ -261,15 +202,6 @@ function common(req: Request, res: Response, type: OperationType): Omit<MoneyReq
     alwaysTells: true,
   };
 }
-
-async function paymentOf(parts: SimulatorParts, req: Request, id = String(req.params.id)) {
-  const payment = await findPayment(parts.pool, { ...accountOf(req), processorReference: id });
-  if (!payment) throw new WireProblem(404, 'resource_missing', `No such payment_intent: '${id}'`);
-  return payment;
-}
-
-const intentOf = async (parts: SimulatorParts, req: Request, id: string) =>
-  renderIntent(id, await paymentOf(parts, req, id));
 
 function rowOf(performed: Performed): OperationRow {
   switch (performed.missing) {
@@ -305,18 +237,4 @@ function refuse({ code }: OperationRow): never {
     code === 'amount_exceeds_refundable' ? 'charge_already_refunded' : named,
     messageOf(code!),
   );
-}
-
-const textOf = (value: unknown) => (typeof value === 'string' ? value : '');
-const textIn = (req: Request, name: string) => textOf(req.query[name]);
-
-const expandOf = (req: Request) =>
-  Object.entries(req.query).flatMap(([name, value]) =>
-    name.startsWith('expand') ? [value].flat().map((one) => textOf(one)) : [],
-  );
-
-/** `latest_charge` is an id unless it was asked for. */
-function shown(intent: Record<string, unknown>, expand: string[] | undefined): Record<string, unknown> {
-  const charge = intent['latest_charge'] as { id: string } | null;
-  return expand?.includes('latest_charge') ? intent : { ...intent, latest_charge: charge?.id ?? null };
 }
