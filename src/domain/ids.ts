@@ -83,10 +83,16 @@ export function operationIdOfAttempt(first: string, attempt: number): string {
 /** Beyond the attempts that one authorization can have. */
 const GIVE_BACK = 1_000_001;
 const AT_EXPIRY = 1_000_002;
+const REST = 1_000_000;
 
 /** Id of the operation that gives back what an authorization granted and nobody accepts. */
 export function operationIdOfGiveBack(authorization: string): string {
   return operationIdOfAttempt(authorization, GIVE_BACK);
+}
+
+/** Id of the void of what a final capture left, where the account keeps it. */
+export function operationIdOfRest(capture: string): string {
+  return operationIdOfAttempt(capture, REST);
 }
 
 /** Id of the `n`th capture that is made because the hold is about to end; `n` counts from 0. */

@@ -52,9 +52,14 @@ export function paymentOf(run: LifecycleRun) {
     void run.track(following(operationId, resolve(operationId))).then((step) => {
       if (step.kind === 'succeeded') {
         onAuthorized(step);
-        if (step.giveBack && !followed.has(step.giveBack)) stayWith(step.giveBack);
+        giveBackRest(step);
       } else if (step.kind === 'failed' && isOpen(state.stage)) run.enter('failed');
     });
+  }
+
+  /** The outcome has reserved another operation. */
+  function giveBackRest({ giveBack }: Succeeded): void {
+    if (giveBack && !followed.has(giveBack)) stayWith(giveBack);
   }
 
   function isOpen(stage: Stage): boolean {
@@ -145,10 +150,15 @@ export function paymentOf(run: LifecycleRun) {
     if (step.kind === 'succeeded') {
       hold.dated(step.authorizationExpiresAt);
       run.enter(step.stage);
+      giveBackRest(step);
     }
     if (step.kind === 'unknown' || step.kind === 'pending') {
       const later = following(operationId, resolve(operationId, request));
-      void run.track(later).then((late) => late.kind === 'succeeded' && run.enter(late.stage));
+      void run.track(later).then((late) => {
+        if (late.kind !== 'succeeded') return;
+        run.enter(late.stage);
+        giveBackRest(late);
+      });
     }
     return step;
   }

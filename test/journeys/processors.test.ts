@@ -116,6 +116,17 @@ describe('a payment at Stripe', () => {
   });
 });
 
+const isRefusedVoid = ({ type, status }: { type: string; status: string }) => type === 'void' && status === 'declined';
+
+/** Why a person should look. */
+async function attentionOf({ payment_id }: Payment): Promise<string | null> {
+  const { rows } = await t.database.pool.query<{ needs_attention: string | null }>(
+    'SELECT needs_attention FROM payments WHERE id = $1',
+    [parseId(payment_id, 'pay')],
+  );
+  return rows[0]!.needs_attention;
+}
+
 describe('a payment at Adyen', () => {
   it('is captured and refunded when the notifications say so, and not before', async () => {
     const payment = await t.paid({}, undefined, payAt('adyen'));
@@ -134,6 +145,35 @@ describe('a payment at Adyen', () => {
     expect((await t.operate('void', payment)).status).toBeLessThan(203);
     await t.becomes(payment, ({ status }) => status === 'voided');
     expect(await moved(payment)).toEqual({ authorize: [1, 12_000], void: [1, 12_000] });
+  });
+
+  it('lets the rest go after the last of several captures, once that has succeeded', async () => {
+    const payment = await t.paid({}, undefined, payAt('adyen'));
+    await t.operate('capture', payment, { amount: 50 });
+    await t.becomes(payment, ({ counters }) => counters.captured === 5_000);
+    await t.operate('capture', payment, { amount: 30, final: true });
+    const done = await t.becomes(payment, ({ status }) => status === 'captured', 20_000);
+    expect(done).toMatchObject({ counters: { captured: 8_000, released: 4_000, capture_pending: 0 } });
+    expect(done.operations.map(({ type, status }) => [type, status])).toEqual([
+      ['authorize', 'succeeded'],
+      ['capture', 'succeeded'],
+      ['capture', 'succeeded'],
+      ['void', 'succeeded'],
+    ]);
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], capture: [2, 8_000], void: [1, 4_000] });
+  });
+
+  it('that keeps the rest all the same says so, and it can be voided again', async () => {
+    const payment = await t.paid({}, undefined, payAt('adyen'));
+    const script = { reference: payment.payment_id, operation: 'void', fault: 'decline', times: 1 };
+    await t.simulator('POST', '/control/script', script);
+    await t.operate('capture', payment, { amount: 80, final: true });
+    const kept = await t.becomes(payment, ({ operations }) => operations.some(isRefusedVoid), 20_000);
+    expect(kept).toMatchObject({ status: 'partially_captured', counters: { captured: 8_000, released: 0 } });
+    expect(await attentionOf(payment)).toBe('What a final capture left could not be voided');
+    await t.operate('void', payment);
+    await t.becomes(payment, ({ status }) => status === 'captured');
+    expect(await moved(payment)).toEqual({ authorize: [1, 12_000], capture: [1, 8_000], void: [1, 4_000] });
   });
 
   it.each(['tok_lost_answer', 'tok_lost_request', 'tok_500_after_commit'])(

@@ -27,6 +27,8 @@ export interface Known {
   key?: string;
   /** First "not found" since it was sent. */
   absentSince?: Date | null;
+  /** A final capture leaves the rest of the hold at the account. */
+  keepsRest?: boolean;
   /** No other account is asked, whatever the failure is. */
   last?: boolean;
 }

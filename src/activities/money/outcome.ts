@@ -1,5 +1,6 @@
 import { FAILURES, nextStep } from '../../domain/failures.ts';
-import { operationIdOfGiveBack } from '../../domain/ids.ts';
+import { operationIdOfGiveBack, operationIdOfRest } from '../../domain/ids.ts';
+import { capturable } from '../../domain/payment.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
 import type { Completion, OperationStatus } from '../../store/payments/complete.ts';
 import { answer, attempt, entry, fact, released, type Known } from './known.ts';
@@ -75,20 +76,26 @@ function succeeded(known: Known, outcome: Extract<ProcessorOutcome, { status: 's
         ]),
       };
     }
-    case 'capture':
+    case 'capture': {
+      const rest = restKept(known, moved);
+      const letsGo = operation.final && rest === 0;
       return {
         status: 'succeeded',
         delta: { captured: moved, capture_pending: -operation.amountMinor },
-        release: operation.final,
-        endVoid: operation.final,
+        release: letsGo,
+        endVoid: letsGo,
+        ...(rest > 0
+          ? { giveBack: { operationId: operationIdOfRest(operation.id), type: 'void' as const, amountMinor: rest } }
+          : {}),
         entries: [
           ...(operation.beyondMinor ? [entry(known, 'overcaptured', operation.beyondMinor)] : []),
           entry(known, 'captured', moved),
-          ...(operation.final ? [released(known)] : []),
+          ...(letsGo ? [released(known)] : []),
         ],
         answer: answer(known, 200),
         fact: fact(known, 'payment.captured', { amount_minor: moved, final: operation.final }, ['payment.captured']),
       };
+    }
     case 'void':
       return {
         status: 'succeeded',
@@ -140,9 +147,23 @@ function givesBack({ payment, operation }: Known): boolean {
   return Object.keys(payment.operations).some((id) => operationIdOfGiveBack(id) === operation.id);
 }
 
-/** The money could not be given back: it stays held, is not captured, and a person looks. */
+/**
+ * What of the hold a final capture has left at the account. It is voided by an operation that is reserved with the
+ * outcome and sent after it: a void on its way beside the capture could overtake it, and take the whole hold.
+ */
+function restKept({ payment, operation, keepsRest }: Known, moved: number): number {
+  return keepsRest && operation.final ? capturable(payment) + operation.amountMinor - moved : 0;
+}
+
+/** Whether this operation voids what a final capture has left. */
+function voidsRest({ payment, operation }: Known): boolean {
+  return Object.keys(payment.operations).some((id) => operationIdOfRest(id) === operation.id);
+}
+
+/** The money could not be given back: it stays held, is not captured by itself, and a person looks. */
 function notGivenBack(known: Known): Pick<Completion, 'needsAttention'> {
-  return { needsAttention: givesBack(known) ? 'A partial approval could not be given back' : null };
+  if (givesBack(known)) return { needsAttention: 'A partial approval could not be given back' };
+  return { needsAttention: voidsRest(known) ? 'What a final capture left could not be voided' : null };
 }
 
 function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'failed' }>, failover: boolean): Rest {

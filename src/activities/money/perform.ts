@@ -1,6 +1,6 @@
 import type { OperationStep, PaymentStage, RequestRef } from '../../domain/messages.ts';
 import { paymentStatus } from '../../domain/payment.ts';
-import { operationIdOfAttempt, operationIdOfGiveBack } from '../../domain/ids.ts';
+import { operationIdOfAttempt, operationIdOfGiveBack, operationIdOfRest } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { ProcessorOutcome, QueryOutcome } from '../../processors/port.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
@@ -199,6 +199,7 @@ export async function record(
     key: reply?.key,
     absentSince,
     last,
+    keepsRest: deps.processors[account.kind]?.keepsRest?.(account),
   });
   const row = await completeOperation(deps.pool, completion);
   if (!row) {
@@ -271,10 +272,10 @@ function wasFollowed({ operations }: PaymentRow, operationId: string): boolean {
   return operations[operationIdOfAttempt(operationId, 2)] !== undefined;
 }
 
-/** The operation that gives back what this payment was granted and nobody accepts, while its outcome is open. */
+/** The operation that gives back what nobody accepts of a payment, or wants any more, while its outcome is open. */
 function openGiveBack({ operations }: PaymentRow): string | undefined {
   return Object.keys(operations)
-    .map(operationIdOfGiveBack)
+    .flatMap((id) => [operationIdOfGiveBack(id), operationIdOfRest(id)])
     .find((id) => operations[id] && !['succeeded', 'declined', 'not_sent', 'reversed'].includes(operations[id].status));
 }
 
