@@ -1,27 +1,57 @@
 import { describe, expect, it } from 'vitest';
-import type { Evidence } from '../../src/cli/demo/evidence.ts';
+import type { EffectSummary, Evidence } from '../../src/cli/demo/evidence.ts';
 import { checkInvariants } from '../../src/cli/demo/invariants.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { postings, type LedgerEvent } from '../../src/domain/ledger.ts';
 import { NO_COUNTERS } from '../../src/domain/payment.ts';
 
 const PAYMENT = '01970000-0000-7000-8000-000000000001';
+const BEYOND = '01970000-0000-7000-8000-000000000002';
 const none = () => ({ count: 0, amount_minor: 0 });
 
-/** 240.00 authorized, 220.00 captured finally and settled, 50.00 refunded. */
+const nothingDone = (): EffectSummary => ({
+  authorize: none(),
+  increment: none(),
+  capture: none(),
+  void: none(),
+  refund: none(),
+  expire: none(),
+  dispute: none(),
+  dispute_return: none(),
+  refund_return: none(),
+  released_minor: 0,
+  currencies: ['EUR'],
+  open_holds: none(),
+});
+
+/**
+ * 200.00 authorized, raised by 40.00, 220.00 captured finally and settled, 50.00 refunded, of which 20.00 came back; and
+ * 100.00 authorized, 110.00 captured.
+ */
 function goodEvidence(): Evidence {
   const money = { mid: 'mid_1', currency: 'EUR' };
   const events: LedgerEvent[] = [
-    { ...money, type: 'authorized', amountMinor: 240_00 },
+    { ...money, type: 'authorized', amountMinor: 200_00 },
+    { ...money, type: 'authorized', amountMinor: 40_00 },
     { ...money, type: 'captured', amountMinor: 220_00 },
     { ...money, type: 'released', amountMinor: 20_00 },
     { ...money, type: 'settled', amountMinor: 220_00, feeMinor: 2_20 },
     { ...money, type: 'refunded', amountMinor: 50_00 },
+    { ...money, type: 'refund_reversed', amountMinor: 20_00 },
   ];
-  const ledger = events.flatMap((event, i) =>
+  const beyond: LedgerEvent[] = [
+    { ...money, type: 'authorized', amountMinor: 100_00 },
+    { ...money, type: 'overcaptured', amountMinor: 10_00 },
+    { ...money, type: 'captured', amountMinor: 110_00 },
+  ];
+  const entries = [
+    ...events.map((event) => ({ event, payment_id: PAYMENT })),
+    ...beyond.map((event) => ({ event, payment_id: BEYOND })),
+  ];
+  const ledger = entries.flatMap(({ event, payment_id }, i) =>
     postings(event).map(({ account, amountMinor, currency }) => ({
       entry_id: `entry-${i}`,
-      payment_id: PAYMENT,
+      payment_id,
       account,
       amount_minor: amountMinor,
       currency,
@@ -42,7 +72,7 @@ function goodEvidence(): Evidence {
             authorized: 240_00,
             captured: 220_00,
             released: 20_00,
-            refunded: 50_00,
+            refunded: 30_00,
             settled: 220_00,
           },
           attempts: [],
@@ -50,23 +80,43 @@ function goodEvidence(): Evidence {
           reconciliation: { status: 'matched' },
         },
         effects: [
-          { ...effect, type: 'authorize', amount_minor: 240_00, operation_id: 'op_1' },
+          { ...effect, type: 'authorize', amount_minor: 200_00, operation_id: 'op_1' },
           { ...effect, type: 'capture', amount_minor: 220_00, released_minor: 20_00, operation_id: 'op_2' },
           { ...effect, type: 'refund', amount_minor: 50_00, operation_id: 'op_3' },
+          { ...effect, type: 'refund_return', amount_minor: 20_00, operation_id: 'op_3' },
+          { ...effect, type: 'increment', amount_minor: 40_00, operation_id: 'op_4' },
         ],
         summary: {
-          authorize: { count: 1, amount_minor: 240_00 },
-          increment: none(),
+          ...nothingDone(),
+          authorize: { count: 1, amount_minor: 200_00 },
+          increment: { count: 1, amount_minor: 40_00 },
           capture: { count: 1, amount_minor: 220_00 },
-          void: none(),
           refund: { count: 1, amount_minor: 50_00 },
-          expire: none(),
-          dispute: none(),
-          dispute_return: none(),
-          refund_return: none(),
+          refund_return: { count: 1, amount_minor: 20_00 },
           released_minor: 20_00,
-          currencies: ['EUR'],
-          open_holds: none(),
+        },
+      },
+      {
+        payment: {
+          payment_id: toTypeId('pay', BEYOND),
+          execution_ref: toTypeId('exec', BEYOND),
+          status: 'captured',
+          amount_minor: 100_00,
+          currency: 'EUR',
+          counters: { ...NO_COUNTERS, authorized: 110_00, captured: 110_00 },
+          overcaptured: 10_00,
+          attempts: [],
+          operations: [],
+          reconciliation: { status: 'expected' },
+        },
+        effects: [
+          { ...effect, type: 'authorize', amount_minor: 100_00, operation_id: 'op_5' },
+          { ...effect, type: 'capture', amount_minor: 110_00, operation_id: 'op_6' },
+        ],
+        summary: {
+          ...nothingDone(),
+          authorize: { count: 1, amount_minor: 100_00 },
+          capture: { count: 1, amount_minor: 110_00 },
         },
       },
     ],
@@ -100,6 +150,18 @@ const SPOILT: [string, (evidence: Evidence) => void, string[]][] = [
   ['no ledger at all', (e) => void (e.ledger = []), [ZERO, BALANCES]],
   ['a capture that we do not know of', (e) => void (only(e).summary.capture.amount_minor += 1), [EFFECTS]],
   ['a refund that never happened', (e) => void (only(e).summary.refund = none()), [EFFECTS]],
+  ['an increment that we do not know of', (e) => void (only(e).summary.increment.amount_minor += 1), [EFFECTS]],
+  ['an increment done twice', (e) => void only(e).effects.push(only(e).effects[4]!), [ONCE]],
+  ['an increment at another account', (e) => void (only(e).effects[4]!.mid = 'beta-other'), [ACCOUNT]],
+  ['an increment that is under way', (e) => void (only(e).payment.increment_pending = 1), [LIMITS]],
+  ['a refund that came back unnoticed', (e) => void (only(e).payment.counters.refunded = 50_00), [BALANCES, EFFECTS]],
+  ['a refund that came back here only', (e) => void (only(e).summary.refund_return = none()), [EFFECTS]],
+  ['a capture beyond the hold taken for held', (e) => void delete e.payments[1]!.payment.overcaptured, [EFFECTS]],
+  [
+    'more beyond the hold than was captured',
+    (e) => void (e.payments[1]!.payment.overcaptured = 111_00),
+    [EFFECTS, LIMITS],
+  ],
   ['a hold that was not let go', (e) => void (only(e).summary.released_minor = 0), [EFFECTS]],
   ['an effect in another currency', (e) => void only(e).summary.currencies.push('USD'), [EFFECTS]],
   ['an amount left reserved', (e) => void (only(e).payment.counters.refund_pending = 1), [LIMITS]],

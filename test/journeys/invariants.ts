@@ -50,6 +50,8 @@ export async function expectInvariants(service: TestService): Promise<void> {
   expect(await wrongTotals(pool), 'running totals that are not what is held').toEqual([]);
   expect((await pool.query(WRONG_USES)).rows, 'mandates whose use is not what is held').toEqual([]);
   expect((await pool.query(UNAPPROVED)).rows, 'payments without a live approval').toEqual([]);
+  expect(await unapprovedAdditions(pool), 'additions that were not approved as they are').toEqual([]);
+  expect((await pool.query(WRONG_HOLDINGS)).rows, 'payments that are not charged what they hold').toEqual([]);
   expect(await strangeEvents(service), 'events that are not as the catalogue says').toEqual([]);
 }
 
@@ -65,6 +67,29 @@ const UNAPPROVED = `
    WHERE e.decision <> 'approved' OR e.token_used_at IS NULL OR e.token_used_at >= e.token_expires_at
       OR COALESCE(e.challenge_status, 'passed') <> 'passed' OR p.amount_minor > e.amount_minor
       OR p.currency <> e.currency OR e.token_used_at >= d.expires_at OR e.token_used_at > d.revoked_at`;
+
+/** What was added to a payment, by an increment or by a capture beyond the hold, was approved once, for that amount. */
+async function unapprovedAdditions(pool: TestService['database']['pool']): Promise<string[]> {
+  const added = await pool.query<{ id: string; amount: number }>(
+    `SELECT id, CASE type WHEN 'increment' THEN amount_minor ELSE beyond_minor END AS amount FROM operations
+      WHERE type = 'increment' OR beyond_minor > 0`,
+  );
+  const approved = await pool.query<{ operation: string; amount: number }>(
+    `SELECT body->>'operation_id' AS operation, COALESCE(body->>'beyond_minor', body->>'amount_minor')::bigint AS amount
+       FROM audit_entries WHERE type IN ('payment.increment_approved', 'payment.overcapture_approved')`,
+  );
+  const asText = (operation: string, amount: number) => `${operation}: ${amount}`;
+  const wanted = added.rows.map(({ id, amount }) => asText(toTypeId('op', id), amount)).sort();
+  const given = approved.rows.map(({ operation, amount }) => asText(operation, amount)).sort();
+  return wanted.join() === given.join() ? [] : [`added ${wanted.join(', ')}`, `approved ${given.join(', ')}`];
+}
+
+/** A charged execution keeps charged what its payment has captured, or still may. */
+const WRONG_HOLDINGS = `
+  SELECT p.id, e.budget_minor AS held, p.authorized + p.increment_pending - p.released AS should
+    FROM payments p JOIN executions e ON e.id = p.execution_id
+   WHERE p.phase = 'open' AND e.budget_charges <> '[]'
+     AND e.budget_minor <> p.authorized + p.increment_pending - p.released`;
 
 /** Every effect at any processor belongs to a payment that we know of. */
 async function strangers(service: TestService): Promise<string[]> {

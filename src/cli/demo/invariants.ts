@@ -95,11 +95,15 @@ export function countersMatchEffects({ payments }: Evidence): Check {
 
 /** No counter negative, no limit exceeded, nothing left reserved. */
 export function countersWithinLimits({ payments }: Evidence): Check {
-  const faults = payments.flatMap(({ payment: { payment_id, counters } }) => {
-    const reserved = counters.capture_pending + counters.refund_pending;
-    return [brokenLimit(counters), reserved > 0 ? `${reserved} minor units are still reserved` : undefined].flatMap(
-      (fault) => (fault ? [`${payment_id}: ${fault}`] : []),
-    );
+  const faults = payments.flatMap(({ payment }) => {
+    const { payment_id, counters, overcaptured = 0, increment_pending = 0 } = payment;
+    const reserved = counters.capture_pending + counters.refund_pending + increment_pending;
+    const beyond = overcaptured < 0 || overcaptured > counters.captured;
+    return [
+      brokenLimit(counters),
+      reserved > 0 ? `${reserved} minor units are still reserved` : undefined,
+      beyond ? `${overcaptured} of ${counters.captured} captured minor units were beyond the hold` : undefined,
+    ].flatMap((fault) => (fault ? [`${payment_id}: ${fault}`] : []));
   });
   return check('counters are within their limits, and nothing is left reserved', `${payments.length} payments`, faults);
 }
