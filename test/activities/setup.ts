@@ -29,7 +29,7 @@ export interface ActivityWorld extends World {
   /** Times that each call reached the adapter since the last look. */
   calls(): Partial<Record<keyof ProcessorPort, number>>;
   /** The next call of this kind never returns: the process died in it, before or after the request went out. */
-  dieIn(kind: 'authorize' | 'capture' | 'refund' | 'void', when: 'before' | 'after'): Promise<void>;
+  dieIn(kind: 'authorize' | 'increment' | 'capture' | 'refund' | 'void', when: 'before' | 'after'): Promise<void>;
   /** True money effects of one payment, by the oracle. */
   effects(
     paymentId: string,
@@ -65,16 +65,17 @@ export async function createActivityWorld(): Promise<ActivityWorld> {
   let counted: Partial<Record<keyof ProcessorPort, number>> = {};
   let death: Death | undefined;
   const adapter = createSimulatorAdapter();
-  const watched = (kind: 'authorize' | 'capture' | 'void' | 'refund' | 'query') => async (request: never) => {
-    counted[kind] = (counted[kind] ?? 0) + 1;
-    const dying = death?.kind === kind ? death : undefined;
-    if (dying) death = undefined;
-    const outcome =
-      dying?.when === 'before' ? undefined : await (adapter[kind] as (r: never) => Promise<never>)(request);
-    if (!dying) return outcome!;
-    dying.died();
-    return new Promise<never>(() => undefined);
-  };
+  const watched =
+    (kind: 'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'query') => async (request: never) => {
+      counted[kind] = (counted[kind] ?? 0) + 1;
+      const dying = death?.kind === kind ? death : undefined;
+      if (dying) death = undefined;
+      const outcome =
+        dying?.when === 'before' ? undefined : await (adapter[kind] as (r: never) => Promise<never>)(request);
+      if (!dying) return outcome!;
+      dying.died();
+      return new Promise<never>(() => undefined);
+    };
   const deps: ActivityDeps = {
     pool: world.pool,
     signer: await createSigner(JSON.stringify(privateKey.export({ format: 'jwk' }))),
@@ -85,6 +86,7 @@ export async function createActivityWorld(): Promise<ActivityWorld> {
       simulator: {
         kind: 'simulator',
         authorize: watched('authorize'),
+        increment: watched('increment'),
         capture: watched('capture'),
         void: watched('void'),
         refund: watched('refund'),

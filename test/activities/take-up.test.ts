@@ -16,7 +16,7 @@ const statusOf = async (id: string) =>
   (await w.pool.query<{ status: string }>('SELECT status FROM operations WHERE id = $1', [id])).rows[0]?.status;
 
 /** A step of a payment: how it is run, and what it has done in the end. */
-async function stepOf(kind: 'authorize' | 'capture' | 'void' | 'refund') {
+async function stepOf(kind: (typeof KINDS)[number]) {
   const executionId = await approve(w);
   const pay = w.payRequest();
   const ref = w.ref(executionId);
@@ -29,6 +29,15 @@ async function stepOf(kind: 'authorize' | 'capture' | 'void' | 'refund') {
     switch (kind) {
       case 'authorize':
         return w.run('authorizePayment', attempt, ref, pay, 1);
+      case 'increment':
+        return w.run('incrementPayment', attempt, {
+          tenant: w.tenant,
+          request,
+          paymentId: executionId,
+          operationId,
+          amountMinor: 30_00,
+          timers: ref.timers,
+        });
       case 'capture':
         return w.run('capturePayment', attempt, ref, { request, operationId, final: false });
       case 'void':
@@ -47,9 +56,10 @@ async function stepOf(kind: 'authorize' | 'capture' | 'void' | 'refund') {
   return { executionId, operationId, run };
 }
 
-const KINDS = ['authorize', 'capture', 'void', 'refund'] as const;
+const KINDS = ['authorize', 'increment', 'capture', 'void', 'refund'] as const;
 const DONE = {
   authorize: { authorized: 100_00, captured: 0 },
+  increment: { authorized: 130_00, increment_pending: 0 },
   capture: { captured: 100_00, capture_pending: 0 },
   void: { released: 100_00, void_pending: false },
   refund: { refunded: 100_00, refund_pending: 0 },
