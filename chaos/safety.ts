@@ -38,7 +38,8 @@ function moneyMovesOnce({ effects, openHolds }: World): Finding {
     effects.filter(({ type }) => type === 'authorize'),
     (effect) => effect.reference,
   );
-  return found(`${byOperation.size} operations, ${effects.length} effects`, [
+  const kinds = [...group(effects, ({ type }) => type)].map(([type, all]) => `${type} ${all.length}`).sort();
+  return found(`${byOperation.size} operations, ${effects.length} effects: ${kinds.join(', ')}`, [
     ...many(byOperation).map(([name, all]) => ({
       message: `${all.length} effects: ${name}`,
       ...at(all[0]!.reference),

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SEARCH_ATTRIBUTES } from '../../src/cli/provision/namespace.ts';
 import { shared } from '../setup/harness/client.ts';
 import { timeSkippingSuite } from '../setup/time-skipping.ts';
+import { newId } from '../../src/trust/new-id.ts';
 import {
   ask,
+  CAPTURED,
   createRig,
   decides,
   DECLINED,
@@ -174,5 +176,34 @@ timeTravel('waits of days and hours', (env) => {
     const later = run.of('resolveOperation').filter((call) => after(began, call) > TIMERS.unknownDeadlineMs + HOUR_MS);
     expect(later).toHaveLength(4);
     expect(run.of('authorizePayment')).toHaveLength(1);
+  });
+
+  it('shows that an increment needs a person for as long as its outcome is open', async () => {
+    const began = await now();
+    const resolveOperation = async (): Promise<OperationStep> => ((await now()) - began < DAY_MS ? UNKNOWN : SUCCEEDED);
+    const run = await rig.increment({ fakes: { incrementPayment: async () => UNKNOWN, resolveOperation } });
+    expect(await run.handle.result()).toEqual(SUCCEEDED);
+    expect(run.of('escalateOperation')).toHaveLength(1);
+    expect((await run.handle.describe()).searchAttributes['NeedsAttention']).toEqual([false]);
+    // Control: it had been shown.
+    const { events } = await run.handle.fetchHistory();
+    expect(events!.filter((event) => event.upsertWorkflowSearchAttributesEventAttributes)).toHaveLength(2);
+  });
+
+  it('stays with the void of what a final capture has left, once the capture is known', async () => {
+    const rest = newId();
+    const left: OperationStep = { kind: 'succeeded', stage: 'partially_captured', processor: 'alpha', giveBack: rest };
+    const run = await rig.lifecycle({
+      fakes: {
+        capturePayment: async () => UNKNOWN,
+        resolveOperation: async ({ operationId }) => (operationId === rest ? CAPTURED : left),
+      },
+    });
+    await ask.pay(run);
+    await ask.capture(run);
+    expect(await run.handle.result()).toEqual({ stage: 'captured' });
+    const asked = run.of('resolveOperation').map(({ args }) => (args[0] as { operationId: string }).operationId);
+    expect(asked).toHaveLength(2);
+    expect(asked[1]).toBe(rest);
   });
 });

@@ -6,6 +6,7 @@ import type { LifecycleActivities } from '../../src/activities/types.ts';
 import type {
   AuthorizeInput,
   CaptureRequest,
+  IncrementInput,
   LifecycleTimers,
   OperationStep,
   PayRequest,
@@ -14,7 +15,7 @@ import type {
   VoidRequest,
 } from '../../src/domain/messages.ts';
 import { newId } from '../../src/trust/new-id.ts';
-import type { executionLifecycle, refund } from '../../src/workflows/index.ts';
+import type { executionLifecycle, increment, refund } from '../../src/workflows/index.ts';
 import { captureUpdate, payUpdate, respondUpdate, reviewUpdate, voidUpdate } from '../../src/workflows/messages.ts';
 
 const MINUTE_MS = 60_000;
@@ -40,8 +41,10 @@ export interface Call {
 
 export type Fakes = Partial<LifecycleActivities>;
 
+type Followed = typeof executionLifecycle | typeof increment | typeof refund;
+
 /** A workflow that runs with fake activities, and everything that it asked of them. */
-export interface Run<W extends typeof executionLifecycle | typeof refund = typeof executionLifecycle> {
+export interface Run<W extends Followed = typeof executionLifecycle> {
   id: string;
   handle: WorkflowHandleWithFirstExecutionRunId<W>;
   calls: Call[];
@@ -64,6 +67,7 @@ export interface RunOptions {
 export interface Rig {
   activities: LifecycleActivities;
   lifecycle(options: RunOptions): Promise<Run>;
+  increment(options: RunOptions): Promise<Run<typeof increment>>;
   refund(options: RunOptions): Promise<Run<typeof refund>>;
 }
 
@@ -90,7 +94,7 @@ export function createRig({
     (Object.keys(USUAL) as (keyof LifecycleActivities)[]).map((name) => [name, answering(name)]),
   ) as unknown as LifecycleActivities;
 
-  async function start<W extends typeof executionLifecycle | typeof refund>(
+  async function start<W extends Followed>(
     type: string,
     id: string,
     input: Parameters<W>[0],
@@ -117,6 +121,17 @@ export function createRig({
       // A query is answered after the task that is under way.
       if (!options.undecided) await shownStage(run);
       return run;
+    },
+    increment(options) {
+      const input: IncrementInput = {
+        tenant: TENANT,
+        request: requestRef(),
+        paymentId: newId(),
+        operationId: newId(),
+        amountMinor: 30_00,
+        timers: { ...TIMERS, ...options.timers },
+      };
+      return start<typeof increment>('increment', input.paymentId, input, options);
     },
     refund(options) {
       const input: RefundInput = {
