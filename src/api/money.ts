@@ -12,11 +12,15 @@ export function minorAt(path: string, amount: number | string, currency: string)
     minor = toMinor(amount, currency);
   } catch (error) {
     if (error instanceof MoneyError) {
-      const message = error.message.charAt(0).toLowerCase() + error.message.slice(1);
-      throw invalidRequest(path, `is not usable: ${message}`);
+      throw invalidRequest(path, `is not usable: ${continued(error.message)}`);
     }
     throw error;
   }
   if (minor === 0) throw invalidRequest(path, 'must be greater than zero');
   return minor;
+}
+
+/** A sentence as the continuation of another; a currency code at its beginning stays as it is. */
+function continued(sentence: string): string {
+  return /^[A-Z]{2}/.test(sentence) ? sentence : sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }

@@ -63,22 +63,21 @@ export const MOVES: Readonly<Record<Stage, readonly Move[]>> = {
   ],
   needs_review: [
     { to: 'authorized', by: 'operator or late evidence' },
-    { to: 'partially_captured', by: 'operator or late evidence' },
     { to: 'captured', by: 'operator or late evidence' },
     { to: 'voided', by: 'operator or late evidence' },
-    { to: 'expired', by: 'operator or late evidence' },
     { to: 'failed', by: 'operator or late evidence' },
   ],
   authorized: [
     { to: 'partially_captured', by: 'client: capture' },
-    { to: 'captured', by: 'client: capture' },
+    { to: 'captured', by: 'client: capture; timer: captured before the hold ends, as asked' },
     { to: 'voided', by: 'client: void; revocation' },
     { to: 'expired', by: 'timer: the hold ended at the processor' },
-    { to: 'needs_review', by: 'timer: capture or void unknown past the deadline' },
   ],
   partially_captured: [
-    { to: 'captured', by: 'client: last capture or void of the rest; timer: the hold ended' },
-    { to: 'needs_review', by: 'timer: capture or void unknown past the deadline' },
+    {
+      to: 'captured',
+      by: 'client: last capture or void of the rest; timer: the hold ended, or captured before it ends, as asked',
+    },
   ],
   captured: [{ to: 'settled', by: 'settlement line' }],
   denied: [],

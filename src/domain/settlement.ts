@@ -27,6 +27,18 @@ export const EXCEPTION_KINDS = ['missing', 'over', 'under', 'currency_mismatch',
 export type ExceptionKind = (typeof EXCEPTION_KINDS)[number];
 
 /**
+ * How a payment stands with settlement. What lines have matched is said of the captures that they were for: with a later
+ * capture that no line has come for it is `expected` again.
+ * @param stored what the lines that came were found to be
+ */
+export function reconciliationStatus(
+  stored: string,
+  { captured, settled }: { captured: number; settled: number },
+): string {
+  return stored === 'matched' && settled < captured ? 'expected' : stored;
+}
+
+/**
  * What became of an exception.
  * - `corrected`: a further line, or the processor, has set it right
  * - `accepted`: it stays as it is, and the difference in the receivable

@@ -39,6 +39,9 @@ describe('lifecycle', () => {
     ['lapsed', 'authorizing'],
     ['auth_unknown', 'lapsed'],
     ['authorized', 'failed'],
+    // A capture or void in doubt: the operation is for a person, the payment stays where it is.
+    ['authorized', 'needs_review'],
+    ['partially_captured', 'needs_review'],
     ['captured', 'authorized'],
     ['partially_captured', 'voided'],
     ['voided', 'captured'],

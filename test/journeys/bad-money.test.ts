@@ -155,7 +155,8 @@ const LINES: Line[] = [
     before: ['void'],
     ask: ['refund', {}],
     answer: [409, STATE],
-    detail: /Nothing was captured/,
+    // Not the way out that an open authorization has.
+    detail: /nothing is held any more/,
   },
   {
     what: 'a void of a captured payment',
@@ -231,7 +232,7 @@ const LINES: Line[] = [
     before: [],
     ask: ['capture', { amount: '1.001' }],
     answer: [400, 'invalid_request'],
-    detail: /./,
+    detail: /: EUR has 2 decimals/,
     field: 'amount',
   },
 ];

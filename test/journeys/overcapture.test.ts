@@ -95,10 +95,9 @@ describe('a capture of more than is held', () => {
 
   it('beyond the ceiling is refused, to the minor unit', async () => {
     const payment = await paid();
-    expect(refusal(await t.operate('capture', payment, { amount: 138.01 }))).toEqual([
-      409,
-      'amount_exceeds_capturable',
-    ]);
+    const answer = await t.operate('capture', payment, { amount: 138.01 });
+    expect(refusal(answer)).toEqual([409, 'amount_exceeds_capturable']);
+    expect(answer.body.detail).toContain('At most 13800');
     expect((await t.payment(payment.payment_id)).counters).toEqual(payment.counters);
   });
 

@@ -58,11 +58,16 @@ describe('an authorization whose answer does not come', () => {
     await script('unavailable', { operation: 'query', times: SILENT });
     const { status, body } = await t.pay(decided, 'tok_lost_answer');
     expect({ status, payment: body.status }).toEqual({ status: 202, payment: 'auth_unknown' });
+    // The attempt is shown while it is open, with the account that may hold the money and why it was asked.
+    expect(body.attempts).toMatchObject([
+      { attempt: 1, processor: 'alpha', mid: 'alpha-demo', outcome: 'unknown', reason: 'priority' },
+    ]);
     for (const kind of ['capture', 'void', 'refund'] as const) {
       expect(refusal(await t.operate(kind, body))).toEqual([409, 'invalid_payment_state']);
     }
     const payment = await t.becomes(body, (seen) => seen.status === 'authorized');
-    expect(payment.attempts.map((one) => one.processor)).toEqual(['alpha']);
+    expect(payment.attempts).toMatchObject([{ attempt: 1, processor: 'alpha', outcome: 'approved' }]);
+    expect(payment.attempts).toHaveLength(1);
     expect(await effectsOf(payment, 'authorize')).toMatchObject([{ processor: 'alpha' }]);
   });
 
@@ -255,7 +260,9 @@ describe('a settlement', () => {
     await t.operate('capture', payment, { amount: 70 });
     await t.simulator('POST', '/control/settle', { reference: payment.payment_id });
     await t.becomes(payment, ({ counters }) => counters.settled === 70_00);
-    await t.operate('capture', payment);
+    const later = await t.operate('capture', payment);
+    // What was settled says nothing of what was captured since.
+    expect(later.body.reconciliation.status).toBe('expected');
     await t.operate('refund', payment, { amount: 10 });
     await t.simulator('POST', '/control/settle', { reference: payment.payment_id });
     const settled = await t.becomes(payment, ({ counters }) => counters.settled === 120_00);

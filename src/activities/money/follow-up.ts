@@ -135,9 +135,12 @@ function whyNot(
         return { code: 'invalid_payment_state', detail };
       }
       const left = refundable(payment);
-      return payment.captured === 0
-        ? { code: 'invalid_payment_state', detail: 'Nothing was captured; void the authorization instead.' }
-        : { code: 'amount_exceeds_refundable', detail: `At most ${left} minor units can be refunded.` };
+      if (payment.captured === 0) {
+        const held = capturable(payment) > 0 || payment.capture_pending > 0;
+        const instead = held ? '; void the authorization instead' : ', and nothing is held any more';
+        return { code: 'invalid_payment_state', detail: `Nothing was captured${instead}.` };
+      }
+      return { code: 'amount_exceeds_refundable', detail: `At most ${left} minor units can be refunded.` };
     }
   }
 }

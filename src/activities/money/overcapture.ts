@@ -27,7 +27,7 @@ interface Beyond {
 /**
  * A capture of more than is held, which the ordinary reservation has refused: within the account's ceiling the difference
  * is decided, charged and reserved as an increment is, in one commit, and sent as the last capture.
- * @returns undefined when it is none, or beyond the ceiling: then the ordinary refusal stands
+ * @returns undefined when it is none, or the account takes none: then the ordinary refusal stands
  */
 export async function reserveBeyond(
   deps: ActivityDeps,
@@ -45,7 +45,12 @@ export async function reserveBeyond(
     if (!payment || !row || payment.phase !== 'open' || payment.decline || !abilities.overcapture) return undefined;
     if (payment.void_pending || payment.capture_pending > 0 || payment.increment_pending > 0) return undefined;
     const beyond = amountMinor - capturable(payment);
-    if (beyond <= 0 || beyond > overcaptureCeiling(payment, abilities.overcapturePercent)) return undefined;
+    const ceiling = overcaptureCeiling(payment, abilities.overcapturePercent);
+    if (beyond <= 0 || ceiling === 0) return undefined;
+    if (beyond > ceiling) {
+      const most = capturable(payment) + ceiling;
+      return { code: 'amount_exceeds_capturable', detail: `At most ${most} minor units can be captured.` };
+    }
     const judged = await judgeAddition(deps, tenant, { row, payment, amountMinor: beyond });
     if ('code' in judged) return judged;
     try {

@@ -159,6 +159,14 @@ async function endReview(
   });
 }
 
+const NAMED = {
+  authorize: 'an authorization',
+  increment: 'an increment',
+  capture: 'a capture',
+  void: 'a void',
+  refund: 'a refund',
+} as const;
+
 /** Past the deadline a person is asked; the reservation stays, and so does the question to the processor. */
 export async function escalateOperation(deps: ActivityDeps, ref: OperationRef): Promise<void> {
   const view = await findOperation(deps.pool, ref.tenant, ref.operationId);
@@ -183,7 +191,7 @@ export async function escalateOperation(deps: ActivityDeps, ref: OperationRef): 
     entries: [],
     absentSince: operation.absent_since === null ? null : new Date(operation.absent_since),
     ...(operation.type === 'authorize' ? { phase: 'needs_review' as const } : {}),
-    needsAttention: `The outcome of a ${operation.type} at ${payment.processor} is unknown past its deadline`,
+    needsAttention: `The outcome of ${NAMED[operation.type]} at ${payment.processor} is unknown past its deadline`,
     fact: {
       tenant: ref.tenant,
       at,

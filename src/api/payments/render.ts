@@ -3,10 +3,12 @@ import { toTypeId } from '../../domain/ids.ts';
 import { toMajor } from '../../domain/money.ts';
 import { paymentStatus } from '../../domain/payment.ts';
 import { FAILURES, type FailureClass } from '../../domain/failures.ts';
+import { reconciliationStatus } from '../../domain/settlement.ts';
 import type { OperationSummary, PaymentRow } from '../../store/payments/row.ts';
 import type { Answered } from '../lifecycle/client.ts';
 import type { Reply } from '../route.ts';
 import { utc } from '../utc.ts';
+import { printAttempts } from './attempts.ts';
 
 const COUNTERS = [
   'authorized',
@@ -37,14 +39,14 @@ export function renderPayment(row: PaymentRow): Record<string, unknown> {
     processor_reference: row.processor_reference,
     route_plan_id: row.route_plan_id ? toTypeId('rtp', row.route_plan_id) : undefined,
     merchant_reference: row.merchant_reference ?? undefined,
-    attempts: row.attempts,
+    attempts: printAttempts(row),
     operations: Object.entries(row.operations)
       .map(([id, operation]) => ({ operation_id: toTypeId('op', id), ...operation, at: utc(operation.at) }))
       .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.operation_id < b.operation_id ? -1 : 1)),
     authorization_expires_at: row.authorization_expires_at ? utc(row.authorization_expires_at) : undefined,
     on_expiry: row.on_expiry ?? 'release',
     reconciliation: {
-      status: row.reconciliation_status,
+      status: reconciliationStatus(row.reconciliation_status, row),
       settlement_id: row.settlement_id ?? undefined,
       settled_at: row.settled_at ? utc(row.settled_at) : undefined,
       references: row.reconciliation_refs,

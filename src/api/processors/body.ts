@@ -29,15 +29,13 @@ const Cost = z
   .nullable()
   .meta({ description: 'What a payment costs there; routing by cost reads it' });
 
-/** What is not said follows from the kind of the processor. */
+/** What is not said follows from the kind of the processor: the simulator can, others cannot. */
 export const Capabilities = z
   .strictObject({
     multicapture: z.boolean().optional(),
     overcapture: z.boolean().optional(),
     overcapture_percent: z.number().min(0).max(100).optional().meta({ description: 'Ceiling of an overcapture' }),
     incremental: z.boolean().optional(),
-    partial_approval: z.boolean().optional(),
-    automatic_capture: z.boolean().optional(),
   })
   .meta({ id: 'MidCapabilities' });
 
@@ -182,7 +180,11 @@ export function printMid(row: MidRow) {
         currency,
       })),
     },
-    capabilities: row.capabilities,
+    capabilities: Object.fromEntries(
+      Object.keys(Capabilities.shape).flatMap((name) =>
+        name in row.capabilities ? [[name, row.capabilities[name]]] : [],
+      ),
+    ),
     limits: { max_concurrent: row.maxConcurrent, max_per_second: row.maxPerSecond },
     enabled: row.enabled,
     disabled_reason: row.disabledReason,

@@ -112,7 +112,10 @@ export async function cancelImport(change: Change, id: string): Promise<ImportRo
 
 async function receiving({ db, tenant }: Change, id: string): Promise<ImportRow> {
   const row = found(await findImport(db, tenant, id, true), 'import', 'id');
-  if (row.status !== 'receiving') throw new Problem('unprocessable', `The import is ${row.status}: its file is whole.`);
+  if (row.status !== 'receiving') {
+    const why = row.status === 'cancelled' ? 'nothing more is taken' : 'its file is whole';
+    throw new Problem('unprocessable', `The import is ${row.status}: ${why}.`);
+  }
   return row;
 }
 

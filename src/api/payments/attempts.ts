@@ -1,0 +1,34 @@
+import type { AttemptRow, OperationSummary, PaymentRow } from '../../store/payments/row.ts';
+import { utc } from '../utc.ts';
+
+/** An authorization that a processor was asked for, and whose outcome is not known. */
+const OPEN = new Set(['sent', 'pending', 'unknown', 'needs_review']);
+
+/**
+ * Attempts as they are printed: those that are over, and the one that is not, with the status of its operation for an
+ * outcome and the milliseconds until the last thing heard of it.
+ */
+export function printAttempts(row: PaymentRow): AttemptRow[] {
+  const open = Object.values(row.operations).find(({ type, status }) => type === 'authorize' && OPEN.has(status));
+  return open && row.processor && row.mid
+    ? [...row.attempts, underWay(row, open, row.processor, row.mid)]
+    : row.attempts;
+}
+
+function underWay(row: PaymentRow, { status, class: cls, code, at }: OperationSummary, processor: string, mid: string) {
+  const { reason, message, probe, skipped } = row.candidates.find(({ midId }) => midId === row.mid_id) ?? {};
+  return {
+    attempt: row.attempts.length + 1,
+    processor,
+    mid,
+    outcome: status,
+    class: cls,
+    code,
+    at: utc(at),
+    latency_ms: Math.max(0, Date.parse(row.updated_at) - Date.parse(at)),
+    reason,
+    message,
+    probe,
+    skipped,
+  };
+}
