@@ -68,6 +68,21 @@ export async function findAuditEntry(db: Db, { orgId, mode }: Tenant, id: string
   return rows[0];
 }
 
+/** The newest entry that decided an execution: what came before it no longer holds. @param subject TypeID */
+export async function findLatestDecision(
+  db: Db,
+  { orgId, mode }: Tenant,
+  subject: string,
+): Promise<AuditRow | undefined> {
+  const { rows } = await db.query<AuditRow>({
+    name: 'find-latest-decision',
+    text: `SELECT ${COLUMNS} FROM audit_entries
+            WHERE org_id = $1 AND mode = $2 AND subject = $3 AND type = 'execution.decision' ORDER BY seq DESC LIMIT 1`,
+    values: [orgId, mode, subject],
+  });
+  return rows[0];
+}
+
 /** How far the trail is sealed: entries up to this number are anchored, later ones pending. */
 export async function anchoredSize(db: Db, { orgId, mode }: Tenant): Promise<number> {
   const { rows } = await db.query<{ size: number }>({

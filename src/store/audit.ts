@@ -1,2 +1,2 @@
-export { anchoredSize, findAuditEntry, listAudit, trailEntry, type AuditRow } from './audit-entries.ts';
+export { anchoredSize, findAuditEntry, findLatestDecision, listAudit, trailEntry, type AuditRow } from './audit-entries.ts';
 export { verifyAudit, type SealingKeys } from './audit-verify.ts';

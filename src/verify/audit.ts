@@ -84,7 +84,8 @@ function rebuilt(entries: TrailEntry[], note: SignedNote): 'covered' | 'differs'
   return reader.root().equals(note.root) ? 'covered' : 'differs';
 }
 
-function provesInclusion(inclusion: Members, entry: TrailEntry, { size, root }: SignedNote): boolean {
+/** @param inclusion has `hashes`, the path from the entry to the root of the checkpoint */
+export function provesInclusion(inclusion: Members, entry: TrailEntry, { size, root }: SignedNote): boolean {
   const path = hashes(inclusion['hashes']);
   if (!path) return false;
   const index = BigInt(entry.sequence - 1);

@@ -7,6 +7,7 @@ export { verifyAgentCard } from './agent-card.ts';
 export { verifyAudit } from './audit.ts';
 export { verifyAuditBundle, type BundleOptions } from './audit-bundle.ts';
 export { verifyCertificate } from './certificate.ts';
+export { verifyCoverage, verifyCoverageBundle, type CoverageOptions } from './coverage.ts';
 export { verifyHttpSignature } from './http-signature.ts';
 export { verifyMandate, type MandateVerification } from './mandate.ts';
 export { verifyReceipt } from './receipt.ts';

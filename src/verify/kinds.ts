@@ -65,6 +65,16 @@ export const KINDS: Record<string, Kind> = {
     example: '{"entries": […], "checkpoint": "pay.example/audit/org_…/live\\n41\\n…", "public_key": {"kty": "OKP", …}}',
     verify: async (input) => (await import('./audit.ts')).verifyAudit(input),
   },
+  coverage: {
+    summary: 'an export of the coverage (lines of JSON): every money effect beside its verdict',
+    members: {
+      lines: 'the lines of GET /v1/ledger/coverage/export, in order',
+      'public_key?':
+        'the key of the installation: JWK, JWK Set or key of a signed note; that of the export when absent',
+    },
+    example: '{"lines": [{"format": "prokura-coverage/1", …}, …, {"end": …}], "public_key": {"kty": "OKP", …}}',
+    verify: async (input) => (await import('./coverage.ts')).verifyCoverage(input),
+  },
   certificate: {
     summary: 'an X.509 certificate up to a root that you trust, and its revocation',
     members: {

@@ -3,13 +3,13 @@ import request from 'supertest';
 import { measureCoverage } from '../../src/activities/ledger/coverage.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { sealAudit } from '../../src/activities/audit/seal.ts';
-import { auditLeaf } from '../../src/trust/audit-trail.ts';
-import { parseNote } from '../../src/trust/checkpoint.ts';
-import { verifyInclusion } from '../../src/trust/merkle.ts';
 import { insertMid } from '../../src/store/mids.ts';
 import { newId } from '../../src/trust/new-id.ts';
+import { verifyCoverageBundle } from '../../src/verify/index.ts';
+import { ed25519In } from '../../src/verify/keys.ts';
 import { insertAgent } from '../../src/store/agents.ts';
 import { upsertPrincipal } from '../../src/store/principals.ts';
+import { recordFact } from '../../src/store/facts.ts';
 import { startTestApi, type TestApi } from '../api/setup.ts';
 import { captured, HEADER, lineOf, queued, workOff, type Captured } from '../settlement/stage.ts';
 import { addDelegation, approve, authorized, follow, succeed, type World } from '../store/world.ts';
@@ -105,11 +105,20 @@ describe('the coverage', () => {
   });
 
   it('is exported as evidence: verdicts, and proofs that their decisions are in the audit trail', async () => {
-    await w.pool.query(
-      `UPDATE executions e SET audit_id = a.id FROM audit_entries a
-        WHERE a.type = 'execution.decision' AND a.body IS NOT NULL AND a.subject = 'exec_' || type_id_suffix(e.id)`,
-    );
     const { signer } = t.deps;
+    const org = toTypeId('org', w.tenant.orgId);
+    const { rows } = await w.pool.query<{ id: string }>('SELECT id FROM executions');
+    for (const { id } of rows) {
+      const subject = toTypeId('exec', id);
+      const claims = { issuer: 'did:web:api.test', subject, org, decision: 'approve', score: 0, model_version: 'm' };
+      const jws = await signer.signJws({ ...claims, assessed_at: new Date().toISOString() });
+      await w.pool.query('UPDATE executions SET risk_payload_jws = $2 WHERE id = $1', [id, jws]);
+    }
+    // Decided again, as after a challenge: this entry is the approval, and no longer the first one.
+    const again = { decision: 'approved', stage: 'approved' };
+    const subject = toTypeId('exec', settled.paymentId);
+    const fact = { tenant: w.tenant, at: new Date(), type: 'execution.decision', actor: 'test', subject };
+    await recordFact(w.pool, { ...fact, body: again, events: [] });
     for (let more = true; more;) {
       ({ more } = await sealAudit({
         pool: w.pool,
@@ -130,26 +139,27 @@ describe('the coverage', () => {
       })
       .then((answer) => ({ text: answer.body as string, headers: answer.headers }));
     expect(headers['content-type']).toBe('application/x-ndjson; charset=utf-8');
-    const [head, ...items] = text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, never>);
-    expect(head).toMatchObject({ format: 'prokura-coverage/1', totals: { matched: 1 } });
-    const { root, size } = parseNote(head!['checkpoint'] as unknown as string)!;
-    const proven = items.filter((item) => item['proof'] !== null) as unknown as {
-      verdict_jws: string;
-      proof: { entry_hash: string; leaf_index: number; tree_size: number; hashes: string[] };
-    }[];
-    expect(proven.length).toBe(items.length - 1);
-    for (const { proof, verdict_jws } of proven) {
-      expect(verdict_jws).toBe('jws');
-      const path = proof.hashes.map((hash) => Buffer.from(hash, 'base64'));
-      const holds = (index: number) =>
-        verifyInclusion({ leaf: auditLeaf(proof.entry_hash), index: BigInt(index), size: size, path, root });
-      expect([BigInt(proof.tree_size), holds(proof.leaf_index)]).toEqual([size, true]);
-      // The control: in another place it is not.
-      expect(holds(proof.leaf_index === 0 ? 1 : proof.leaf_index - 1)).toBe(false);
-    }
+    const lines = text.trimEnd().split('\n');
+    expect(JSON.parse(lines[0]!)).toMatchObject({ format: 'prokura-coverage/1', totals: { matched: 1 } });
+    expect(JSON.parse(lines.at(-1)!)).toEqual({
+      end: { items: lines.length - 2, totals: { ...TOTALS, one_sided: 4 } },
+    });
+    const publicKeys = ed25519In({ keys: signer.publicJwks });
+    expect(await verifyCoverageBundle(lines, { publicKeys })).toMatchObject({
+      valid: true,
+      claims: { org, items: lines.length - 2, anchored: lines.length - 3, pending: 0, key_given: true },
+    });
+    const ofSettled = lines
+      .slice(1, -1)
+      .map((line) => JSON.parse(line) as { execution_ref: string; entry: { body: object } });
+    const entries = ofSettled.filter(({ execution_ref }) => execution_ref === subject).map(({ entry }) => entry.body);
+    expect(entries).toEqual([again, again, again]);
+    // The control: an item that stands under the decision of another.
+    const moved = [...lines];
+    const [one, two] = [JSON.parse(lines[1]!), JSON.parse(lines[2]!)] as { execution_ref: string }[];
+    moved[1] = JSON.stringify({ ...one, execution_ref: two!.execution_ref });
+    expect(one!.execution_ref).not.toBe(two!.execution_ref);
+    expect((await verifyCoverageBundle(moved, { publicKeys })).code).toBe('payload_mismatch');
   });
 
   it('is measured by schedule, once for each time, and written down', async () => {

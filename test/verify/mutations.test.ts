@@ -32,6 +32,15 @@ const SAMPLES: Record<
     signed: ([top, , member]) => top === 'checkpoint' || (top === 'entries' && member !== 'entry_id'),
     token: ['entries', 'checkpoint'],
   },
+  coverage: {
+    make: () => s.coverageSample(),
+    signed: ([, line, member, inner]) =>
+      (line === 0 && ['format', 'org', 'mode', 'checkpoint'].includes(member as string)) ||
+      ['class', 'execution_ref', 'verdict_jws', 'end'].includes(member as string) ||
+      (member === 'entry' && inner !== 'entry_id') ||
+      (member === 'proof' && inner === 'hashes'),
+    token: ['lines'],
+  },
   webhook: {
     make: () => s.webhookSample(),
     signed: ([top]) => top === 'headers' || top === 'body',

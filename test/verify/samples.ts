@@ -13,12 +13,13 @@ import {
   X509Certificate,
 } from '@peculiar/x509';
 import { createSigner as createHttpSigner, httpbis } from 'http-message-signatures';
-import { CompactSign, FlattenedSign, type JWK } from 'jose';
+import { calculateJwkThumbprint, CompactSign, FlattenedSign, type JWK } from 'jose';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { entryHash } from '../../src/trust/audit-entry.ts';
 import { auditLeaf, GENESIS, type TrailEntry } from '../../src/trust/audit-trail.ts';
+import { hashesOf, TileWriter } from '../../src/trust/audit-tiles.ts';
 import { checkpointBody, noteOf } from '../../src/trust/checkpoint.ts';
-import { GrowingTree } from '../../src/trust/merkle.ts';
+import { GrowingTree, inclusionRanges } from '../../src/trust/merkle.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { canonicalCard } from '../../src/verify/agent-card-form.ts';
 
@@ -111,7 +112,7 @@ export async function cardSample(key = newKey(), more: object = {}, payload = ca
 const ORG = toTypeId('org', '01980c2e-7d4a-7c3e-9f21-5b8a4d6e7f10');
 
 /** @param first number of the first amount: trails with different ones differ from their first entry on */
-export function trail(count: number, first = 1, org = ORG): TrailEntry[] {
+export function trail(count: number, first = 1, org = ORG, about: (seq: number) => object = () => ({})): TrailEntry[] {
   const entries: TrailEntry[] = [];
   for (let seq = 1; seq <= count; seq++) {
     const entry = {
@@ -122,6 +123,7 @@ export function trail(count: number, first = 1, org = ORG): TrailEntry[] {
       subject: `pay_${seq}`,
       body: { amount_minor: (first + seq) * 100, note: 'naïve ☂' },
       prev_hash: entries.at(-1)?.entry_hash ?? GENESIS,
+      ...about(seq),
     };
     const { org: _, ...rest } = entry;
     entries.push({
@@ -147,6 +149,45 @@ export function checkpointOf(entries: TrailEntry[], key: Key, { org = ORG, mode 
 export function auditSample(key = newKey(), count = 7) {
   const entries = trail(count);
   return { entries, checkpoint: checkpointOf(entries.slice(0, count - 2), key), public_key: key.jwk };
+}
+
+/** Four approvals, the last of them younger than the checkpoint, and an effect that nobody approved. */
+export async function coverageSample(key = newKey()) {
+  const kid = await calculateJwkThumbprint(key.jwk);
+  const signing = { ...key, jwk: { ...key.jwk, kid } };
+  const refs = Array.from({ length: 4 }, () => toTypeId('exec', newId()));
+  const decision = (seq: number) => ({
+    type: 'execution.decision',
+    subject: refs[seq - 1],
+    body: { decision: 'approved' },
+  });
+  const entries = trail(4, 1, ORG, decision);
+  const anchored = entries.slice(0, 3);
+  const tree = TileWriter.open(0, [])!;
+  for (const entry of anchored) tree.append(auditLeaf(entry.entry_hash));
+  const hashes = ({ sequence }: TrailEntry) =>
+    hashesOf(inclusionRanges(sequence - 1, 3), tree.changed()).map((hash) => hash.toString('base64'));
+  const classes = ['matched', 'one_sided', 'verdict_without_effect', 'matched'];
+  const items = await Promise.all(
+    entries.map(async (entry, i) => ({
+      class: classes[i],
+      execution_ref: refs[i],
+      amount_minor: 120_00,
+      verdict_jws: await jws({ ...verdictClaims, subject: refs[i], org: ORG }, signing),
+      entry,
+      proof: i < 3 ? { hashes: hashes(entry) } : null,
+    })),
+  );
+  const alone = { class: 'effect_without_verdict', execution_ref: null, verdict_jws: null, entry: null, proof: null };
+  const totals = { matched: 2, effect_without_verdict: 1, verdict_without_effect: 1, one_sided: 1 };
+  const head = {
+    format: 'prokura-coverage/1',
+    org: ORG,
+    mode: 'live',
+    checkpoint: checkpointOf(anchored, signing),
+    public_key: { keys: [signing.jwk] },
+  };
+  return { lines: [head, ...items, alone, { end: { items: 5, totals } }] as object[], public_key: signing.jwk };
 }
 
 export function webhookSample(secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw') {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { COVERAGE_CLASSES, totalsOf } from '../../domain/coverage.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
-import { findAuditEntry } from '../../store/audit.ts';
+import { findAuditEntry, findLatestDecision, trailEntry, type AuditRow } from '../../store/audit.ts';
 import { latestCheckpoint } from '../../store/audit-tree.ts';
 import {
   countCoverage,
@@ -142,8 +142,8 @@ export function coverageRoutes({ signer }: Pick<ApiDeps, 'signer'>): AnyRoute[] 
       summary: 'The items as evidence: each with its verdict, and the proof that the decision is in the audit trail.',
       description:
         'Lines of JSON: first the window, the counts, the newest checkpoint and the keys; then an item a line, with the ' +
-        'verdict (`verdict_jws`) and the inclusion proof of the audit entry of its decision (`proof`), null for one that ' +
-        'no checkpoint covers yet.',
+        'verdict (`verdict_jws`), the audit entry of its decision (`entry`) and the inclusion proof of that (`proof`), null for one that ' +
+        'no checkpoint covers yet; last how many there were (`end`). `prokura verify coverage` checks it offline.',
       query: z.strictObject({ ...window, class: name.optional() }),
       responses: { 200: { description: 'One JSON object a line', contentType: 'application/x-ndjson' } },
       handler: async ({ query: { class: which, ...query }, tenant, db }) => ({
@@ -174,22 +174,36 @@ async function* evidence(
     checkpoint: checkpoint?.note ?? null,
     public_key: { keys: signer.publicJwks },
   });
+  const end = { items: 0, totals: totalsOf([]) };
   for await (const item of walkCoverage(db, tenant, filter)) {
-    const proof = item.auditId && checkpoint ? await proofOf(db, tenant, item.auditId, checkpoint.size) : null;
-    yield line({ ...printItem(item), verdict_jws: item.jws, proof });
+    const entry = await entryOf(db, tenant, item);
+    const proof = entry && checkpoint ? await proofOf(db, tenant, entry, checkpoint.size) : null;
+    const shown = entry ? trailEntry(entry, toTypeId('org', tenant.orgId)) : null;
+    yield line({ ...printItem(item), verdict_jws: item.jws, entry: shown, proof });
+    end.items++;
+    end.totals[item.class]++;
   }
+  yield line({ end });
 }
 
-async function proofOf(db: Db, tenant: Tenant, auditId: string, size: number): Promise<object | null> {
-  const entry = await findAuditEntry(db, tenant, auditId);
-  if (!entry || entry.seq > size) return null;
+/** The entry of the decision that the item stands under, else the one that tells of the item itself. */
+async function entryOf(db: Db, tenant: Tenant, item: CoverageItem): Promise<AuditRow | undefined> {
+  const decided =
+    item.class !== 'effect_without_verdict' && item.executionId
+      ? await findLatestDecision(db, tenant, toTypeId('exec', item.executionId))
+      : undefined;
+  return decided ?? (item.auditId ? findAuditEntry(db, tenant, item.auditId) : undefined);
+}
+
+async function proofOf(db: Db, tenant: Tenant, { id, seq, entryHash }: AuditRow, size: number): Promise<object | null> {
+  if (seq > size) return null;
   return {
-    entry_id: toTypeId('ae', entry.id),
-    sequence: entry.seq,
-    entry_hash: entry.entryHash,
-    leaf_index: entry.seq - 1,
+    entry_id: toTypeId('ae', id),
+    sequence: seq,
+    entry_hash: entryHash,
+    leaf_index: seq - 1,
     tree_size: size,
-    hashes: await provePath(db, tenant, inclusionRanges(entry.seq - 1, size)),
+    hashes: await provePath(db, tenant, inclusionRanges(seq - 1, size)),
   };
 }
 

@@ -38,10 +38,10 @@ export function verifyCommand(program: Command): void {
       .action((file: string | undefined, options: VerifyOptions) =>
         options.example ? printExample(name) : answer(name, file, options),
       );
+    if (name !== 'audit' && name !== 'coverage') continue;
+    kind.option('--key <file>', 'the key that must have signed an export: JWK, JWK Set or key of a signed note');
     if (name !== 'audit') continue;
-    kind
-      .option('--key <file>', 'the key that must have sealed an export: JWK, JWK Set or key of a signed note')
-      .option('--earlier-checkpoint <file>', 'a checkpoint that was kept: an export must be an extension of it');
+    kind.option('--earlier-checkpoint <file>', 'a checkpoint that was kept: an export must be an extension of it');
   }
 }
 
@@ -85,14 +85,19 @@ async function answer(kind: string, file: string | undefined, options: VerifyOpt
 async function verifyInput(kind: string, file: string | undefined, options: VerifyOptions): Promise<Verification> {
   // Before the file is opened: nobody would hear of its failure meanwhile.
   const { BUNDLE_FORMAT, verifyAuditBundle } = await import('../../verify/audit-bundle.ts');
+  const { COVERAGE_FORMAT, verifyCoverageBundle } = await import('../../verify/coverage.ts');
   const stream: Readable = file === undefined || file === '-' ? process.stdin : createReadStream(file);
   try {
-    if (kind !== 'audit') return await verifyKind(kind, parse(await textOf(stream)));
+    if (kind !== 'audit' && kind !== 'coverage') return await verifyKind(kind, parse(await textOf(stream)));
     // An export may be larger than memory: it is read line by line.
     const lines = linesOf(stream);
     const first = await lines.next();
-    if (!first.done && formatOf(first.value) === BUNDLE_FORMAT) {
+    const format = first.done ? undefined : formatOf(first.value);
+    if (!first.done && kind === 'audit' && format === BUNDLE_FORMAT) {
       return await verifyAuditBundle(prepend(first.value, lines), await bundleOptions(options));
+    }
+    if (!first.done && kind === 'coverage' && format === COVERAGE_FORMAT) {
+      return await verifyCoverageBundle(prepend(first.value, lines), await bundleOptions(options));
     }
     const rest: string[] = first.done ? [] : [first.value];
     for await (const line of lines) rest.push(line);
