@@ -48,6 +48,18 @@ async function captured(rules: object): Promise<Payment> {
   return payment;
 }
 
+describe('a refund without the scope for it', () => {
+  it('is refused: whoever may capture may not give back', async () => {
+    const payment = await captured({});
+    const headers = { authorization: await keyWith(['payments:read', 'payments:write']) };
+    expect(refusal(await t.operate('refund', payment, { amount: 1 }, headers))).toEqual([403, 'insufficient_scope']);
+    expect((await t.payment(payment.payment_id)).counters).toMatchObject({ refunded: 0, refund_pending: 0 });
+    // The control: the scope alone suffices.
+    const able = { authorization: await keyWith(['payments:refund']) };
+    expect((await t.operate('refund', payment, { amount: 1 }, able)).status).toBe(200);
+  });
+});
+
 const ask = (payment: Payment, body: object, key = randomUUID()) =>
   t.api(
     'POST',

@@ -107,7 +107,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       ...write,
       path: '/v1/payments/refund',
       summary: 'Refund captured money, under policy',
-      scope: ['payments:refund', 'payments:write'],
+      scope: 'payments:refund',
       body: RefundBody,
       example: { payment_id: 'pay_01h455vb4pex5vsknk084sn02q', amount: 10, reason: 'one night less' },
       responses: answers,
