@@ -3,7 +3,7 @@ import type { Tenant } from '../../src/domain/types.ts';
 import { parseId } from '../../src/domain/ids.ts';
 import { keepLeaders } from '../../workers/routing-leaders.ts';
 import { expectInvariants } from './invariants.ts';
-import { startJourney, type Cast, type Journey, type Payment } from './journey.ts';
+import { refusal, startJourney, type Cast, type Journey, type Payment } from './journey.ts';
 
 let t: Journey;
 let cast: Cast;
@@ -67,6 +67,15 @@ describe('moving a merchant to another processor', () => {
       dropped: [{ processor: 'alpha', reason: 'not_a_target' }],
       rule: { routing_rules_id: id, name: 'hotel moves' },
     });
+    // The plan is of that execution alone: asking again would not help another one, whose approval stays as it is.
+    const other = await t.approved(cast);
+    const foreign = await t.pay(other, 'tok_approve', { route_plan_id: route.body['route_plan_id'] });
+    expect([...refusal(foreign), foreign.body.detail]).toEqual([
+      400,
+      'invalid_request',
+      expect.stringMatching(/^route_plan_id /),
+    ]);
+    expect((await t.pay(other)).status).toBe(201);
     const rerouted = await t.pay(planned, 'tok_approve', { route_plan_id: route.body['route_plan_id'] });
     expect(rerouted.body.processor).toBe('beta');
     // The open payment is captured and refunded where it was authorized.

@@ -6,6 +6,7 @@ import { FAILURES, type FailureClass } from '../../domain/failures.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { findExecution } from '../../store/executions/read.ts';
 import { findPayment } from '../../store/payments/read.ts';
+import { planStands } from '../../store/payments/route-plans.ts';
 import { reserveAuthorization, reserveNextAttempt } from '../../store/payments/reserve.ts';
 import { freezeOnExecution, frozenProcessors } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
@@ -162,6 +163,10 @@ async function whyNot(
   }
   if (pay.currency !== undefined && pay.currency !== row.intent.currency) {
     return { code: 'amount_exceeds_approved', detail: `${row.intent.currency} was approved, not ${pay.currency}.` };
+  }
+  if (pay.routePlanId && !(await planStands(deps.pool, tenant, { id: pay.routePlanId, executionId, at }))) {
+    const detail = 'route_plan_id names no plan of this execution, or one that has expired: route it anew.';
+    return { code: 'invalid_request', detail };
   }
   const context = await gatherAgain(deps.pool, { ref: { tenant }, row }, at);
   const { who } = establishAuthority(

@@ -12,7 +12,10 @@ export function renderErrors(log: Logger): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
     const problem = toProblem(error);
     const { requestId, envelope } = stateOf(req);
-    if (problem.status >= 500) {
+    // Nothing is broken: no account of the organization can take the payment. Its own people look at that.
+    if (problem.code === 'route_unavailable') {
+      log.info({ request_id: requestId, code: problem.code }, problem.message);
+    } else if (problem.status >= 500) {
       log.error(
         { request_id: requestId, code: problem.code, cause: causeOf(problem.cause ?? error) },
         'request failed',

@@ -54,3 +54,18 @@ export async function insertRoutePlan(
     ],
   });
 }
+
+/** Whether a payment of the execution may still name the plan. */
+export async function planStands(
+  db: Db,
+  tenant: Tenant,
+  { id, executionId, at }: { id: string; executionId: string; at: Date },
+): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'plan-stands',
+    text: `SELECT FROM route_plans
+            WHERE org_id = $1 AND mode = $2 AND id = $3 AND execution_id = $4 AND expires_at > $5`,
+    values: [tenant.orgId, tenant.mode, id, executionId, at],
+  });
+  return rowCount === 1;
+}
