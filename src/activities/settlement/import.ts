@@ -5,7 +5,7 @@ import { BadLine, type FileLine } from '../../domain/settlement-file.ts';
 import { recordFact } from '../../store/facts.ts';
 import { inTransaction } from '../../store/pool.ts';
 import { applyLines, type Applied } from '../../store/settlement/apply.ts';
-import { holdBackEach } from '../../store/settlement/awaited.ts';
+import { holdBack } from '../../store/settlement/awaited.ts';
 import {
   advanceImport,
   dropParts,
@@ -158,7 +158,7 @@ async function applyBatch(
   const at = deps.now();
   const { rejects, to, bytesRead } = batch;
   const { processor, source } = row;
-  const held = await holdBackEach(poolOf(deps), { tenant, source, processor, at, lines: batch.lines });
+  const held = await holdBack(poolOf(deps), { tenant, source, processor, at, lines: batch.lines });
   const { lines } = held;
   for (const { workflowId, evidenceFor } of held.awaiting) pass.wake(workflowId, evidenceFor);
   return inTransaction(poolOf(deps), async (db) => {

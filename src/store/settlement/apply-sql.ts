@@ -105,7 +105,9 @@ WITH given AS MATERIALIZED (
   UPDATE reconciliation_exceptions x SET resolution = 'settled', resolved_by = 'processor:' || $13, resolved_at = $4
     FROM moved m WHERE m.complete AND x.payment_id = m.id AND x.kind = 'missing' AND x.resolved_at IS NULL
 ), fact AS (
-  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '[]') AS sequence WHERE $11 AND EXISTS (SELECT FROM judged)
+  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '[]') AS sequence
+    -- After the payments, always: whoever moves money locks its payment, then the head of the audit trail.
+   WHERE $11 AND EXISTS (SELECT FROM judged) AND (SELECT count(*) FROM moved) >= 0
 ), told AS (
   -- Written here and not handed to record_fact: some thousand events as one jsonb, and taken apart again, cost as much
   -- as all that the lines change.

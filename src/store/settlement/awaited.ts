@@ -10,28 +10,12 @@ type Lines = Omit<LinesToApply, 'importId'>;
 type Awaiting = SettledPayment & { evidenceFor: string };
 
 /**
- * Takes out of a batch the lines of operations that have no outcome yet, in the caller's transaction: they are evidence
- * of it, and are applied once it is recorded. A line of an operation that has failed is told as a conflict besides.
- * Operations are locked in order of id, before any payment is.
+ * Takes out of a batch the lines of operations that have no outcome yet: they are evidence of it, and are applied once it
+ * is recorded. A line of an operation that has failed is told as a conflict besides. Before the transaction of the batch,
+ * and each line in one of its own: a conflict locks payment and audit trail, and a second one after that would wait
+ * crosswise with whoever moves money. A line that is held back already, or was applied, tells nothing a second time.
  */
-export async function holdBack(db: Db, apply: Lines): Promise<{ lines: FileLine[]; awaiting: Awaiting[] }> {
-  const held = new Set<FileLine>();
-  const awaiting: Awaiting[] = [];
-  for (const open of await findUndone(db, apply)) {
-    const told = await tell(db, apply, open);
-    if (!told) continue;
-    held.add(open.line);
-    awaiting.push(told.awaiting);
-  }
-  return { lines: apply.lines.filter((line) => !held.has(line)), awaiting };
-}
-
-/**
- * The same for a batch of a file, before its transaction: each line in one of its own, since a conflict locks payment
- * and audit trail, and a second one after that would wait crosswise with whoever moves money. A line that is held back
- * already, or was applied, tells nothing a second time.
- */
-export async function holdBackEach(
+export async function holdBack(
   pool: Pool,
   apply: Lines,
 ): Promise<{ lines: FileLine[]; awaiting: Awaiting[]; repeated: number }> {
