@@ -4,7 +4,7 @@ import type { Settlement } from '../../domain/settlement.ts';
 import type { FileLine } from '../../domain/settlement-file.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { inTransaction, type Db } from '../pool.ts';
-import { applyLines, type AppliedLine, type LinesToApply } from '../settlement/apply.ts';
+import { applyLines, prepareLines, type AppliedLine, type LinesToApply } from '../settlement/apply.ts';
 import { holdBack } from '../settlement/awaited.ts';
 
 export interface SettledPayment {
@@ -63,7 +63,7 @@ export async function applyNotified(
     const apply = { tenant, source: kind, processor, at, lines: own };
     const held = await holdBack(pool, apply);
     done.push(...held.awaiting);
-    if (held.lines.length > 0) ripe.push({ ...apply, lines: held.lines });
+    if (held.lines.length > 0) ripe.push({ ...apply, lines: prepareLines(held.lines) });
   }
   const applied = await inTransaction(pool, async (db) => {
     if (!(await storeNotification(db, kind, eventId, body))) return [];

@@ -4,9 +4,9 @@ import { tellOperation } from '../payments/news.ts';
 import type { SettledPayment } from '../payments/settlement.ts';
 import { inTransaction, type Db } from '../pool.ts';
 import type { Pool } from 'pg';
-import { applyLines, type LinesToApply } from './apply.ts';
+import { applyLines, prepareLines, type LinesToApply } from './apply.ts';
 
-type Lines = Omit<LinesToApply, 'importId'>;
+type Lines = Omit<LinesToApply, 'importId' | 'lines'> & { lines: FileLine[] };
 type Awaiting = SettledPayment & { evidenceFor: string };
 
 /**
@@ -130,7 +130,7 @@ export async function applyAwaitedLines(pool: Pool, limit: number, at: Date): Pr
       });
       // Another worker was here.
       if (rowCount === 0) return [];
-      return (await applyLines(db, { tenant, source, processor, at, lines: [line] }, undefined)).lines;
+      return (await applyLines(db, { tenant, source, processor, at, lines: prepareLines([line]) }, undefined)).lines;
     });
     for (const { payment_id: paymentId, workflow_id: workflowId, complete } of applied) {
       if (paymentId && workflowId) done.push({ paymentId, workflowId, complete });
