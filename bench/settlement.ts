@@ -3,7 +3,10 @@
  * with the CPU time of the worker and of its database connections apart, and the memory of the worker. Every line settles
  * a capture of its own.
  *
- *   node --expose-gc --import tsx bench/settlement.ts [--lines 1000000] [--kind matched|repeated|unreadable]
+ *   node --expose-gc --import tsx bench/settlement.ts [--lines 1000000] [--kill]
+ *
+ * With `--kill` a process of its own works the file off and is killed in the middle; another one goes on, and it is
+ * counted that every line was applied once.
  */
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
@@ -16,12 +19,16 @@ import { migrate } from '../src/store/migrate.ts';
 import { insertMid } from '../src/store/mids.ts';
 import { createOrganization } from '../src/store/organizations.ts';
 import { createPool } from '../src/store/pool.ts';
-import { insertImport, moveImport, storePart } from '../src/store/settlement/imports.ts';
+import { storePart } from '../src/store/settlement/import-files.ts';
+import { insertImport, moveImport } from '../src/store/settlement/imports.ts';
 import { newId } from '../src/trust/new-id.ts';
-import { storeDecisions } from './backtest/store.ts';
+import { idAt, storeDecisions } from './backtest/store.ts';
+import { workOffKilled } from './settlement/killed.ts';
 import { machineCpu, processCpu, residentMb } from './measure/cpu.ts';
 
-const { values } = parseArgs({ options: { lines: { type: 'string', default: '1000000' } } });
+const { values } = parseArgs({
+  options: { lines: { type: 'string', default: '1000000' }, kill: { type: 'boolean', default: false } },
+});
 const wanted = Number(values.lines);
 const PART = 1_000_000;
 
@@ -35,7 +42,7 @@ try {
   await server.run('CREATE DATABASE settlement');
   const url = server.url('settlement');
   await migrate(url, () => undefined);
-  const pool = createPool(url, 4, 'prokura background');
+  const pool = createPool(url, 4, values.kill ? 'prokura bench' : 'prokura background');
   const tenant: Tenant = { orgId: await createOrganization(pool, { name: 'Bench' }), mode: 'test' };
   const account = { baseUrl: 'http://127.0.0.1:9', apiKeySealed: 'sealed' };
   const mid = await insertMid(pool, tenant, {
@@ -55,14 +62,20 @@ try {
   await filler.query(`UPDATE payments SET processor = 'alpha'`);
   await filler.query(
     `INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, mid_id, sent_at, completed_at)
-     SELECT gen_random_uuid(), org_id, mode, id, 'capture', 'succeeded', captured, mid_id, created_at, created_at FROM payments`,
+     SELECT ${idAt('created_at')}, org_id, mode, id, 'capture', 'succeeded', captured, mid_id, created_at, created_at FROM payments`,
   );
   await filler.query('VACUUM (FULL, ANALYZE) payments');
   await filler.query('VACUUM (ANALYZE) operations');
   const ref = { tenant, id: await store(filler) };
-  await filler.end();
-  await measure(ref, 'every line settles a capture');
-  await measure({ tenant, id: await again(ref.id) }, 'the same file again');
+  if (values.kill) {
+    console.log(`${wanted} lines, the worker killed in the middle`);
+    await workOffKilled(filler, url, ref, wanted);
+    await filler.end();
+  } else {
+    await filler.end();
+    await measure(ref, 'every line settles a capture');
+    await measure({ tenant, id: await again(ref.id) }, 'the same file again');
+  }
   await pool.end();
 
   /** Writes the file and its parts. @returns the import */

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { driveImport } from '../src/api/lifecycle/imports.ts';
 import type { Config } from '../src/config.ts';
-import { findUndrivenImports } from '../src/store/settlement/imports.ts';
+import { findUndrivenImports } from '../src/store/settlement/import-driving.ts';
 import { repeatEvery } from './stops.ts';
 
 const EVERY_MS = 2_000;

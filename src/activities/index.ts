@@ -39,7 +39,8 @@ import { refineAssessmentReview } from './review/refine-assessment.ts';
 import { refineReview } from './review/refine-execution.ts';
 import type { AssessmentReviewActivities } from './review/types.ts';
 import type { LifecycleActivities, StopActivities } from './types.ts';
-import { measureCoverage } from './ledger/coverage.ts';
+import { coveredFrom, measureCoverage } from './ledger/coverage.ts';
+import { readEffects } from './ledger/effects.ts';
 import type { LedgerActivities } from './ledger/types.ts';
 import { endImport, importSettlement, tellSettled } from './settlement/import.ts';
 import type { SettlementActivities } from './settlement/types.ts';
@@ -106,7 +107,11 @@ export function createActivities(
         'failure' in why ? { status: 'failed', failure: why.failure } : { status: 'cancelled' },
       ),
     coverageEvery: async () => deps.coverageEveryMs ?? 0,
-    measureCoverage: (until) => measureCoverage({ ...deps, pool: deps.backgroundPool ?? deps.pool }, until),
+    measureCoverage: async (until) => {
+      const background = { ...deps, pool: deps.backgroundPool ?? deps.pool };
+      await readEffects(background, coveredFrom(until));
+      return measureCoverage(background, until);
+    },
     importSettlement: (work) => importSettlement(deps, work, 'evidence'),
     giveUpImport: ({ tenant, importId: id }, why) =>
       endImport(

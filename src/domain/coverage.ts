@@ -21,3 +21,20 @@ export function totalsOf(counts: readonly CoverageCount[]): Record<CoverageClass
   for (const { class: name, items } of counts) totals[name] += items;
   return totals;
 }
+
+/** What a processor lists of money that moved; a return is of a refund that had succeeded. */
+export const EFFECT_TYPES = ['capture', 'refund', 'refund_return'] as const;
+
+export interface ListedEffect {
+  /** The processor's id of it, unique within the account. */
+  effectId: string;
+  type: (typeof EFFECT_TYPES)[number];
+  amountMinor: number;
+  currency: string;
+  /** What it was asked for with, where the processor keeps that: our payment and operation, or anybody's. */
+  reference?: string;
+  operationId?: string;
+  processorReference: string;
+  /** RFC 3339. */
+  at: string;
+}

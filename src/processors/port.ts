@@ -1,7 +1,9 @@
+import type { ListedEffect } from '../domain/coverage.ts';
 import type { FailureClass } from '../domain/failures.ts';
 import type { DisputeStatus } from '../domain/payment/dispute.ts';
 import type { Settlement } from '../domain/settlement.ts';
 
+export type { ListedEffect } from '../domain/coverage.ts';
 export type { FailureClass } from '../domain/failures.ts';
 export type { SettlementLine } from '../domain/settlement.ts';
 
@@ -29,9 +31,28 @@ export interface ProcessorPort {
   refund(request: RefundRequest): Promise<ProcessorOutcome>;
   /** What the processor knows under our reference. `absent` is one sighting only; see `docs/failures.md`. */
   query(request: QueryRequest): Promise<QueryOutcome>;
+  /**
+   * What the account did since a time, as the processor itself lists it, whoever asked for it: captures, refunds, and
+   * refunds that came back. Absent where there is no such list to ask for.
+   */
+  effects?(request: EffectsRequest): Promise<EffectsOutcome>;
   /** Absent where disputes are dealt with at the processor's own dashboard: what becomes of them is told by it. */
   disputes?: DisputePort;
 }
+
+export interface EffectsRequest {
+  account: MidAccount;
+  /** RFC 3339, inclusive, by the processor's clock. */
+  since: string;
+  /** `next` of the page before. */
+  cursor?: string | undefined;
+  timeoutMs: number;
+}
+
+export type EffectsOutcome =
+  /** A page; the last one has no `next`. `until`: what happened later may be missing yet (RFC 3339). */
+  | { status: 'listed'; effects: ListedEffect[]; until: string; next?: string }
+  | { status: 'unanswered'; reason: string };
 
 /** What can be done with a dispute at a processor. The contract is that of the port; `actId` is the idempotency key. */
 export interface DisputePort {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import request from 'supertest';
 import { measureCoverage } from '../../src/activities/ledger/coverage.ts';
@@ -7,6 +8,8 @@ import { insertMid } from '../../src/store/mids.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { verifyCoverageBundle } from '../../src/verify/index.ts';
 import { ed25519In } from '../../src/verify/keys.ts';
+import { inTransaction } from '../../src/store/pool.ts';
+import { reverseRefund } from '../../src/store/refunds/reverse.ts';
 import { insertAgent } from '../../src/store/agents.ts';
 import { upsertPrincipal } from '../../src/store/principals.ts';
 import { recordFact } from '../../src/store/facts.ts';
@@ -104,6 +107,47 @@ describe('the coverage', () => {
     expect((await t.api('GET', '/v1/ledger/coverage')).body.totals).toEqual({ ...TOTALS, one_sided: 4 });
   });
 
+  it('knows no increments, and over-captures and refunds that came back as what was moved, as it did before', async () => {
+    // What was there before processors were asked for their lists; a refund that came back was no item then.
+    const made = readFileSync(new URL('../../src/store/migrations/0022_ledger.sql', import.meta.url), 'utf8');
+    const before = /CREATE FUNCTION coverage_items\([\s\S]+?\n\$\$;/.exec(made)![0];
+    await w.pool.query(
+      before
+        .replace('coverage_items', 'coverage_items_before')
+        .replace(`o.type <> 'void'`, `o.type <> 'void' AND o.type <> 'increment'`),
+    );
+    const all = async (name: string) =>
+      (
+        await w.pool.query(
+          `SELECT to_jsonb(i) AS item FROM ${name}($1, $2, now() - interval '1 day', now() + interval '1 day') i ORDER BY i.id, i.kind`,
+          [w.tenant.orgId, w.tenant.mode],
+        )
+      ).rows.map(({ item }) => item as { id: string; class: string; reason: string | null; amount_minor: number });
+    const raised = await authorized(w);
+    const incrementId = newId();
+    await w.pool.query(
+      `INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, mid_id, sent_at, completed_at)
+       SELECT $2, org_id, mode, id, 'increment', 'succeeded', 30_00, mid_id, now(), now() FROM payments WHERE id = $1`,
+      [raised, incrementId],
+    );
+    await w.pool.query('UPDATE operations SET beyond_minor = 10_00 WHERE id = $1', [settled.operationId]);
+    expect(await all('coverage_items')).toEqual(await all('coverage_items_before'));
+    const find = async (id: string) => (await all('coverage_items')).find((item) => item.id === id);
+    expect(await find(incrementId)).toBeUndefined();
+    expect(await find(settled.operationId)).toMatchObject({ class: 'matched', amount_minor: 100_00 });
+    const again = await captured(w);
+    const refund = (await follow(w, 'refund', again.paymentId, { amountMinor: 10_00 }))!;
+    await succeed(w, refund);
+    const { operationId } = refund;
+    await inTransaction(w.pool, (db) =>
+      reverseRefund(db, w.tenant, { operationId, code: 'refund_returned', actor: 'test', at: new Date() }),
+    );
+    expect(await find(operationId)).toMatchObject({ class: 'one_sided', reason: 'not settled: it came back' });
+    // The control: the sentence before did not know of it.
+    expect((await all('coverage_items_before')).find((item) => item.id === operationId)).toBeUndefined();
+    await w.pool.query(`DELETE FROM operations WHERE id = $1`, [incrementId]);
+  });
+
   it('is exported as evidence: verdicts, and proofs that their decisions are in the audit trail', async () => {
     const { signer } = t.deps;
     const org = toTypeId('org', w.tenant.orgId);
@@ -168,7 +212,7 @@ describe('the coverage', () => {
     expect(await measureCoverage(deps, until, () => undefined)).toEqual({ measured: 1, effectsWithoutVerdict: 1 });
     await measureCoverage(deps, until, () => undefined);
     const { data } = (await t.api('GET', '/v1/ledger/coverage/reports')).body;
-    expect(data).toMatchObject([{ totals: { ...TOTALS, one_sided: 4 } }]);
+    expect(data).toMatchObject([{ totals: { ...TOTALS, verdict_without_effect: 3, one_sided: 6 } }]);
     const entries = (await t.api('GET', `/v1/audit?subject=${data[0].report_id}`)).body.data;
     expect(entries).toMatchObject([{ type: 'ledger.coverage_measured', body: { matched: 1 } }]);
   });

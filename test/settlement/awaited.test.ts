@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findUndrivenImports } from '../../src/store/settlement/imports.ts';
+import { findUndrivenImports } from '../../src/store/settlement/import-driving.ts';
 import { applyAwaitedLines } from '../../src/store/settlement/awaited.ts';
 import { authorized, complete, createWorld, follow, paymentOf, succeed, type World } from '../store/world.ts';
 import { captured, HEADER, lineOf, queued, workOff } from './stage.ts';

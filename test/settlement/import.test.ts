@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOrganization } from '../../src/store/organizations.ts';
-import { listRejects } from '../../src/store/settlement/imports.ts';
+import { listRejects } from '../../src/store/settlement/import-files.ts';
 import { listExceptions } from '../../src/store/settlement/exceptions.ts';
 import { listSettlements } from '../../src/store/settlement/settlements.ts';
 import { createWorld, paymentOf, type World } from '../store/world.ts';
@@ -128,7 +128,7 @@ describe('a settlement file', () => {
   it('goes on where it stood, and not before', async () => {
     const payments = await many(3);
     // More lines than a batch has: most of them cannot be read.
-    const filler = Array.from({ length: 2_500 }, (_, n) => `d${n},nothing`);
+    const filler = Array.from({ length: 4_500 }, (_, n) => `d${n},nothing`);
     const lines = [
       lineOf(payments[0]!, 'da'),
       ...filler,
@@ -147,11 +147,11 @@ describe('a settlement file', () => {
     }
     expect(stops.length).toBeGreaterThan(2);
     expect(stops).toEqual(stops.toSorted((a, b) => a - b));
-    expect(stops.at(-1)).toBe(5_003);
-    const rejects = await listRejects(w.pool, { tenant: w.tenant, id }, { limit: 9_000 });
-    expect(rejects).toHaveLength(5_000);
+    expect(stops.at(-1)).toBe(9_003);
+    const rejects = await listRejects(w.pool, { tenant: w.tenant, id }, { limit: 10_000 });
+    expect(rejects).toHaveLength(9_000);
     expect(rejects[0]).toEqual({ record: 2, line: 3, reason: 'has 2 columns, not 9' });
-    expect(rejects.at(-1)).toMatchObject({ record: 5_002, line: 5_003 });
+    expect(rejects.at(-1)).toMatchObject({ record: 9_002, line: 9_003 });
     expect((await counts())['settled']! - before['settled']!).toBe(300_00);
   }, 60_000);
 

@@ -2,7 +2,8 @@ import { importPass } from '../../src/activities/settlement/import.ts';
 import type { ImportProgress } from '../../src/activities/settlement/types.ts';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { OWN_COLUMNS } from '../../src/domain/settlement-mapping.ts';
-import { insertImport, moveImport, storePart } from '../../src/store/settlement/imports.ts';
+import { storePart } from '../../src/store/settlement/import-files.ts';
+import { insertImport, moveImport } from '../../src/store/settlement/imports.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { authorized, follow, succeed, type World } from '../store/world.ts';
 

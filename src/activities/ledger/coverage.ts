@@ -12,12 +12,17 @@ import type { CoveragePass } from './types.ts';
 const DAYS = 7;
 const DAY_MS = 86_400_000;
 
+/** Where the time begins that is measured at `until` (milliseconds since 1970). */
+export function coveredFrom(until: number): Date {
+  return new Date(until - DAYS * DAY_MS);
+}
+
 export async function measureCoverage(
   { pool, now }: Pick<ActivityDeps, 'pool' | 'now'>,
   until: number,
   alive: (measured: number) => void = heartbeat,
 ): Promise<CoveragePass> {
-  const of = { from: new Date(until - DAYS * DAY_MS), to: new Date(until) };
+  const of = { from: coveredFrom(until), to: new Date(until) };
   const pass = { measured: 0, effectsWithoutVerdict: 0 };
   for (const tenant of await listTenantsToCover(pool, of)) {
     const counts = await countCoverage(pool, tenant, of);

@@ -13,6 +13,7 @@ import {
   type CoverageItem,
   type Window,
 } from '../../store/ledger/coverage.ts';
+import { listReadings, type EffectReading } from '../../store/ledger/effects.ts';
 import type { Db } from '../../store/pool.ts';
 import { sealingKeys } from '../../trust/checkpoint.ts';
 import { inclusionRanges } from '../../trust/merkle.ts';
@@ -53,20 +54,35 @@ const Item = z
   .object({
     class: name,
     at: timeOut,
-    kind: z.enum(['operation', 'line', 'verdict']),
+    kind: z.enum(['operation', 'effect', 'line', 'verdict']),
     exception_id: typeId('rex').nullable(),
     execution_ref: typeId('exec').nullable(),
     payment_id: typeId('pay').nullable(),
     operation_id: typeId('op').nullable(),
     processor: z.string().nullable(),
-    type: z.enum(['capture', 'refund']).nullable(),
+    effect_id: z.string().nullable().meta({ description: 'The processor’s id of an effect that it lists' }),
+    processor_reference: z.string().nullable(),
+    type: z.enum(['capture', 'refund', 'refund_return']).nullable(),
     amount_minor: z.int(),
     currency: z.string(),
-    sources: z.array(z.enum(['processor', 'settlement'])),
+    sources: z.array(z.enum(['processor', 'list', 'settlement'])),
     reason: z.string().nullable(),
     audit_ref: typeId('aud').nullable(),
   })
   .meta({ id: 'CoverageItem' });
+
+/** How far the processor's own list of an account is read. */
+const List = z
+  .object({
+    mid_id: typeId('mid'),
+    processor: z.string(),
+    mid: z.string(),
+    from: timeOut,
+    until: timeOut,
+    read_at: timeOut,
+    failure: z.string().nullable(),
+  })
+  .meta({ id: 'EffectList' });
 
 /** Every money effect that processors and settlement tell of, beside its signed verdict. */
 export function coverageRoutes({ signer }: Pick<ApiDeps, 'signer'>): AnyRoute[] {
@@ -77,12 +93,15 @@ export function coverageRoutes({ signer }: Pick<ApiDeps, 'signer'>): AnyRoute[] 
       summary: 'Money effects and verdicts of a time, counted by how they stand beside each other.',
       query: z.strictObject(window),
       responses: {
-        200: z.object({ from: timeOut, to: timeOut, totals, counts: z.array(count) }).meta({ id: 'Coverage' }),
+        200: z
+          .object({ from: timeOut, to: timeOut, totals, counts: z.array(count), lists: z.array(List) })
+          .meta({ id: 'Coverage' }),
       },
       handler: async ({ query, tenant, db }) => {
         const of = windowOf(query);
         const counts = await countCoverage(db, tenant, of);
-        return { status: 200, body: { ...printWindow(of), totals: totalsOf(counts), counts } };
+        const lists = (await listReadings(db, tenant)).map(printReading);
+        return { status: 200, body: { ...printWindow(of), totals: totalsOf(counts), counts, lists } };
       },
     }),
     route({
@@ -142,8 +161,9 @@ export function coverageRoutes({ signer }: Pick<ApiDeps, 'signer'>): AnyRoute[] 
       summary: 'The items as evidence: each with its verdict, and the proof that the decision is in the audit trail.',
       description:
         'Lines of JSON: first the window, the counts, the newest checkpoint and the keys; then an item a line, with the ' +
-        'verdict (`verdict_jws`), the audit entry of its decision (`entry`) and the inclusion proof of that (`proof`), null for one that ' +
-        'no checkpoint covers yet; last how many there were (`end`). `prokura verify coverage` checks it offline.',
+        'verdict (`verdict_jws`), the audit entry of its decision (`entry`; of an effect that only the processor lists, the ' +
+        'one that tells of it) and the inclusion proof of that (`proof`), null for one that no checkpoint covers yet; last ' +
+        'how many there were (`end`). `prokura verify coverage` checks it offline.',
       query: z.strictObject({ ...window, class: name.optional() }),
       responses: { 200: { description: 'One JSON object a line', contentType: 'application/x-ndjson' } },
       handler: async ({ query: { class: which, ...query }, tenant, db }) => ({
@@ -171,6 +191,7 @@ async function* evidence(
     ...printWindow(filter),
     totals: totalsOf(counts),
     counts,
+    lists: (await listReadings(db, tenant)).map(printReading),
     checkpoint: checkpoint?.note ?? null,
     public_key: { keys: signer.publicJwks },
   });
@@ -225,6 +246,11 @@ function printWindow({ from, to }: Window) {
   return { from: from.toISOString(), to: to.toISOString() };
 }
 
+function printReading({ midId, from, until, readAt, ...told }: EffectReading): z.input<typeof List> {
+  const times = { from: from.toISOString(), until: until.toISOString(), read_at: readAt.toISOString() };
+  return { mid_id: toTypeId('mid', midId), ...told, ...times };
+}
+
 function printItem(item: CoverageItem): z.input<typeof Item> {
   return {
     class: item.class,
@@ -235,6 +261,8 @@ function printItem(item: CoverageItem): z.input<typeof Item> {
     payment_id: item.paymentId && toTypeId('pay', item.paymentId),
     operation_id: item.operationId && toTypeId('op', item.operationId),
     processor: item.processor,
+    effect_id: item.effectId,
+    processor_reference: item.processorReference,
     type: item.type,
     amount_minor: item.amountMinor,
     currency: item.currency,

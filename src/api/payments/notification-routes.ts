@@ -34,11 +34,8 @@ export function notificationRoutes(deps: ApiDeps): AnyRoute[] {
         // Event and line ids are unique within one processor.
         const source = `simulator:${notification.processor}`;
         if (notification.type === 'settlement') {
-          const settled = await inTransaction(pool, async (db) =>
-            (await storeNotification(db, source, notification.eventId, ctx.body))
-              ? applyNotified(db, source, notification, new Date())
-              : [],
-          );
+          const told = { eventId: notification.eventId, body: ctx.body };
+          const settled = await applyNotified(pool, source, told, notification, new Date());
           await Promise.all(
             settled.map(({ workflowId, complete, evidenceFor }) =>
               evidenceFor ? lifecycle.nudge(workflowId, evidenceFor) : lifecycle.settled(workflowId, complete),

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { LINE_FIELDS } from '../../domain/settlement-file.ts';
 import { OWN_COLUMNS, type CsvMapping } from '../../domain/settlement-mapping.ts';
-import { IMPORT_STATUSES, type ImportRow, type Reject } from '../../store/settlement/imports.ts';
+import { type Reject } from '../../store/settlement/import-files.ts';
+import { IMPORT_STATUSES, type ImportRow } from '../../store/settlement/imports.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { shortText, timeIn, timeOut, typeId } from '../schemas.ts';
 

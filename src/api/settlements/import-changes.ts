@@ -6,17 +6,8 @@ import type { Tenant } from '../../domain/types.ts';
 import { recordFact } from '../../store/facts.ts';
 import { listMids } from '../../store/mids.ts';
 import type { Db } from '../../store/pool.ts';
-import {
-  dropParts,
-  findImport,
-  insertImport,
-  moveImport,
-  partsAreWhole,
-  readPart,
-  storedBytes,
-  storePart,
-  type ImportRow,
-} from '../../store/settlement/imports.ts';
+import { dropParts, partsAreWhole, readPart, storedBytes, storePart } from '../../store/settlement/import-files.ts';
+import { findImport, insertImport, moveImport, type ImportRow } from '../../store/settlement/imports.ts';
 import { newId } from '../../trust/new-id.ts';
 import { found } from '../not-found.ts';
 import { invalidRequest } from '../pipeline/invalid-request.ts';

@@ -1,11 +1,6 @@
 import { z } from 'zod';
-import {
-  findImport,
-  IMPORT_STATUSES,
-  listImports,
-  listRejects,
-  type ImportRow,
-} from '../../store/settlement/imports.ts';
+import { listRejects } from '../../store/settlement/import-files.ts';
+import { findImport, IMPORT_STATUSES, listImports, type ImportRow } from '../../store/settlement/imports.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';

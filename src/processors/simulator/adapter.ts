@@ -2,6 +2,7 @@ import { createExchange, type Exchange, type ExchangeRequest } from '../http-exc
 import type { MidAccount, ProcessorOutcome, ProcessorPort, QueryOutcome, QueryRequest } from '../port.ts';
 import { classOfCode } from './decline-codes.ts';
 import { createDisputes } from './disputes.ts';
+import { listEffects } from './effects.ts';
 import { outcomeOf } from './outcome.ts';
 import { MID_HEADER, readOperationView } from './wire.ts';
 
@@ -55,6 +56,7 @@ export function createSimulatorAdapter(): ProcessorPort {
         currency: request.currency,
       }),
     query: (request) => query(send, request),
+    effects: (request) => listEffects(send, request),
     disputes: createDisputes(send),
   };
 }

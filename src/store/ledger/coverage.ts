@@ -13,17 +13,20 @@ export interface CoverageItem {
   /** `at` in microseconds since 1970, for the cursor. */
   micros: number;
   id: string;
-  kind: 'operation' | 'line' | 'verdict';
+  kind: 'operation' | 'effect' | 'line' | 'verdict';
   executionId: string | null;
   paymentId: string | null;
   operationId: string | null;
   processor: string | null;
-  type: 'capture' | 'refund' | null;
+  type: 'capture' | 'refund' | 'refund_return' | null;
   amountMinor: number;
   currency: string;
-  sources: ('processor' | 'settlement')[];
+  sources: ('processor' | 'list' | 'settlement')[];
   reason: string | null;
-  /** The signed verdict, and the audit entry of it. */
+  /** The processor's id of the effect, and of the payment, where the processor lists it and nobody here asked for it. */
+  effectId: string | null;
+  processorReference: string | null;
+  /** The signed verdict, and the audit entry of it; of an effect that nobody asked for, the entry that tells of it. */
   jws: string | null;
   auditId: string | null;
 }
@@ -53,8 +56,10 @@ export async function listCoverage(
     text: `SELECT i.class, i.at, (extract(epoch FROM i.at) * 1000000)::bigint AS micros, i.id, i.kind,
                   i.execution_id AS "executionId", i.payment_id AS "paymentId", i.operation_id AS "operationId",
                   i.processor, i.type, i.amount_minor AS "amountMinor", i.currency, i.sources, i.reason,
-                  e.risk_payload_jws AS jws, e.audit_id AS "auditId"
+                  f.effect_id AS "effectId", f.processor_reference AS "processorReference",
+                  e.risk_payload_jws AS jws, COALESCE(f.audit_id, e.audit_id) AS "auditId"
              FROM coverage_items($1, $2, $3, $4) i LEFT JOIN executions e ON e.id = i.execution_id
+             LEFT JOIN processor_effects f ON i.kind = 'effect' AND f.id = i.id
             WHERE ($5::text IS NULL OR i.class = $5)
               AND ($6::bigint IS NULL OR (i.at, i.id) > ('epoch'::timestamptz + $6 * interval '1 microsecond', $7::uuid))
             ORDER BY i.at, i.id LIMIT $8`,
@@ -98,6 +103,8 @@ export async function listTenantsToCover(db: Db, { from, to }: Window): Promise<
                        AND e.created_at >= $1 AND e.created_at < $2)
          OR EXISTS (SELECT FROM reconciliation_exceptions x WHERE x.org_id = o.id AND x.mode = m.mode
                        AND x.opened_at >= $1 AND x.opened_at < $2)
+         OR EXISTS (SELECT FROM processor_effects f WHERE f.org_id = o.id AND f.mode = m.mode
+                       AND f.at >= $1 AND f.at < $2)
       ORDER BY 1, 2`,
     [from, to],
   );

@@ -1,10 +1,11 @@
+import type { Pool } from 'pg';
 import { parseId } from '../../domain/ids.ts';
 import type { Settlement } from '../../domain/settlement.ts';
 import type { FileLine } from '../../domain/settlement-file.ts';
 import type { Tenant } from '../../domain/types.ts';
-import type { Db } from '../pool.ts';
+import { inTransaction, type Db } from '../pool.ts';
+import { applyLines, prepareLines, type AppliedLine, type LinesToApply } from '../settlement/apply.ts';
 import { holdBack } from '../settlement/awaited.ts';
-import { applyLines } from '../settlement/apply.ts';
 
 export interface SettledPayment {
   paymentId: string;
@@ -25,11 +26,29 @@ export async function storeNotification(db: Db, kind: string, eventId: string, b
   return rowCount === 1;
 }
 
+async function isStored(db: Db, kind: string, eventId: string): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'is-notification-stored',
+    text: 'SELECT FROM processor_notifications WHERE processor_kind = $1 AND event_id = $2',
+    values: [kind, eventId],
+  });
+  return rowCount === 1;
+}
+
 /**
- * Applies what a processor settled, in the caller's transaction. Whose a line is, its payment tells, else its operation,
+ * Applies what a processor settled, once for each notification. Whose a line is, its payment tells, else its operation,
  * else the account at the processor when one organization alone has any; a line of nobody stays in the notification.
+ * Lines of operations without an outcome are held back first, a transaction each; the notification is stored with the
+ * others, so that what was cut off in between is done again when it is told again.
  */
-export async function applyNotified(db: Db, kind: string, settlement: Settlement, at: Date): Promise<SettledPayment[]> {
+export async function applyNotified(
+  pool: Pool,
+  kind: string,
+  { eventId, body }: { eventId: string; body: unknown },
+  settlement: Settlement,
+  at: Date,
+): Promise<SettledPayment[]> {
+  if (await isStored(pool, kind, eventId)) return [];
   const { processor, settlementId } = settlement;
   const lines: FileLine[] = settlement.lines.map((line) => ({
     ...line,
@@ -39,14 +58,21 @@ export async function applyNotified(db: Db, kind: string, settlement: Settlement
     settledAtMs: Date.parse(settlement.settledAt),
   }));
   const done: SettledPayment[] = [];
-  for (const { tenant, own } of await byTenant(db, kind, lines)) {
-    const { lines: ripe, awaiting } = await holdBack(db, { tenant, source: kind, processor, at, lines: own });
-    done.push(...awaiting);
-    if (ripe.length === 0) continue;
-    const applied = await applyLines(db, { tenant, source: kind, processor, at, lines: ripe }, undefined);
-    for (const { payment_id, workflow_id, complete } of applied.lines) {
-      if (payment_id && workflow_id) done.push({ paymentId: payment_id, workflowId: workflow_id, complete });
-    }
+  const ripe: LinesToApply[] = [];
+  for (const { tenant, own } of await byTenant(pool, kind, lines)) {
+    const apply = { tenant, source: kind, processor, at, lines: own };
+    const held = await holdBack(pool, apply);
+    done.push(...held.awaiting);
+    if (held.lines.length > 0) ripe.push({ ...apply, lines: prepareLines(held.lines) });
+  }
+  const applied = await inTransaction(pool, async (db) => {
+    if (!(await storeNotification(db, kind, eventId, body))) return [];
+    const found: AppliedLine[] = [];
+    for (const apply of ripe) found.push(...(await applyLines(db, apply, undefined)).lines);
+    return found;
+  });
+  for (const { payment_id, workflow_id, complete } of applied) {
+    if (payment_id && workflow_id) done.push({ paymentId: payment_id, workflowId: workflow_id, complete });
   }
   return done;
 }

@@ -1,3 +1,16 @@
+/** An authorization may have been granted for less than was asked. */
+const MOVED = `CASE WHEN o.type = 'authorize' THEN p.authorized ELSE o.amount_minor END`;
+/** A refund that came back was paid out all the same. */
+const MOVED_MONEY = `o.status IN ('succeeded', 'reversed')`;
+/** Captured at once with the authorization: then the authorization is the capture. */
+const FITS = `(o.type = f.type OR (o.type = 'authorize' AND f.type = 'capture' AND p.capture_mode = 'automatic'))`;
+/** Looked up for each line: as a set it reads whatever the payments have. */
+const SETTLED = `EXISTS (SELECT FROM settlement_lines s WHERE s.payment_id = p.id AND s.operation_id = o.id
+                             AND s.type = f.type AND s.status IN ('matched', 'over', 'under') OFFSET 0)`;
+
+/** What the payment tells of a line. */
+const REFERENCE = `jsonb_build_object('settlement_id', settlement, 'line_id', line_id, 'type', type, 'status', status)`;
+
 /**
  * $1–$10 the arguments of `record_fact` but its events, $11 whether it is recorded here, $12 source, $13 processor,
  * $14 import, $15–$26 the lines by column with an id for each (of its event or its
@@ -32,23 +45,23 @@ WITH given AS MATERIALIZED (
               WHEN o.id IS NULL OR NOT o.fits THEN 'data_mismatch'
               WHEN o.settled_before THEN 'duplicate' END AS refused
     FROM fresh f LEFT JOIN payments p ON p.id = f.named AND p.org_id = $1 AND p.mode = $2 LEFT JOIN LATERAL (
-      SELECT c.* FROM (
-        SELECT o.id, o.completed_at,
-               -- An authorization may have been granted for less than was asked.
-               CASE WHEN o.type = 'authorize' THEN p.authorized ELSE o.amount_minor END AS moved,
-               -- Captured at once with the authorization: then the authorization is the capture.
-               o.type = f.type OR (o.type = 'authorize' AND f.type = 'capture' AND p.capture_mode = 'automatic') AS fits,
-               EXISTS (SELECT FROM settlement_lines s WHERE s.payment_id = p.id AND s.operation_id = o.id
-                          AND s.type = f.type AND s.status IN ('matched', 'over', 'under')) AS settled_before
-          FROM operations o
-         WHERE o.payment_id = p.id AND o.status = 'succeeded' AND (o.id = f.operation OR f.operation IS NULL)) c
-       ORDER BY c.fits DESC, c.settled_before, c.moved = f.amount DESC, c.completed_at, c.id LIMIT 1) o ON true
+      -- Named by its id, as most are: one row by key, with nothing to choose from.
+      SELECT o.id, ${MOVED} AS moved, ${FITS} AS fits, ${SETTLED} AS settled_before
+        FROM operations o
+       WHERE o.id = f.operation AND o.payment_id = p.id AND ${MOVED_MONEY}
+      UNION ALL
+      (SELECT c.id, c.moved, c.fits, c.settled_before FROM (
+         SELECT o.id, o.completed_at, ${MOVED} AS moved, ${FITS} AS fits, ${SETTLED} AS settled_before
+           FROM operations o
+          WHERE f.operation IS NULL AND o.payment_id = p.id AND ${MOVED_MONEY}) c
+        ORDER BY c.fits DESC, c.settled_before, c.moved = f.amount DESC, c.completed_at, c.id LIMIT 1)) o ON true
 ), judged AS MATERIALIZED (
   SELECT m.*,
          CASE WHEN m.refused IS NOT NULL THEN m.refused
               -- The first line of an operation counts; a further one of the same batch came twice.
-              WHEN row_number() OVER (PARTITION BY m.oid, m.type, m.refused ORDER BY m.n) > 1 THEN 'duplicate'
-              WHEN m.amount = m.moved THEN 'matched' WHEN m.amount > m.moved THEN 'over' ELSE 'under' END AS status
+              WHEN row_number() OVER (PARTITION BY m.pid, m.oid, m.type, m.refused ORDER BY m.n) > 1 THEN 'duplicate'
+              WHEN m.amount = m.moved THEN 'matched' WHEN m.amount > m.moved THEN 'over' ELSE 'under' END AS status,
+         count(*) OVER (PARTITION BY m.pid) AS of_payment
     FROM met m
 ), line AS (
   INSERT INTO settlement_lines (processor_kind, line_id, org_id, mode, settlement_id, settled_at, type, payment_id,
@@ -77,13 +90,18 @@ WITH given AS MATERIALIZED (
   SELECT id, $1, $2, status, pid, oid, $12, line_id, type, settlement, moved, amount, currency, $4
     FROM judged WHERE status <> 'matched'
 ), moving AS (
-  SELECT pid, COALESCE(sum(amount) FILTER (WHERE type = 'capture' AND status IN ('matched', 'over', 'under')), 0)::bigint AS amount,
+  -- Nearly every payment has one line in a batch.
+  SELECT pid, CASE WHEN type = 'capture' AND status IN ('matched', 'over', 'under') THEN amount ELSE 0 END AS amount,
+         settlement, settled_at, CASE WHEN status <> 'matched' THEN status END AS worst,
+         jsonb_build_array(${REFERENCE}) AS refs
+    FROM judged WHERE pid IS NOT NULL AND of_payment = 1
+  UNION ALL
+  SELECT pid, COALESCE(sum(amount) FILTER (WHERE type = 'capture' AND status IN ('matched', 'over', 'under')), 0)::bigint,
          -- All in one order, so that they are sorted once: the last one counts.
-         (array_agg(settlement ORDER BY n))[count(*)] AS settlement, max(settled_at) AS settled_at,
-         (array_agg(status ORDER BY n) FILTER (WHERE status <> 'matched'))[count(*) FILTER (WHERE status <> 'matched')] AS worst,
-         jsonb_agg(jsonb_build_object('settlement_id', settlement, 'line_id', line_id, 'type', type, 'status', status)
-                   ORDER BY n) AS refs
-    FROM judged WHERE pid IS NOT NULL GROUP BY pid
+         (array_agg(settlement ORDER BY n))[count(*)], max(settled_at),
+         (array_agg(status ORDER BY n) FILTER (WHERE status <> 'matched'))[count(*) FILTER (WHERE status <> 'matched')],
+         jsonb_agg(${REFERENCE} ORDER BY n)
+    FROM judged WHERE pid IS NOT NULL AND of_payment > 1 GROUP BY pid
 ), moved AS (
   -- Never more than was captured: what is beyond it stays an exception, and a difference in the receivable.
   UPDATE payments p
@@ -105,7 +123,9 @@ WITH given AS MATERIALIZED (
   UPDATE reconciliation_exceptions x SET resolution = 'settled', resolved_by = 'processor:' || $13, resolved_at = $4
     FROM moved m WHERE m.complete AND x.payment_id = m.id AND x.kind = 'missing' AND x.resolved_at IS NULL
 ), fact AS (
-  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '[]') AS sequence WHERE $11 AND EXISTS (SELECT FROM judged)
+  SELECT record_fact($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '[]') AS sequence
+    -- After the payments, always: whoever moves money locks its payment, then the head of the audit trail.
+   WHERE $11 AND EXISTS (SELECT FROM judged) AND (SELECT count(*) FROM moved) >= 0
 ), told AS (
   -- Written here and not handed to record_fact: some thousand events as one jsonb, and taken apart again, cost as much
   -- as all that the lines change.

@@ -16,7 +16,42 @@ export interface LinesToApply {
   processor: string;
   importId?: string;
   at: Date;
-  lines: FileLine[];
+  lines: PreparedLines;
+}
+
+/** Lines by column, as the statement takes them, with an id and a suffix for each; arrays of the database as text. */
+export interface PreparedLines {
+  columns: string[];
+}
+
+/** Apart from the transaction, so that many lines are prepared while the database works on others. */
+export function prepareLines(lines: readonly FileLine[]): PreparedLines {
+  return {
+    columns: [
+      textArray(lines.map((line) => line.lineId)),
+      plainArray(lines.map((line) => line.type)),
+      plainArray(lines.map((line) => line.paymentId)),
+      textArray(lines.map((line) => line.processorReference)),
+      plainArray(lines.map((line) => line.operationId)),
+      plainArray(lines.map((line) => line.amountMinor)),
+      plainArray(lines.map((line) => line.feeMinor)),
+      textArray(lines.map((line) => line.currency)),
+      textArray(lines.map((line) => line.settlementId)),
+      plainArray(lines.map(({ settledAtMs }) => new Date(settledAtMs).toISOString())),
+      plainArray(lines.map(() => newId())),
+      plainArray(lines.map(({ paymentId }) => paymentId && toTypeId('pay', paymentId).slice(4))),
+    ],
+  };
+}
+
+/** Of values that cannot have a character that an array takes for its own. */
+function plainArray(values: readonly (string | number | undefined)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+}
+
+/** Of any texts: each in quotes, so that none is taken for NULL. */
+function textArray(values: readonly (string | undefined)[]): string {
+  return `{${values.map((value) => (value === undefined ? 'NULL' : `"${value.replaceAll(/["\\]/g, String.raw`\$&`)}"`)).join(',')}}`;
 }
 
 /** A line, with what it was found to be. */
@@ -74,7 +109,7 @@ export async function applyLines(
     // plan that reads a whole table once takes as long as all batches do.
     text: `SELECT pg_advisory_xact_lock(hashtextextended('settlement ' || $1, 0)), set_config('enable_seqscan', 'off', true),
                   set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-                  set_config('jit', 'off', true)`,
+                  set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)`,
     values: [settled],
   });
   const fact = { tenant, at, events: [], ...(together ?? { actor: '', type: '', subject: '', body: {} }) };
@@ -95,18 +130,7 @@ export async function applyLines(
       source,
       processor,
       apply.importId ?? null,
-      lines.map((line) => line.lineId),
-      lines.map((line) => line.type),
-      lines.map((line) => line.paymentId ?? null),
-      lines.map((line) => line.processorReference ?? null),
-      lines.map((line) => line.operationId ?? null),
-      lines.map((line) => line.amountMinor),
-      lines.map((line) => line.feeMinor),
-      lines.map((line) => line.currency),
-      lines.map((line) => line.settlementId),
-      lines.map((line) => new Date(line.settledAtMs)),
-      lines.map(() => newId()),
-      lines.map((line) => (line.paymentId === undefined ? null : toTypeId('pay', line.paymentId).slice(4))),
+      ...lines.columns,
       toTypeId('org', tenant.orgId),
       at.toISOString(),
     ],

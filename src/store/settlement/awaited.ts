@@ -4,34 +4,18 @@ import { tellOperation } from '../payments/news.ts';
 import type { SettledPayment } from '../payments/settlement.ts';
 import { inTransaction, type Db } from '../pool.ts';
 import type { Pool } from 'pg';
-import { applyLines, type LinesToApply } from './apply.ts';
+import { applyLines, prepareLines, type LinesToApply } from './apply.ts';
 
-type Lines = Omit<LinesToApply, 'importId'>;
+type Lines = Omit<LinesToApply, 'importId' | 'lines'> & { lines: FileLine[] };
 type Awaiting = SettledPayment & { evidenceFor: string };
 
 /**
- * Takes out of a batch the lines of operations that have no outcome yet, in the caller's transaction: they are evidence
- * of it, and are applied once it is recorded. A line of an operation that has failed is told as a conflict besides.
- * Operations are locked in order of id, before any payment is.
+ * Takes out of a batch the lines of operations that have no outcome yet: they are evidence of it, and are applied once it
+ * is recorded. A line of an operation that has failed is told as a conflict besides. Before the transaction of the batch,
+ * and each line in one of its own: a conflict locks payment and audit trail, and a second one after that would wait
+ * crosswise with whoever moves money. A line that is held back already, or was applied, tells nothing a second time.
  */
-export async function holdBack(db: Db, apply: Lines): Promise<{ lines: FileLine[]; awaiting: Awaiting[] }> {
-  const held = new Set<FileLine>();
-  const awaiting: Awaiting[] = [];
-  for (const open of await findUndone(db, apply)) {
-    const told = await tell(db, apply, open);
-    if (!told) continue;
-    held.add(open.line);
-    awaiting.push(told.awaiting);
-  }
-  return { lines: apply.lines.filter((line) => !held.has(line)), awaiting };
-}
-
-/**
- * The same for a batch of a file, before its transaction: each line in one of its own, since a conflict locks payment
- * and audit trail, and a second one after that would wait crosswise with whoever moves money. A line that is held back
- * already, or was applied, tells nothing a second time.
- */
-export async function holdBackEach(
+export async function holdBack(
   pool: Pool,
   apply: Lines,
 ): Promise<{ lines: FileLine[]; awaiting: Awaiting[]; repeated: number }> {
@@ -146,7 +130,7 @@ export async function applyAwaitedLines(pool: Pool, limit: number, at: Date): Pr
       });
       // Another worker was here.
       if (rowCount === 0) return [];
-      return (await applyLines(db, { tenant, source, processor, at, lines: [line] }, undefined)).lines;
+      return (await applyLines(db, { tenant, source, processor, at, lines: prepareLines([line]) }, undefined)).lines;
     });
     for (const { payment_id: paymentId, workflow_id: workflowId, complete } of applied) {
       if (paymentId && workflowId) done.push({ paymentId, workflowId, complete });

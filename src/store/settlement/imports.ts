@@ -95,51 +95,6 @@ export async function listImports(
   return rows;
 }
 
-/** Bytes of the files that are stored for the organization, behind a lock that the next one to store waits for. */
-export async function storedBytes(db: Db, { orgId, mode }: Tenant): Promise<number> {
-  await db.query(`SELECT pg_advisory_xact_lock(hashtextextended('settlement parts ' || $1, 0))`, [`${orgId} ${mode}`]);
-  const { rows } = await db.query<{ bytes: number }>(
-    `SELECT COALESCE(sum(i.bytes), 0)::bigint AS bytes FROM settlement_imports i
-      WHERE ${OF} AND i.status IN ('receiving', 'queued', 'running')`,
-    [orgId, mode],
-  );
-  return rows[0]!.bytes;
-}
-
-/** Stores a part of the file of an import that is held; in place of the one that has its number. */
-export async function storePart(db: Db, { tenant, id }: ImportRef, number: number, bytes: Buffer): Promise<void> {
-  await db.query(
-    `INSERT INTO settlement_import_parts (import_id, number, org_id, mode, bytes) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (import_id, number) DO UPDATE SET bytes = EXCLUDED.bytes`,
-    [id, number, tenant.orgId, tenant.mode, bytes],
-  );
-  await db.query(
-    `UPDATE settlement_imports i SET parts = s.parts, bytes = s.bytes
-       FROM (SELECT count(*) AS parts, sum(length(p.bytes)) AS bytes FROM settlement_import_parts p WHERE p.import_id = $3) s
-      WHERE ${OF} AND i.id = $3`,
-    [tenant.orgId, tenant.mode, id],
-  );
-}
-
-export async function readPart(db: Db, { tenant, id }: ImportRef, number: number): Promise<Buffer | undefined> {
-  const { rows } = await db.query<{ bytes: Buffer }>({
-    name: 'read-import-part',
-    text: 'SELECT bytes FROM settlement_import_parts WHERE org_id = $1 AND mode = $2 AND import_id = $3 AND number = $4',
-    values: [tenant.orgId, tenant.mode, id, number],
-  });
-  return rows[0]?.bytes;
-}
-
-/** Whether the parts are numbered 1 to `parts`, with no gap. */
-export async function partsAreWhole(db: Db, { tenant, id }: ImportRef, parts: number): Promise<boolean> {
-  const { rows } = await db.query<{ whole: boolean }>(
-    `SELECT count(*) = $4 AND COALESCE(max(number), 0) = $4 AS whole FROM settlement_import_parts
-      WHERE org_id = $1 AND mode = $2 AND import_id = $3`,
-    [tenant.orgId, tenant.mode, id, parts],
-  );
-  return rows[0]!.whole;
-}
-
 export async function moveImport(
   db: Db,
   { tenant, id }: ImportRef,
@@ -157,15 +112,6 @@ export async function moveImport(
     [tenant.orgId, tenant.mode, id, from, change.status, change.failure ?? null, change.sha256 ?? null, change.at],
   );
   return rowCount === 1;
-}
-
-/** The file is needed no longer: what it said stands in lines, its hash in the audit trail. */
-export async function dropParts(db: Db, { tenant, id }: ImportRef): Promise<void> {
-  await db.query('DELETE FROM settlement_import_parts WHERE org_id = $1 AND mode = $2 AND import_id = $3', [
-    tenant.orgId,
-    tenant.mode,
-    id,
-  ]);
 }
 
 export interface Step {
@@ -206,101 +152,4 @@ export async function advanceImport(db: Db, { tenant, id }: ImportRef, step: Ste
     ],
   });
   return rowCount === 1;
-}
-
-export interface Reject {
-  /** Place in the file, from 1. */
-  record: number;
-  line: number;
-  reason: string;
-}
-
-export async function insertRejects(db: Db, { tenant, id }: ImportRef, rejects: Reject[]): Promise<void> {
-  await db.query({
-    name: 'insert-import-rejects',
-    text: `INSERT INTO settlement_import_rejects (import_id, org_id, mode, record, line, reason)
-           SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bigint[], $6::text[])`,
-    values: [
-      id,
-      tenant.orgId,
-      tenant.mode,
-      rejects.map(({ record }) => record),
-      rejects.map(({ line }) => line),
-      rejects.map(({ reason }) => reason),
-    ],
-  });
-}
-
-export async function listRejects(
-  db: Db,
-  { tenant, id }: ImportRef,
-  { after, limit }: { after?: number | undefined; limit: number },
-): Promise<Reject[]> {
-  const { rows } = await db.query<Reject>(
-    `SELECT record, line, reason FROM settlement_import_rejects
-      WHERE org_id = $1 AND mode = $2 AND import_id = $3 AND record > $4 ORDER BY record LIMIT $5`,
-    [tenant.orgId, tenant.mode, id, after ?? 0, limit],
-  );
-  return rows;
-}
-
-/** Imports under way that no workflow is known to hold: never handed over, or not heard of for a long time. */
-export async function findUndrivenImports(
-  db: Db,
-  { graceMs, silenceMs }: { graceMs: number; silenceMs: number },
-  limit: number,
-): Promise<ImportRef[]> {
-  const { rows } = await db.query<{ orgId: string; mode: Tenant['mode']; id: string }>({
-    name: 'find-undriven-imports',
-    text: `SELECT i.org_id AS "orgId", i.mode, i.id FROM settlement_imports i
-            WHERE (i.status IN ('queued', 'running') OR (i.status = 'completed' AND i.told_at IS NULL))
-              AND i.requested_at < now() - $1 * interval '1 millisecond'
-              AND (i.driven_at IS NULL OR i.driven_at < now() - $2 * interval '1 millisecond')
-            ORDER BY i.requested_at LIMIT $3`,
-    values: [graceMs, silenceMs, limit],
-  });
-  return rows.map(({ orgId, mode, id }) => ({ tenant: { orgId, mode }, id }));
-}
-
-export async function markImportDriven(db: Db, { tenant, id }: ImportRef, at: Date): Promise<void> {
-  await db.query(`UPDATE settlement_imports i SET driven_at = $4 WHERE ${OF} AND i.id = $3`, [
-    tenant.orgId,
-    tenant.mode,
-    id,
-    at,
-  ]);
-}
-
-/** Payments of the import whose lifecycle may wait for the money, in order of their ids. */
-export async function findToTell(
-  db: Db,
-  { tenant, id }: ImportRef,
-  after: string | null,
-  limit: number,
-): Promise<{ paymentId: string; workflowId: string; complete: boolean }[]> {
-  const { rows } = await db.query<{ paymentId: string; workflowId: string; complete: boolean }>({
-    name: 'find-settled-to-tell',
-    text: `SELECT p.id AS "paymentId", p.workflow_id AS "workflowId", p.settled >= p.captured AS complete
-             FROM (SELECT DISTINCT l.payment_id FROM settlement_lines l
-                    WHERE l.import_id = $3 AND l.payment_id IS NOT NULL AND ($4::uuid IS NULL OR l.payment_id > $4)
-                    ORDER BY 1 LIMIT $5) l
-             JOIN payments p ON p.id = l.payment_id AND p.org_id = $1 AND p.mode = $2 ORDER BY p.id`,
-    values: [tenant.orgId, tenant.mode, id, after, limit],
-  });
-  return rows;
-}
-
-/** @param end nobody is left to be told */
-export async function markTold(
-  db: Db,
-  { tenant, id }: ImportRef,
-  after: string | null,
-  end: boolean,
-  at: Date,
-): Promise<void> {
-  await db.query(
-    `UPDATE settlement_imports i SET told_after = COALESCE($4, i.told_after), driven_at = $6::timestamptz,
-            told_at = CASE WHEN $5 THEN $6::timestamptz END WHERE ${OF} AND i.id = $3`,
-    [tenant.orgId, tenant.mode, id, after, end, at],
-  );
 }

@@ -47,6 +47,29 @@ export async function listEffects(
   return { data, next_cursor: limit !== null && data.length === limit ? String(data.at(-1)!.seq) : null };
 }
 
+/** An effect as an account lists it: what moved money, without what only the oracle knows. */
+export type AccountEffect = Pick<
+  Effect,
+  'type' | 'amount_minor' | 'currency' | 'reference' | 'operation_id' | 'processor_reference' | 'at'
+> & { id: string };
+
+/** What one account did since a time, in the order it happened, a page after `cursor`; later by the lag of queries. */
+export async function listOfAccount(
+  pool: Pool,
+  of: { processor: string; mid: string; since: string; cursor: number; limit: number; lagMs: number },
+): Promise<{ data: AccountEffect[]; next_cursor: string | null; complete_until: string }> {
+  const until = new Date(Date.now() - of.lagMs);
+  const { rows } = await pool.query<Omit<Effect, 'at'> & { at: Date }>(
+    `SELECT seq, type, amount_minor, currency, reference, operation_id, processor_reference, at FROM simulator.effects
+      WHERE processor = $1 AND mid = $2 AND type IN ('capture', 'refund', 'refund_return')
+        AND at >= $3 AND at <= $4 AND seq > $5 ORDER BY seq LIMIT $6`,
+    [of.processor, of.mid, of.since, until, of.cursor, of.limit],
+  );
+  const data = rows.map(({ seq, at, ...effect }) => ({ id: `eff_${seq}`, ...effect, at: at.toISOString() }));
+  const next = rows.length === of.limit ? String(rows.at(-1)!.seq) : null;
+  return { data, next_cursor: next, complete_until: until.toISOString() };
+}
+
 export interface EffectSummary {
   reference: string;
   currencies: string[];

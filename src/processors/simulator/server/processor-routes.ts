@@ -4,12 +4,14 @@ import type { z } from 'zod';
 import { MID_HEADER, type OperationType } from '../wire.ts';
 import type { Controls } from './controls.ts';
 import { actOnDispute } from './disputes.ts';
+import { listOfAccount } from './effects.ts';
 import { PLAIN, strikeAfter, strikeBefore, type Voice } from './faults.ts';
 import { messageOf } from './messages.ts';
 import { queryPayment, viewOf } from './operations.ts';
 import type { SimulatorParts } from './parts.ts';
 import { hashOfKey, perform, type MoneyRequest } from './perform.ts';
 import {
+  AccountEffectsQuery,
   AuthorizationBody,
   CaptureBody,
   DisputeEvidenceBody,
@@ -54,6 +56,7 @@ export function processorRoutes(parts: SimulatorParts): Router {
   router.post('/authorizations/:ref/voids', ...money('void', VoidBody));
   router.post('/authorizations/:ref/refunds', ...money('refund', RefundBody));
   router.get('/payments', (req, res) => query(parts, req, res));
+  router.get('/effects', (req, res) => listing(parts, req, res));
   router.post('/disputes/:id/evidence', body, (req, res) =>
     answerDispute(parts, req, res, 'evidence', parse(DisputeEvidenceBody, req.body ?? {})),
   );
@@ -142,6 +145,13 @@ async function query({ pool, controls }: SimulatorParts, req: Request, res: Resp
   const view = await queryPayment(pool, { processor, mid: midOf(req), reference, lagMs });
   if (await strikeAfter(fault, res, controls.timing.slow_ms)) return;
   res.json(view);
+}
+
+async function listing({ pool, controls }: SimulatorParts, req: Request, res: Response): Promise<void> {
+  const processor = req.params.processor as string;
+  const page = parse(AccountEffectsQuery, req.query);
+  const lagMs = controls.timing.visibility_lag_ms;
+  res.json(await listOfAccount(pool, { processor, mid: midOf(req), ...page, lagMs }));
 }
 
 /** A repetition finds the dispute as the first request left it, and is answered the same. */

@@ -41,6 +41,12 @@ export const RefundBody = z.strictObject({
 /** `amount_minor` is what the hold is raised by. */
 export const IncrementBody = z.strictObject(RefundBody.shape);
 export const PaymentQuery = z.strictObject({ reference: text });
+/** Of one account. */
+export const AccountEffectsQuery = z.strictObject({
+  since: z.iso.datetime({ offset: true }),
+  cursor: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(500).default(500),
+});
 
 export const EffectsQuery = z.strictObject({
   reference: text.optional(),
