@@ -186,7 +186,7 @@ describe('the coverage', () => {
     const lines = text.trimEnd().split('\n');
     expect(JSON.parse(lines[0]!)).toMatchObject({ format: 'prokura-coverage/1', totals: { matched: 1 } });
     expect(JSON.parse(lines.at(-1)!)).toEqual({
-      end: { items: lines.length - 2, totals: { ...TOTALS, one_sided: 4 } },
+      end: { items: lines.length - 2, totals: { ...TOTALS, verdict_without_effect: 3, one_sided: 6 } },
     });
     const publicKeys = ed25519In({ keys: signer.publicJwks });
     expect(await verifyCoverageBundle(lines, { publicKeys })).toMatchObject({

@@ -16,6 +16,8 @@ import { auditLeaf } from '../../src/trust/audit-trail.ts';
 import { parseNote } from '../../src/trust/checkpoint.ts';
 import { verifyInclusion } from '../../src/trust/merkle.ts';
 import { newId } from '../../src/trust/new-id.ts';
+import { verifyCoverageBundle } from '../../src/verify/index.ts';
+import { ed25519In } from '../../src/verify/keys.ts';
 import { startTestApi, type TestApi } from '../api/setup.ts';
 import { startTestSimulator, type TestSimulator } from '../processors/simulator-subject.ts';
 import { captured, HEADER, lineOf, queued, workOff, type Captured } from '../settlement/stage.ts';
@@ -269,9 +271,9 @@ async function evidenceOf(name: string) {
       res.on('data', (chunk: Buffer) => (all += chunk.toString()));
       res.on('end', () => done(null, all));
     });
-  const [head, ...found] = (answer.body as string)
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Evidence & { checkpoint: string });
+  const lines = (answer.body as string).trimEnd().split('\n');
+  const publicKeys = ed25519In({ keys: signer.publicJwks });
+  expect(await verifyCoverageBundle(lines, { publicKeys })).toMatchObject({ valid: true });
+  const [head, ...found] = lines.slice(0, -1).map((line) => JSON.parse(line) as Evidence & { checkpoint: string });
   return { ...parseNote(head!.checkpoint)!, items: found as Evidence[] };
 }
