@@ -77,6 +77,8 @@ export const Settings = z.object({
   EXECUTION_TOKEN_TTL_SECONDS: seconds(900),
   SETTLEMENT_SLA_SECONDS: seconds(3 * 86_400),
   HOLD_WARNING_SECONDS: seconds(86_400),
+  /** How often a hold may be authorized anew before it ends, where a payment asks for that; 0 = never. */
+  REAUTHORIZATIONS_MAX: z.coerce.number().int().min(0).max(30).default(3),
   /** How often coverage is measured for every organization (docs/ledger.md); 0 = never. */
   COVERAGE_SECONDS: z.coerce.number().int().min(0).max(31_536_000).default(86_400),
   /** How long an unknown outcome is queried before a person is asked. */

@@ -113,6 +113,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       screening,
       refinement: createRefinement(config),
       processorTimeoutMs: config.PROCESSOR_TIMEOUT_MS,
+      reauthorizationsMax: config.REAUTHORIZATIONS_MAX,
       publicUrl: config.publicUrl,
       issuer: config.PROKURA_ISSUER,
       signal: signaller(client.workflow),

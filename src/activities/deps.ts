@@ -43,6 +43,8 @@ export interface ActivityDeps {
   refinement?: RefinementPort;
   /** Bound for one exchange with a processor, milliseconds. */
   processorTimeoutMs: number;
+  /** How often a hold may be authorized anew before it ends; three times when absent. */
+  reauthorizationsMax?: number;
   /** Where people and verifiers reach this installation. */
   publicUrl: string;
   /** Who signs verdicts; the `did:web` of `publicUrl` when absent. */

@@ -20,6 +20,7 @@ import { capturePayment, voidPayment } from './money/follow-up.ts';
 import { expireHold, flagOverdueSettlement } from './money/hold-and-settlement.ts';
 import { incrementPayment } from './money/increment-payment.ts';
 import { giveBack } from './money/perform.ts';
+import { reauthorizeAtExpiry } from './money/reauthorize.ts';
 import { refundPayment } from './money/refund-payment.ts';
 import { answerRefundReview, expireRefundReview } from './money/refund-review.ts';
 import { standingOfPayment } from './money/standing.ts';
@@ -86,7 +87,8 @@ export function createActivities(
     escalateOperation: (ref) => escalateOperation(deps, ref),
     warnOfExpiry: (ref) => warnOfExpiry(deps, ref),
     captureAtExpiry: (ref, operationId) => captureAtExpiry(deps, ref, operationId),
-    expireHold: (ref) => expireHold(deps, ref),
+    reauthorizeAtExpiry: (ref, operationId) => reauthorizeAtExpiry(deps, ref, operationId),
+    expireHold: (ref, until) => expireHold(deps, ref, until),
     standingOfPayment: (ref) => standingOfPayment(deps, ref),
     flagOverdueSettlement: (ref) => flagOverdueSettlement(deps, ref),
     followDispute: (ref) => followDispute(deps, ref),

@@ -146,11 +146,12 @@ export interface LifecycleActivities {
   /** The deadline of an unknown outcome passed: a person decides; the reservation stays. */
   escalateOperation(ref: OperationRef): Promise<void>;
   /** The hold ends soon: tells whoever may still capture. Whether what is left is to be captured by itself. */
-  warnOfExpiry(ref: ExecutionRef): Promise<{ capture: boolean }>;
+  warnOfExpiry(ref: ExecutionRef): Promise<{ capture: boolean; reauthorize?: true }>;
   /** Captures what is left of a hold that is about to end, as was chosen when it was made. */
+  reauthorizeAtExpiry(ref: ExecutionRef, operationId: string): Promise<OperationStep>;
   captureAtExpiry(ref: ExecutionRef, operationId: string): Promise<OperationStep>;
   /** The hold's date has passed: releases what was not captured; nothing is sent. */
-  expireHold(ref: ExecutionRef): Promise<{ stage: PaymentStage }>;
+  expireHold(ref: ExecutionRef, until?: string): Promise<{ stage: PaymentStage; authorizationExpiresAt?: string }>;
   /** The payment as the database has it, for a lifecycle that lost a step to a dying worker. */
   standingOfPayment(ref: ExecutionRef): Promise<PaymentStanding>;
   /** Settlement is overdue: raises an exception on the payment. */

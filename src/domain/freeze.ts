@@ -101,8 +101,11 @@ export function dangersOf(payment: StoppedPayment, voiding: boolean): Danger[] {
   if (phase === 'needs_review') dangers.add('needs_review');
   for (const { type, status } of operations) {
     if (status === 'needs_review') dangers.add('needs_review');
-    else if (type !== 'authorize' && status === 'sent') dangers.add(`${type}_in_flight`);
-    else if (type !== 'authorize' && (status === 'unknown' || status === 'pending')) dangers.add(`${type}_unknown`);
+    else if (type === 'authorize') {
+      // Of a payment that is open: the hold is being renewed.
+      if (phase === 'open') dangers.add(status === 'sent' ? 'authorization_in_flight' : 'authorization_unknown');
+    } else if (status === 'sent') dangers.add(`${type}_in_flight`);
+    else if (status === 'unknown' || status === 'pending') dangers.add(`${type}_unknown`);
   }
   if (voiding && phase === 'open' && held > 0 && dangers.size === 0) {
     const refused = operations.some(({ type, status }) => type === 'void' && status === 'declined');

@@ -77,7 +77,7 @@ export interface PayRequest {
 }
 
 /** What becomes of what is still held when the hold is about to end. */
-export type OnExpiry = 'release' | 'capture';
+export type OnExpiry = 'release' | 'capture' | 'reauthorize';
 
 export interface CaptureRequest {
   request: RequestRef;
@@ -128,6 +128,8 @@ export type OperationStep =
       authorizationExpiresAt?: string;
       /** Operation that gives the money back, reserved with this outcome: nobody accepts what was granted. */
       giveBack?: string;
+      /** Of an authorization that renews a hold: it took its place, or was granted in part and is given back. */
+      renewal?: 'stands' | 'in_part';
     }
   | { kind: 'failed'; class: FailureClass; code: string; failover: boolean }
   /** The operation stays reserved; only evidence resolves it. */

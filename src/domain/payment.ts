@@ -13,6 +13,7 @@ export {
   postCapture,
   postRefund,
   releaseRemainder,
+  renewHold,
   reserveCapture,
   reserveRefund,
   reverseRefund,

@@ -42,6 +42,7 @@ export const money = {
     .incrementPayment,
   voidPayment: persistent('reserve, void at the processor, record').voidPayment,
   captureAtExpiry: persistent('the hold ends: capture what is left').captureAtExpiry,
+  reauthorizeAtExpiry: persistent('the hold ends: authorize what is left anew').reauthorizeAtExpiry,
   giveBack: persistent('give back what was granted in part').giveBack,
   answerRefundReview: persistent('count a person’s vote').answerRefundReview,
   expireRefundReview: persistent('the wait for a person is over').expireRefundReview,

@@ -1,5 +1,5 @@
 import { operationIdAtExpiry } from '../domain/ids.ts';
-import type { OperationStep } from '../domain/messages.ts';
+import type { OperationStep, RequestRef } from '../domain/messages.ts';
 import { evidence, money } from './activities.ts';
 import type { LifecycleRun } from './run.ts';
 
@@ -7,8 +7,8 @@ import type { LifecycleRun } from './run.ts';
 const USUAL_HOLD_MS = 7 * 86_400_000;
 /** Somebody should look a day before the money is let go. */
 const USUAL_WARNING_MS = 86_400_000;
-/** What is captured because the hold ends is captured this long before its end. */
-const CAPTURE_LEAD_MS = 3_600_000;
+/** What is done because the hold ends is done this long before its end. */
+const LEAD_MS = 3_600_000;
 /** Nothing is tried again with less time left than this. */
 const LAST_TRY_MS = 250;
 
@@ -20,15 +20,17 @@ interface Acts {
 }
 
 /**
- * What is due while money is held, in order: the warning, the capture of the rest where that was chosen, the end. The
+ * What is due while money is held, in order: the warning, what was chosen for the rest (a capture, or an authorization
+ * anew, after which it all begins again), the end. The
  * warning comes `holdWarningMs` before the end, and never before half of the hold is over.
  */
 export function holdOf(run: LifecycleRun, { operate, expire }: Acts) {
   const { input, ref } = run;
   let warnAt: number | undefined;
-  let captureAt: number | undefined;
+  let actAt: number | undefined;
+  let act: 'capture' | 'reauthorize' = 'capture';
   let tries = 0;
-  return { dated, wait, next };
+  return { dated, wait, next, letGo };
 
   /** The hold's end as the processor dated it; undated holds get what the card networks usually grant. */
   function dated(date: string | undefined): void {
@@ -37,11 +39,11 @@ export function holdOf(run: LifecycleRun, { operate, expire }: Acts) {
     run.waitUntil = end;
     const left = end - Date.now();
     warnAt = left > 0 ? end - Math.min(input.timers.holdWarningMs ?? USUAL_WARNING_MS, left / 2) : undefined;
-    captureAt = undefined;
+    actAt = undefined;
   }
 
   function wait(): number {
-    return Math.min(warnAt ?? Infinity, captureAt ?? Infinity, run.waitUntil) - Date.now();
+    return Math.min(warnAt ?? Infinity, actAt ?? Infinity, run.waitUntil) - Date.now();
   }
 
   /** Does what is due. Of a workflow that waited for the end alone, from before there was a warning, that is the end. */
@@ -49,22 +51,35 @@ export function holdOf(run: LifecycleRun, { operate, expire }: Acts) {
     if (Date.now() >= run.waitUntil) return expire();
     if (warnAt !== undefined && Date.now() >= warnAt) {
       warnAt = undefined;
-      const { capture } = await evidence.warnOfExpiry(ref);
-      if (capture) captureAt = run.waitUntil - Math.min(CAPTURE_LEAD_MS, (run.waitUntil - Date.now()) / 2);
-    } else if (captureAt !== undefined && Date.now() >= captureAt) {
-      captureAt = undefined;
-      await captureRest();
+      const { capture, reauthorize } = await evidence.warnOfExpiry(ref);
+      act = reauthorize ? 'reauthorize' : 'capture';
+      if (capture || reauthorize) actAt = run.waitUntil - Math.min(LEAD_MS, (run.waitUntil - Date.now()) / 2);
+    } else if (actAt !== undefined && Date.now() >= actAt) {
+      actAt = undefined;
+      await actOnRest();
     }
   }
 
-  /** A capture that was not sent, or may not be made now, is tried again at half of what is left of the time. */
-  async function captureRest(): Promise<void> {
+  /** Gives back a hold that another has taken the place of, or that was granted in part: `operationId` was reserved for it. */
+  async function letGo(operationId: string): Promise<void> {
+    await operate(operationId, () => money.giveBack(ref, byItself(operationId), operationId));
+  }
+
+  /** What was not sent, or may not be done now, is tried again at half of what is left of the time. */
+  async function actOnRest(): Promise<void> {
     const operationId = operationIdAtExpiry(input.executionId, tries++);
-    const step = await operate(operationId, () => money.captureAtExpiry(ref, operationId));
+    const step = await operate(operationId, () =>
+      act === 'capture' ? money.captureAtExpiry(ref, operationId) : money.reauthorizeAtExpiry(ref, operationId),
+    );
+    const giveBack = step.kind === 'succeeded' && step.renewal ? step.giveBack : undefined;
+    if (giveBack) await letGo(giveBack);
     const left = run.waitUntil - Date.now();
     const notDone = step.kind === 'refused' || (step.kind === 'failed' && NOT_DONE.has(step.class));
-    if (notDone && left > LAST_TRY_MS) captureAt = Date.now() + left / 2;
+    if (notDone && left > LAST_TRY_MS) actAt = Date.now() + left / 2;
   }
 }
+
+/** Nobody waits for the answer. */
+const byItself = (key: string): RequestRef => ({ key, fingerprint: '', actor: 'system:timer', replyTo: '' });
 
 const NOT_DONE: ReadonlySet<string> = new Set(['not_sent', 'throttled']);

@@ -148,19 +148,24 @@ export function paymentOf(run: LifecycleRun) {
   ): Promise<OperationStep> {
     const step = await following(operationId, run.alone(act));
     if (step.kind === 'succeeded') {
-      hold.dated(step.authorizationExpiresAt);
+      if (step.renewal !== 'in_part') hold.dated(step.authorizationExpiresAt);
       run.enter(step.stage);
-      giveBackRest(step);
+      // A renewal's is carried out at once, by whoever asked for it.
+      if (!step.renewal) giveBackRest(step);
     }
     if (step.kind === 'unknown' || step.kind === 'pending') {
       const later = following(operationId, resolve(operationId, request));
-      void run.track(later).then((late) => {
-        if (late.kind !== 'succeeded') return;
-        run.enter(late.stage);
-        giveBackRest(late);
-      });
+      void run.track(later).then(onLate);
     }
     return step;
+  }
+
+  function onLate(late: ResolvedStep): void {
+    if (late.kind !== 'succeeded') return;
+    if (late.renewal === 'stands') hold.dated(late.authorizationExpiresAt);
+    run.enter(late.stage);
+    if (!late.renewal) giveBackRest(late);
+    else if (late.giveBack && !followed.has(late.giveBack)) void run.track(hold.letGo(late.giveBack));
   }
 
   async function resolve(operationId: string, request?: RequestRef): Promise<ResolvedStep> {
@@ -190,8 +195,9 @@ export function paymentOf(run: LifecycleRun) {
       await condition(() => state.openOperations === 0);
       return;
     }
-    const { stage } = await evidence.expireHold(ref);
-    if (stage === state.stage) run.waitUntil = Date.now() + timers.visibilityLagMs;
+    const { stage, authorizationExpiresAt } = await evidence.expireHold(ref, new Date(run.waitUntil).toISOString());
+    if (authorizationExpiresAt) hold.dated(authorizationExpiresAt);
+    else if (stage === state.stage) run.waitUntil = Date.now() + timers.visibilityLagMs;
     else run.enter(stage);
   }
 

@@ -311,6 +311,22 @@ export const PATHS: readonly Path[] = [
     },
   },
   {
+    name: 'renewed-before-expiry',
+    workflow: 'executionLifecycle',
+    async play(scene) {
+      await scene.simulator.post('/control/timing', { expire_soon_ms: 6_000 });
+      const approved = await authorize(scene, { amount: 80, delegation_id: scene.cast.everyday }, 'approved');
+      // Found out late, so that the hold before is given back late as well.
+      const { body: payment } = await payBy(scene, approved, 'tok_expire_soon', { on_expiry: 'reauthorize' }, [201]);
+      await scene.simulator.post('/control/script', { fault: 'lost_answer', operation: 'authorize', times: 1 });
+      await scene.simulator.post('/control/script', { fault: 'unavailable', operation: 'query', times: 2 });
+      const holds = ({ operations }: Payment) =>
+        operations.some(({ type, status }) => type === 'void' && status !== 'sent');
+      const renewed = await paymentBecomes(scene, { label: 'renewed', payment, holds });
+      await settle(scene, await captured(scene, renewed));
+    },
+  },
+  {
     name: 'refund-reviewed',
     workflow: 'refund',
     async play(scene, url) {

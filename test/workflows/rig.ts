@@ -230,6 +230,7 @@ const USUAL: LifecycleActivities = {
   voidPayment: async () => VOIDED,
   giveBack: async () => VOIDED,
   captureAtExpiry: async () => CAPTURED,
+  reauthorizeAtExpiry: async () => heldFor(Date.now(), 7 * DAY_MS),
   warnOfExpiry: async () => ({ capture: false }),
   refundPayment: async () => CAPTURED,
   incrementPayment: async () => CAPTURED,

@@ -83,6 +83,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     attempt: 1,
     final: reserved.final ?? f.final,
     beyondMinor: reserved.beyondMinor,
+    processorReference: reserved.processorReference,
     sentAt: at,
     ...who,
   });
@@ -124,7 +125,9 @@ function whyNot(
             detail:
               payment.increment_pending > 0
                 ? INCREMENT_FIRST
-                : 'The hold is expiring, or a void, a final capture, or a capture before this final one is under way.',
+                : isRenewing(payment)
+                  ? RENEWAL_FIRST
+                  : 'The hold is expiring, or a void, a final capture, or a capture before this final one is under way.',
           };
     }
     case 'void':
@@ -140,9 +143,23 @@ function whyNot(
         const instead = held ? '; void the authorization instead' : ', and nothing is held any more';
         return { code: 'invalid_payment_state', detail: `Nothing was captured${instead}.` };
       }
-      return { code: 'amount_exceeds_refundable', detail: `At most ${left} minor units can be refunded.` };
+      const spread = payment.renewals > 0 && (amountMinor ?? left) <= left;
+      const detail = spread
+        ? 'Captured under several authorizations, none of them for that much: refund what each captured by itself.'
+        : `At most ${left} minor units can be refunded.`;
+      return { code: 'amount_exceeds_refundable', detail };
     }
   }
+}
+
+const RENEWAL_FIRST = 'The hold is being renewed; the outcome of that must be known first.';
+
+/** An authorization of what is left of the hold is under way. */
+function isRenewing({ operations }: PaymentRow): boolean {
+  return Object.values(operations).some(
+    ({ type, renews, status }) =>
+      renews && type === 'authorize' && ['sent', 'pending', 'unknown', 'needs_review'].includes(status),
+  );
 }
 
 const INCREMENT_FIRST = 'The hold is being raised; the outcome of that must be known first.';
@@ -150,6 +167,7 @@ const INCREMENT_FIRST = 'The hold is being raised; the outcome of that must be k
 function whyNoVoid(payment: PaymentRow): string {
   if (payment.increment_pending > 0) return INCREMENT_FIRST;
   if (payment.capture_pending > 0) return 'A capture is under way; its outcome must be known first.';
+  if (isRenewing(payment)) return RENEWAL_FIRST;
   if (capturable(payment) > 0) return 'A void is under way.';
   return payment.captured > 0
     ? 'There is no open authorization to void; captured money is refunded.'

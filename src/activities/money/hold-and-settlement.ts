@@ -18,16 +18,24 @@ const ACTOR = 'system:timer';
 
 /**
  * The hold's date has passed: what was not captured is released. Nothing is sent: the processor has let go by itself.
- * A capture, void or increment that is still under way keeps the hold open; the caller tries again.
+ * A capture, void, increment or renewal that is still under way keeps the hold open; the caller tries again.
+ * @param until when the caller takes the hold to end, RFC 3339: one that was renewed since is told with its own end
  */
-export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise<{ stage: PaymentStage }> {
-  const stage = await inTransaction(deps.pool, async (db) => {
+export async function expireHold(
+  deps: ActivityDeps,
+  ref: ExecutionRef,
+  until?: string,
+): Promise<{ stage: PaymentStage; authorizationExpiresAt?: string }> {
+  return inTransaction(deps.pool, async (db) => {
     const payment = await holdPayment(db, ref.tenant, ref.executionId);
     if (!payment) throw new Error(`payment ${ref.executionId} is missing`);
     const amountMinor = capturable(payment);
+    const ends = payment.authorization_expires_at;
+    if (until !== undefined && ends !== null && Date.parse(ends) > Date.parse(until))
+      return { stage: stageOfPayment(payment), authorizationExpiresAt: ends };
     // Closed before, by this step or otherwise; or something is still under way.
     if (amountMinor === 0 || payment.capture_pending > 0 || payment.void_pending || payment.increment_pending > 0)
-      return stageOfPayment(payment);
+      return { stage: stageOfPayment(payment) };
     const at = deps.now();
     const closed = await closeHold(db, payment.id, at);
     await returnBudget(db, ref.tenant, [payment.execution_id], closed.authorized - closed.released);
@@ -55,9 +63,8 @@ export async function expireHold(deps: ActivityDeps, ref: ExecutionRef): Promise
         ),
       ],
     });
-    return stageOfPayment(closed);
+    return { stage: stageOfPayment(closed) };
   });
-  return { stage };
 }
 
 /** Settlement is overdue: the payment is marked missing, for an operator to find; lines that come later still count. */

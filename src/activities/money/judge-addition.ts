@@ -33,7 +33,8 @@ export async function judgeAddition(
   if (row.mandate) {
     return { code: 'amount_exceeds_approved', detail: 'The payment stands under a mandate, which names its amount.' };
   }
-  const held = payment.authorized;
+  // What was authorized anew was decided, and charged, once.
+  const held = payment.authorized - payment.renewed_minor;
   const intent = { ...row.intent, amountMinor: held + amountMinor };
   const screening = await screenAgain(deps, { tenant, executionId: row.id });
   const gathered = await gatherAgain(deps.pool, { ref: { tenant }, row: { ...row, intent } }, deps.now());

@@ -5,6 +5,9 @@ import type { ProcessorOutcome } from '../../processors/port.ts';
 import { paymentEvent } from '../../store/payments/event.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 
+/** Why a grant for less than was asked counts as declined. */
+export const PARTIAL_APPROVAL = 'partial_approval';
+
 /** An operation that has an outcome now, and what is known of it. */
 export interface Known {
   tenant: Tenant;
@@ -17,6 +20,8 @@ export interface Known {
     beyondMinor?: number;
     attempt: number;
     final: boolean;
+    /** An authorization that renews a hold, or the void of the one that it replaced. */
+    renews?: boolean;
   };
   midId: string;
   outcome: ProcessorOutcome;

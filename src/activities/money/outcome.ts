@@ -3,7 +3,8 @@ import { operationIdOfGiveBack, operationIdOfRest } from '../../domain/ids.ts';
 import { capturable } from '../../domain/payment.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
 import type { Completion, OperationStatus } from '../../store/payments/complete.ts';
-import { answer, attempt, entry, fact, released, type Known } from './known.ts';
+import { answer, attempt, entry, fact, PARTIAL_APPROVAL, released, type Known } from './known.ts';
+import { earlierHoldOutcome, renewalOutcome } from './renewal-outcome.ts';
 
 /**
  * What an outcome does: the one place where an answer of a processor becomes counters, ledger entries, events and the
@@ -12,6 +13,10 @@ import { answer, attempt, entry, fact, released, type Known } from './known.ts';
 export function completionOf(known: Known): { completion: Completion; failover: boolean } {
   const { operation, outcome } = known;
   const base = { operationId: operation.id, delta: {}, release: false, entries: [], needsAttention: null };
+  if (operation.renews) {
+    const part = operation.type === 'authorize' ? renewalOutcome : earlierHoldOutcome;
+    return { completion: { ...base, ...part(known, outcome) }, failover: false };
+  }
   switch (outcome.status) {
     case 'succeeded':
       return { completion: { ...base, ...succeeded(known, outcome) }, failover: false };
@@ -139,8 +144,6 @@ function grantedInPart(known: Known, moved: number, captured: number) {
     fact: fact(known, 'payment.partially_approved', { amount_minor: moved, asked_minor: operation.amountMinor }, []),
   };
 }
-
-const PARTIAL_APPROVAL = 'partial_approval';
 
 /** Whether this operation gives back an authorization that nobody accepts. */
 function givesBack({ payment, operation }: Known): boolean {

@@ -11,6 +11,7 @@ import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 import { findKey } from '../../store/executions/read.ts';
 import { authorityOfExecution, freezeOnExecution } from '../../store/stops/read.ts';
+import { PARTIAL_APPROVAL } from './known.ts';
 import { completionOf } from './outcome.ts';
 import { refuse } from './refuse.ts';
 import { ask, send, type Sending } from './send.ts';
@@ -27,6 +28,10 @@ export interface Operation {
   beyondMinor?: number;
   attempt: number;
   final: boolean;
+  /** An authorization that renews a hold, or the void of the one that it replaced. */
+  renews?: boolean;
+  /** The authorization that it is about, where that may not be the payment's. */
+  processorReference?: string;
   sentAt: Date;
   /** A person was asked how it ended: it stays so until it is known. */
   inReview?: boolean;
@@ -50,6 +55,8 @@ export function operationOf(
     beyondMinor: row.beyond_minor,
     attempt: row.attempt,
     final: row.final,
+    renews: row.renews,
+    processorReference: row.processor_reference ?? undefined,
     sentAt: new Date(row.sent_at),
     inReview: row.status === 'needs_review',
     ...request,
@@ -256,6 +263,7 @@ function stepOf(
       processor: row.processor ?? undefined,
       authorizationExpiresAt: row.authorization_expires_at ?? undefined,
       giveBack: openGiveBack(row),
+      renewal: renewalOf(row, operationId),
     };
   }
   return {
@@ -279,6 +287,13 @@ function openGiveBack({ operations }: PaymentRow): string | undefined {
     .find((id) => operations[id] && !['succeeded', 'declined', 'not_sent', 'reversed'].includes(operations[id].status));
 }
 
+/** What became of an authorization that renews a hold; one that was granted in part carries its code. */
+function renewalOf({ operations }: PaymentRow, operationId: string): 'stands' | 'in_part' | undefined {
+  const operation = operations[operationId];
+  if (!operation?.renews || operation.type !== 'authorize') return undefined;
+  return operation.code === PARTIAL_APPROVAL ? 'in_part' : 'stands';
+}
+
 /** Carries out the operation that was reserved to give back what nobody accepts; its outcome answers the request. */
 export async function giveBack(
   deps: ActivityDeps,
@@ -291,6 +306,7 @@ export async function giveBack(
   return step;
 }
 
-export function sendingOf({ payment, account, id, type, amountMinor, beyondMinor, final }: Operation): Sending {
-  return { payment, account, operation: { id, type, amountMinor, beyondMinor, final } };
+export function sendingOf({ payment, account, ...operation }: Operation): Sending {
+  const { id, type, amountMinor, beyondMinor, final, renews, processorReference } = operation;
+  return { payment, account, operation: { id, type, amountMinor, beyondMinor, final, renews, processorReference } };
 }

@@ -75,12 +75,13 @@ function isDefinite({ status }: ProcessorOutcome): boolean {
 async function leaveOrEnd(deps: ActivityDeps, operation: Operation): Promise<OperationStep> {
   const leave = await mayLeave(deps, operation);
   if (leave === 'yes') return perform(deps, operation);
-  if (leave === 'frozen') return { kind: 'unknown' };
-  const message = 'The authority was withdrawn before anything was sent.';
+  // A hold is not renewed once a freeze is lifted: what was not sent is over, and the freeze can void what is held.
+  if (leave === 'frozen' && !operation.renews) return { kind: 'unknown' };
+  const message = `${leave === 'frozen' ? 'It was frozen' : 'The authority was withdrawn'} before anything was sent.`;
   return record(
     deps,
     operation,
-    { status: 'failed', class: 'not_sent', code: 'authority_withdrawn', message },
+    { status: 'failed', class: 'not_sent', code: leave === 'frozen' ? 'frozen' : 'authority_withdrawn', message },
     null,
     true,
   );
@@ -118,7 +119,8 @@ async function decideOtherwise(
   return resolution.outcome === 'succeeded'
     ? record(deps, by, {
         status: 'succeeded',
-        processorReference: resolution.processor_reference ?? payment.processor_reference!,
+        processorReference:
+          resolution.processor_reference ?? (row.renews ? row.processor_reference : payment.processor_reference)!,
         amountMinor: resolution.amount_minor ?? operation.amountMinor,
         ...(operation.type === 'authorize' && payment.capture_mode === 'automatic' ? { captured: true } : {}),
       })
@@ -190,7 +192,7 @@ export async function escalateOperation(deps: ActivityDeps, ref: OperationRef): 
     release: false,
     entries: [],
     absentSince: operation.absent_since === null ? null : new Date(operation.absent_since),
-    ...(operation.type === 'authorize' ? { phase: 'needs_review' as const } : {}),
+    ...(operation.type === 'authorize' && !operation.renews ? { phase: 'needs_review' as const } : {}),
     needsAttention: `The outcome of ${NAMED[operation.type]} at ${payment.processor} is unknown past its deadline`,
     fact: {
       tenant: ref.tenant,

@@ -21,6 +21,10 @@ export interface Sending {
     amountMinor: number;
     beyondMinor?: number;
     final: boolean;
+    /** An authorization of what is left of a hold. */
+    renews?: boolean;
+    /** The authorization that it is about, where that may not be the payment's. */
+    processorReference?: string;
   };
 }
 
@@ -35,6 +39,8 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
   };
   const { amountMinor } = operation;
   const { currency } = payment;
+  const processorReference = operation.processorReference ?? payment.processor_reference!;
+  const authorizedMinor = payment.authorized - payment.earlier_minor;
   switch (operation.type) {
     case 'authorize': {
       const method = JSON.parse(deps.sealer.open(payment.method_sealed)) as PaymentMethod;
@@ -44,32 +50,33 @@ export async function send(deps: ActivityDeps, { payment, account, operation }: 
         currency,
         token: method.token,
         merchantReference: payment.merchant_reference ?? undefined,
-        capture: payment.capture_mode,
+        // What is left of a hold was not to be captured at once.
+        capture: operation.renews ? 'manual' : payment.capture_mode,
       });
     }
     case 'increment':
       if (!port.increment) return NO_INCREMENTS;
       return port.increment({
         ...call,
-        processorReference: payment.processor_reference!,
+        processorReference,
         amountMinor,
-        authorizedMinor: payment.authorized,
+        authorizedMinor,
         currency,
       });
     case 'capture':
       return port.capture({
         ...call,
-        processorReference: payment.processor_reference!,
+        processorReference,
         amountMinor,
         currency,
         final: operation.final,
-        authorizedMinor: payment.authorized,
+        authorizedMinor,
         ...(operation.beyondMinor ? { beyondMinor: operation.beyondMinor } : {}),
       });
     case 'void':
-      return port.void({ ...call, processorReference: payment.processor_reference! });
+      return port.void({ ...call, processorReference });
     case 'refund':
-      return port.refund({ ...call, processorReference: payment.processor_reference!, amountMinor, currency });
+      return port.refund({ ...call, processorReference, amountMinor, currency });
   }
 }
 
@@ -85,13 +92,15 @@ const NO_INCREMENTS: ProcessorOutcome = {
  * answers no question, what it has notified is its answer.
  */
 export async function ask(deps: ActivityDeps, { payment, account, operation }: Sending): Promise<QueryOutcome> {
+  // A renewal has a name of its own, once it is told; that of the payment is the hold before it.
+  const known = operation.processorReference ?? (operation.renews ? null : payment.processor_reference);
   const answer = await portFor(deps, account).query({
     account: openedAccount(deps, account),
     reference: toTypeId('pay', payment.id),
     operationId: operation.id,
     timeoutMs: deps.processorTimeoutMs,
     operation: operation.type,
-    ...(payment.processor_reference === null ? {} : { processorReference: payment.processor_reference }),
+    ...(known === null ? {} : { processorReference: known }),
     currency: payment.currency,
   });
   if (answer.status !== 'unanswered' || !answer.repeat) return answer;

@@ -45,6 +45,8 @@ export function renderPayment(row: PaymentRow): Record<string, unknown> {
       .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.operation_id < b.operation_id ? -1 : 1)),
     authorization_expires_at: row.authorization_expires_at ? utc(row.authorization_expires_at) : undefined,
     on_expiry: row.on_expiry ?? 'release',
+    reauthorizations: row.renewals || undefined,
+    earlier_references: row.earlier_references?.length ? row.earlier_references : undefined,
     reconciliation: {
       status: reconciliationStatus(row.reconciliation_status, row),
       settlement_id: row.settlement_id ?? undefined,

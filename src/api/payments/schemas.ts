@@ -60,8 +60,9 @@ export const AuthorizePaymentBody = z
       description:
         'Take an approval for less than was asked. Without it such an approval is given back: 402, code partial_approval',
     }),
-    on_expiry: z.enum(['release', 'capture']).default('release').meta({
-      description: 'What becomes of what is still held shortly before the hold ends',
+    on_expiry: z.enum(['release', 'capture', 'reauthorize']).default('release').meta({
+      description:
+        'What becomes of what is still held shortly before the hold ends. `reauthorize`: it is authorized anew at the same account, a few times at most',
     }),
   })
   .meta({ id: 'AuthorizePaymentRequest' });
@@ -160,12 +161,24 @@ export const PaymentOutput = z
         status: z.string(),
         amount_minor: minor,
         at: timeOut,
+        renews: z
+          .boolean()
+          .optional()
+          .meta({ description: 'An authorization that renews the hold, or the void of the one that it replaced' }),
         class: z.string().optional(),
         code: z.string().optional(),
       }),
     ),
     authorization_expires_at: timeOut.optional(),
-    on_expiry: z.enum(['release', 'capture']),
+    on_expiry: z.enum(['release', 'capture', 'reauthorize']),
+    reauthorizations: z
+      .int()
+      .optional()
+      .meta({ description: 'How often what was left of the hold was authorized anew' }),
+    earlier_references: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'The processor’s names of the authorizations before the one that stands' }),
     reconciliation: z.object({
       status: z.string(),
       settlement_id: z.string().optional(),

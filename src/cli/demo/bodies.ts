@@ -37,7 +37,7 @@ export interface Payment {
   increment_pending?: number;
   processor?: string;
   attempts: { attempt: number; processor: string; outcome: string; class?: string; code?: string }[];
-  operations: { operation_id: string; type: string; status: string; amount_minor: number }[];
+  operations: { operation_id: string; type: string; status: string; amount_minor: number; renews?: boolean }[];
   reconciliation: { status: string; settlement_id?: string; settled_at?: string };
 }
 

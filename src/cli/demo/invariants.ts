@@ -121,8 +121,11 @@ export function oneEffectPerOperation({ payments }: Evidence): Check {
 
 /** Over all processors. A failover after an unknown outcome would show here. */
 export function oneLiveAuthorization({ payments }: Evidence): Check {
-  const faults = payments.flatMap(({ payment: { payment_id }, summary }) => [
-    ...(summary.authorize.count > 1 ? [`${payment_id}: authorized ${summary.authorize.count} times`] : []),
+  const faults = payments.flatMap(({ payment: { payment_id, operations }, summary }) => [
+    // One for the approval, and each that renewed a hold.
+    ...(summary.authorize.count > 1 + operations.filter(isRenewal).length
+      ? [`${payment_id}: authorized ${summary.authorize.count} times`]
+      : []),
     ...(summary.open_holds.count > 1 ? [`${payment_id}: ${summary.open_holds.count} open holds`] : []),
   ]);
   const made = payments.reduce((sum, one) => sum + one.summary.authorize.count, 0);
@@ -150,6 +153,10 @@ export function auditChainHolds({ audit: { valid, entries_checked, first_break }
   const silent = valid || first_break ? [] : ['not valid'];
   const empty = entries_checked === 0 ? ['there are no entries at all'] : [];
   return check('the audit chain holds', `${entries_checked} entries recomputed`, [...broken, ...silent, ...empty]);
+}
+
+function isRenewal({ type, status, renews }: Evidence['payments'][number]['payment']['operations'][number]): boolean {
+  return renews === true && type === 'authorize' && status === 'succeeded';
 }
 
 function check(name: string, figures: string, faults: string[]): Check {

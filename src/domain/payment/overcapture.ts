@@ -1,7 +1,11 @@
 import { capturable, type Counters } from './counters.ts';
 
 /** What of `authorized` was captured beyond the hold, before. */
-type Held = Counters & { overcaptured: number };
+type Held = Counters & {
+  overcaptured: number;
+  /** Of `authorized`, what is not of the hold that stands. */
+  earlier_minor?: number;
+};
 
 /**
  * Minor units that may still be captured beyond what is held: `percent` (two decimals count) of what the processor was
@@ -9,7 +13,8 @@ type Held = Counters & { overcaptured: number };
  */
 export function overcaptureCeiling(c: Held, percent: number): number {
   if (capturable(c) === 0 || !(percent > 0)) return 0;
-  const share = (BigInt(c.authorized - c.overcaptured) * BigInt(Math.round(percent * 100))) / 10_000n;
+  const share =
+    (BigInt(c.authorized - (c.earlier_minor ?? 0) - c.overcaptured) * BigInt(Math.round(percent * 100))) / 10_000n;
   return Math.max(0, Number(share) - c.overcaptured);
 }
 

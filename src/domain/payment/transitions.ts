@@ -48,6 +48,20 @@ export function releaseRemainder(c: Counters): Counters {
   return next;
 }
 
+/**
+ * What is left of a hold was authorized anew, and the hold before is given back, or the other way round: both are counted,
+ * and what may be captured stays what it was. Refused while a capture is pending, and of nothing.
+ */
+export function renewHold(c: Counters, amountMinor: number): Counters {
+  if (c.capture_pending > 0) {
+    throw new CounterError('invalid_payment_state', 'A capture is pending; its outcome must be known first', c);
+  }
+  return move(c, amountMinor, capturable(c), 'amount_exceeds_capturable', (n) => ({
+    authorized: c.authorized + n,
+    released: c.released + n,
+  }));
+}
+
 export function reserveRefund(c: Counters, amountMinor: number): Counters {
   return move(c, amountMinor, refundable(c), 'amount_exceeds_refundable', (n) => ({
     refund_pending: c.refund_pending + n,

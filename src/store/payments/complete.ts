@@ -32,8 +32,15 @@ export interface Completion {
   needsAttention?: string | null;
   /** Ledger entries. Lines of a `released` entry are per minor unit: the amount is known only under the lock. */
   entries: { kind: string; lines: LedgerLine[] }[];
-  /** Reserves the operation that gives back what this one brought: in the same commit, so that nobody can use it. */
-  giveBack?: { operationId: string; type: 'void' | 'refund'; amountMinor: number };
+  /**
+   * Reserves the operation that gives back what this one brought: in the same commit, so that nobody can use it. With
+   * `of`, it is about that authorization and not about the payment: the payment's hold stays as it is.
+   */
+  giveBack?: { operationId: string; type: 'void' | 'refund'; amountMinor: number; of?: string };
+  /** What was authorized anew, and whether it takes the place of the hold before; else it is given back. */
+  renewed?: { amountMinor: number; stands: boolean };
+  /** The authorization that the operation is about, where it is not the payment's. */
+  operationReference?: string;
   /** The request whose answer this is, and its HTTP status. */
   answer?: { key: string; status: number };
   fact: Fact;
@@ -80,6 +87,10 @@ export async function completeOperation(db: Db, c: Completion): Promise<PaymentR
       c.giveBack?.amountMinor ?? null,
       c.delta.increment_pending ?? 0,
       c.delta.overcaptured ?? 0,
+      c.operationReference ?? null,
+      c.renewed?.amountMinor ?? null,
+      c.renewed?.stands ?? false,
+      c.giveBack?.of ?? null,
     ],
   });
   return rows[0]?.payment;
@@ -88,6 +99,7 @@ export async function completeOperation(db: Db, c: Completion): Promise<PaymentR
 const SQL = `
 WITH op AS (
   UPDATE operations SET status = $13, failure_class = $14, failure_code = $15, reason = $16, absent_since = $17,
+         processor_reference = COALESCE($40, processor_reference),
          completed_at = CASE WHEN $13 IN ('succeeded', 'declined', 'not_sent') THEN $4::timestamptz END
    WHERE id = $12 AND org_id = $1 AND mode = $2 AND status IN ('sent', 'pending', 'unknown', 'needs_review')
   RETURNING *
@@ -95,15 +107,20 @@ WITH op AS (
   SELECT p.* FROM payments p JOIN op ON op.payment_id = p.id FOR UPDATE OF p
 ), changed AS (
   UPDATE payments p
-     SET authorized = p.authorized + $18, captured = p.captured + $19, capture_pending = p.capture_pending + $20,
+     SET authorized = p.authorized + $18 + COALESCE($41::bigint, 0), captured = p.captured + $19, capture_pending = p.capture_pending + $20,
          refunded = p.refunded + $21, refund_pending = p.refund_pending + $22,
          increment_pending = p.increment_pending + $38, overcaptured = p.overcaptured + $39,
-         released = p.released + CASE WHEN $23
+         renewals = p.renewals + $42::boolean::int, renewed_minor = p.renewed_minor + COALESCE($41, 0),
+         earlier_minor = CASE WHEN $42 THEN p.captured + p.released ELSE p.earlier_minor END + COALESCE($41, 0),
+         earlier_references = CASE WHEN $42 THEN p.earlier_references || p.processor_reference ELSE p.earlier_references END,
+         expiry_warned_at = CASE WHEN NOT $42 THEN p.expiry_warned_at END,
+         released = p.released + COALESCE($41, 0) + CASE WHEN $23
            THEN p.authorized - p.captured - $19 - (p.capture_pending + $20) - p.released ELSE 0 END,
          phase = COALESCE($24, p.phase), closed_by = COALESCE($25, p.closed_by),
-         void_pending = p.void_pending AND NOT $26 OR COALESCE($36::text = 'void', false),
+         void_pending = p.void_pending AND NOT $26 OR COALESCE($36::text = 'void' AND $43::text IS NULL, false),
          processor_reference = COALESCE($27, p.processor_reference),
-         authorization_expires_at = COALESCE($28, p.authorization_expires_at),
+         -- One without a date is not taken to end with the hold before it.
+         authorization_expires_at = CASE WHEN $42 THEN $28 ELSE COALESCE($28, p.authorization_expires_at) END,
          attempts = p.attempts || $29::jsonb, decline = COALESCE($30, p.decline),
          -- A conflict is a person's to close, not the next success's.
          needs_attention = COALESCE($31, CASE WHEN EXISTS (
@@ -111,13 +128,16 @@ WITH op AS (
          operations = p.operations || jsonb_build_object(op.id::text,
            (p.operations->op.id::text) || jsonb_strip_nulls(jsonb_build_object('status', $13::text, 'class', $14::text, 'code', $15::text)))
            || CASE WHEN $35::uuid IS NULL THEN '{}' ELSE jsonb_build_object(($35::uuid)::text, jsonb_build_object(
-                'type', $36::text, 'status', 'sent', 'amount_minor', $37::bigint, 'at', $4::timestamptz)) END,
+                'type', $36::text, 'status', 'sent', 'amount_minor', $37::bigint, 'at', $4::timestamptz)
+                || CASE WHEN $43::text IS NULL THEN '{}' ELSE '{"renews": true}' END::jsonb) END,
          updated_at = $4
     FROM op, old WHERE p.id = op.payment_id AND old.id = p.id
   RETURNING p.*, p.released - old.released AS released_now
 ), given_back AS (
-  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, final, by_itself, mid_id, sent_at)
-  SELECT $35, $1, $2, c.id, $36, 'sent', $37, $36::text = 'void', true, c.mid_id, $4 FROM changed c WHERE $35::uuid IS NOT NULL
+  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, final, by_itself, mid_id, sent_at,
+                          renews, processor_reference)
+  SELECT $35, $1, $2, c.id, $36, 'sent', $37, $36::text = 'void', true, c.mid_id, $4, $43 IS NOT NULL,
+         COALESCE($43, c.processor_reference) FROM changed c WHERE $35::uuid IS NOT NULL
 ), payment AS (
   SELECT changed.id, to_jsonb(changed) - 'released_now' AS row, released_now, execution_id FROM changed
 ), entries AS (

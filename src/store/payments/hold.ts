@@ -30,7 +30,7 @@ export async function closeHold(db: Db, id: string, at: Date): Promise<PaymentRo
   return rows[0]!.row;
 }
 
-const ENDS_SOON = 'The hold ends soon, and is let go then';
+export const ENDS_SOON = 'The hold ends soon, and is let go then';
 
 /** Somebody was told that the hold ends. @param letGo a person should look: what is not captured is let go */
 export async function noteWarning(db: Db, id: string, letGo: boolean, at: Date): Promise<void> {

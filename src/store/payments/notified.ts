@@ -55,7 +55,8 @@ export async function paymentAtAccount(
   const { rows } = await db.query<{ id: string }>({
     name: 'payment-at-account',
     text: `SELECT p.id FROM payments p
-            WHERE p.org_id = $1 AND p.mode = $2 AND p.mid_id = $3 AND p.processor_reference = $4`,
+            WHERE p.org_id = $1 AND p.mode = $2 AND p.mid_id = $3
+              AND (p.processor_reference = $4 OR p.renewals > 0 AND p.earlier_references @> ARRAY[$4])`,
     values: [tenant.orgId, tenant.mode, id, processorReference],
   });
   return rows[0]?.id;

@@ -47,8 +47,9 @@ WITH payment AS (
   INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, execution_id, operation_id)
   SELECT $1, $2, $4, $8, p.execution_id, $3 FROM payment p RETURNING key
 ), operation AS (
-  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, beyond_minor, final, mid_id, sent_at, asked_by)
-  SELECT $3, $1, $2, p.id, 'capture', 'sent', $7, $12, true, p.mid_id, $5, $10 FROM payment p, key
+  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, beyond_minor, final, mid_id, sent_at, asked_by,
+                          processor_reference)
+  SELECT $3, $1, $2, p.id, 'capture', 'sent', $7, $12, true, p.mid_id, $5, $10, p.processor_reference FROM payment p, key
   RETURNING amount_minor, beyond_minor, final
 )
 SELECT to_jsonb(p) AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor", o.beyond_minor AS "beyondMinor", o.final

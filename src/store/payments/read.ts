@@ -63,6 +63,9 @@ export interface OperationRow {
   failure_class: string | null;
   failure_code: string | null;
   asked_by: string | null;
+  renews: boolean;
+  /** The authorization it is about; the payment's where it is null. */
+  processor_reference: string | null;
   workflow_id: string | null;
 }
 

@@ -13,6 +13,8 @@ export interface Reservation {
   final?: boolean;
   /** Of a capture, what was not held. */
   beyondMinor?: number;
+  /** The authorization it is about, by the processor's name of it. */
+  processorReference?: string;
 }
 
 interface Request {
@@ -210,8 +212,18 @@ const FOLLOW_UPS = {
     amount: `COALESCE($7::bigint, ${REFUNDABLE})`,
     set: `refund_pending = p.refund_pending + COALESCE($7::bigint, ${REFUNDABLE})`,
     final: '($9::boolean AND false)',
-    allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE} AND p.dispute_short = 0 AND ${UNFROZEN}`,
+    allowed: `COALESCE($7::bigint, ${REFUNDABLE}) BETWEEN 1 AND ${REFUNDABLE} AND p.dispute_short = 0
+              AND (p.renewals = 0 OR refund_reference(p.id, COALESCE($7::bigint, ${REFUNDABLE})) IS NOT NULL) AND ${UNFROZEN}`,
   },
+} as const;
+
+const AMOUNT = `(p.operations->($3::uuid)::text->>'amount_minor')::bigint`;
+
+/** What is done to a hold is done to the one that stands; a refund is made of the authorization whose captures bear it. */
+const REFERENCES = {
+  capture: 'p.processor_reference',
+  void: 'p.processor_reference',
+  refund: `CASE WHEN p.renewals = 0 THEN p.processor_reference ELSE refund_reference(p.id, ${AMOUNT}) END`,
 } as const;
 
 /** Moves an amount into reserve and notes the operation, or changes nothing and returns nothing. */
@@ -235,12 +247,14 @@ WITH payment AS (
   INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, execution_id, operation_id)
   SELECT $1, $2, $4, $8, p.execution_id, $3 FROM payment p RETURNING key
 ), operation AS (
-  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, final, mid_id, sent_at, asked_by, workflow_id)
-  SELECT $3, $1, $2, p.id, '${type}', 'sent', (p.operations->($3::uuid)::text->>'amount_minor')::bigint, p.is_final, p.mid_id, $5, $10, $11
+  INSERT INTO operations (id, org_id, mode, payment_id, type, status, amount_minor, final, mid_id, sent_at, asked_by, workflow_id,
+                          processor_reference)
+  SELECT $3, $1, $2, p.id, '${type}', 'sent', ${AMOUNT}, p.is_final, p.mid_id, $5, $10, $11, ${REFERENCES[type]}
     FROM payment p, key
-  RETURNING amount_minor, final
+  RETURNING amount_minor, final, processor_reference
 )
-SELECT to_jsonb(p) - 'is_final' AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor", o.final
+SELECT to_jsonb(p) - 'is_final' AS payment, ${ACCOUNT}, o.amount_minor AS "amountMinor", o.final,
+       o.processor_reference AS "processorReference"
   FROM payment p JOIN mids m ON m.id = p.mid_id, operation o`,
     values: [
       r.tenant.orgId,

@@ -106,7 +106,8 @@ export async function holdOperation(
 ): Promise<HeldOperation | undefined> {
   const { rows } = await db.query<HeldOperation>({
     name: 'hold-operation',
-    text: `SELECT o.type, o.status, o.amount_minor, o.absent_since, o.asked_by, p.currency, p.processor_reference,
+    text: `SELECT o.type, o.status, o.amount_minor, o.absent_since, o.asked_by, p.currency,
+                  CASE WHEN o.renews THEN o.processor_reference ELSE p.processor_reference END AS processor_reference,
                   COALESCE(o.workflow_id, p.workflow_id) AS workflow_id
              FROM operations o JOIN payments p ON p.id = o.payment_id
             WHERE o.org_id = $1 AND o.mode = $2 AND o.payment_id = $3 AND o.id = $4 FOR NO KEY UPDATE OF o`,

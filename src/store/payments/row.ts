@@ -43,6 +43,8 @@ export interface OperationSummary {
   status: string;
   amount_minor: number;
   at: string;
+  /** An authorization that renews a hold, or the void of the one that it replaced. */
+  renews?: true;
   /** Why it did not succeed, when it did not. */
   class?: string;
   code?: string;
@@ -82,7 +84,15 @@ export interface PaymentRow extends Counters {
   increment_pending: number;
   /** Of `authorized`, what was captured beyond the hold. */
   overcaptured: number;
-  /** A void or a final capture is under way. */
+  /** How often what was left of a hold was authorized anew. */
+  renewals: number;
+  /** The sum of that: in `authorized`, and in `released` as well. */
+  renewed_minor: number;
+  /** Of `authorized`, what is not of the hold that stands now. */
+  earlier_minor: number;
+  /** The processor's names of the holds before it. */
+  earlier_references: string[];
+  /** A void, a final capture or a renewal is under way. */
   void_pending: boolean;
   /** What open disputes claim beyond what could be held. */
   dispute_short: number;

@@ -32,7 +32,10 @@ WITH given AS MATERIALIZED (
                    ELSE COALESCE((SELECT p.id FROM payments p WHERE p.id = g.payment AND p.org_id = $1 AND p.mode = $2),
                                  (SELECT (array_agg(p.id ORDER BY p.id))[1] FROM payments p
                                    WHERE p.org_id = $1 AND p.mode = $2 AND p.processor_reference = g.processor_reference
-                                     AND p.processor = $13)) END AS named
+                                     AND p.processor = $13),
+                                 (SELECT (array_agg(p.id ORDER BY p.id))[1] FROM payments p
+                                   WHERE p.org_id = $1 AND p.mode = $2 AND p.renewals > 0
+                                     AND p.earlier_references @> ARRAY[g.processor_reference] AND p.processor = $13)) END AS named
     FROM given g
    WHERE g.copy = 1 AND NOT EXISTS (SELECT FROM settlement_lines s WHERE s.org_id = $1 AND s.mode = $2
                                        AND s.processor_kind = $12 AND s.line_id = g.line_id

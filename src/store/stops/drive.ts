@@ -95,7 +95,7 @@ export async function findHolds(
     name: 'find-holds-to-void',
     text: `SELECT p.id AS "paymentId", p.workflow_id AS "workflowId", o.id AS "operationId"
              FROM stopped t JOIN stops s ON s.id = t.stop_id JOIN payments p ON p.id = t.execution_id
-             LEFT JOIN operations o ON o.payment_id = p.id AND o.type = 'void'
+             LEFT JOIN operations o ON o.payment_id = p.id AND o.type = 'void' AND NOT o.renews
               AND o.status IN ('sent', 'pending', 'unknown')
             WHERE t.stop_id = $1 AND t.what = 'payment' AND s.void_open AND s.lifted_at IS NULL
               AND (s.target_kind <> 'processor' OR p.processor = s.target)
@@ -103,7 +103,7 @@ export async function findHolds(
               AND CASE WHEN o.id IS NULL THEN NOT p.void_pending AND p.capture_pending = 0 AND p.increment_pending = 0
                        ELSE o.status <> 'sent' OR o.sent_at < $3 END
               AND NOT EXISTS (SELECT 1 FROM operations d WHERE d.payment_id = p.id AND d.type = 'void'
-                               AND d.status = 'declined' AND d.sent_at >= s.requested_at)
+                               AND NOT d.renews AND d.status = 'declined' AND d.sent_at >= s.requested_at)
             ORDER BY (o.id IS NULL) = $5, p.id LIMIT $4`,
     values: [stopId, midId, sentBefore, limit, probing],
   });

@@ -33,7 +33,7 @@ export async function viewStop(db: Db, tenant: Tenant, id: string): Promise<Stop
            'held', p.authorized - p.captured - p.released, 'operations', COALESCE((
              SELECT jsonb_agg(jsonb_build_object('type', o.type, 'status', o.status)) FROM operations o
               WHERE o.payment_id = p.id AND (o.status IN ('sent', 'pending', 'unknown', 'needs_review')
-                OR o.type = 'void' AND o.status = 'declined' AND o.sent_at >= $2)), '[]')) ORDER BY p.id), '[]')
+                OR o.type = 'void' AND NOT o.renews AND o.status = 'declined' AND o.sent_at >= $2)), '[]')) ORDER BY p.id), '[]')
          FROM stopped t JOIN payments p ON p.id = t.execution_id
         WHERE t.stop_id = $1 AND t.what = 'payment'
           -- One that went on to another processor is no matter of this one any more.

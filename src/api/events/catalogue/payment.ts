@@ -22,7 +22,18 @@ const moved = (told: string, type: string, more: z.ZodRawShape = {}, also: objec
 });
 
 export const PAYMENT_EVENTS: EventFamily<'payment'> = {
-  'payment.authorized': moved('a processor holds the money', 'authorize', { processor }, { processor: 'simulator' }),
+  'payment.authorized': moved(
+    'a processor holds the money',
+    'authorize',
+    {
+      processor,
+      reauthorization: z
+        .boolean()
+        .optional()
+        .meta({ description: 'It takes the place of a hold that was about to end, and holds nothing more' }),
+    },
+    { processor: 'simulator' },
+  ),
   'payment.captured': moved('some or all of it was captured', 'capture', {
     final: z.boolean().optional().meta({ description: 'Nothing more will be captured' }),
     processor: processor.optional(),
@@ -40,7 +51,7 @@ export const PAYMENT_EVENTS: EventFamily<'payment'> = {
       ...payment,
       currency,
       amount_minor: minor,
-      on_expiry: z.enum(['release', 'capture']),
+      on_expiry: z.enum(['release', 'capture', 'reauthorize']),
       expires_at: timeOut.optional(),
     }),
     example: exampleOf({
