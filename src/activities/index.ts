@@ -22,6 +22,7 @@ import { incrementPayment } from './money/increment-payment.ts';
 import { giveBack } from './money/perform.ts';
 import { reauthorizeAtExpiry } from './money/reauthorize.ts';
 import { refundPayment } from './money/refund-payment.ts';
+import { answerRefundChallenge, expireRefundChallenge } from './money/refund-challenge.ts';
 import { answerRefundReview, expireRefundReview } from './money/refund-review.ts';
 import { standingOfPayment } from './money/standing.ts';
 import { escalateOperation, resolveOperation } from './money/resolve.ts';
@@ -81,6 +82,8 @@ export function createActivities(
     giveBack: (ref, request, operationId) => giveBack(deps, ref, request, operationId),
     refundPayment: (input) => refundPayment(deps, input),
     incrementPayment: (input) => incrementPayment(deps, input),
+    answerRefundChallenge: (input, response) => answerRefundChallenge(deps, input, response),
+    expireRefundChallenge: (input) => expireRefundChallenge(deps, input),
     answerRefundReview: (input, verdict) => answerRefundReview(deps, input, verdict),
     expireRefundReview: (input) => expireRefundReview(deps, input),
     resolveOperation: (ref) => resolveOperation(deps, ref),

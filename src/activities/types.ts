@@ -7,6 +7,7 @@ import type {
   OperationStep,
   PaymentStage,
   PayRequest,
+  RefundChallengeStanding,
   RefundInput,
   RefundStep,
   Refusal,
@@ -140,6 +141,8 @@ export interface LifecycleActivities {
   /** A person's word on a refund that waits for one. */
   answerRefundReview(input: RefundInput, verdict: ReviewVerdict): Promise<ReviewStanding>;
   /** Nobody decided in time: the refund is not made. */
+  answerRefundChallenge(input: RefundInput, response: ChallengeResponse): Promise<RefundChallengeStanding>;
+  expireRefundChallenge(input: RefundInput): Promise<RefundChallengeStanding>;
   expireRefundReview(input: RefundInput): Promise<ReviewStanding>;
   /** Asks the processor once by our reference and records what it says. */
   resolveOperation(ref: OperationRef): Promise<OperationStep>;

@@ -115,8 +115,18 @@ export interface IncrementInput {
   timers: LifecycleTimers;
 }
 
-/** How a refund stands after a step: as every operation, or it waits for a person, and nothing is reserved. */
-export type RefundStep = OperationStep | { kind: 'waits'; waitMs: number };
+/**
+ * How a refund stands after a step: as every operation, or it waits for a person, and nothing is reserved. With
+ * `challenge` that person is the principal, else an operator.
+ */
+export type RefundStep = OperationStep | { kind: 'waits'; waitMs: number; challenge?: true };
+
+/** How the challenge of a refund stands. */
+export interface RefundChallengeStanding {
+  status: 'open' | 'passed' | 'declined' | 'failed' | 'expired';
+  /** The answer was refused. */
+  refused?: Refusal;
+}
 
 /** How a money operation stands after a step. */
 export type OperationStep =

@@ -46,6 +46,8 @@ export const money = {
   giveBack: persistent('give back what was granted in part').giveBack,
   answerRefundReview: persistent('count a person’s vote').answerRefundReview,
   expireRefundReview: persistent('the wait for a person is over').expireRefundReview,
+  answerRefundChallenge: persistent('check the principal’s response').answerRefundChallenge,
+  expireRefundChallenge: persistent('the wait for the principal is over').expireRefundChallenge,
   refundPayment: persistent('check policy, reserve, refund at the processor, record').refundPayment,
 };
 

@@ -4,6 +4,7 @@ import type {
   ChallengeResponse,
   OperationStep,
   PayRequest,
+  RefundChallengeStanding,
   ReviewVerdict,
   VoidRequest,
 } from '../domain/messages.ts';
@@ -19,6 +20,8 @@ export const respondUpdate = defineUpdate<DecidedExecution, [ChallengeResponse]>
 export const reviewUpdate = defineUpdate<DecidedExecution, [ReviewVerdict]>('review');
 /** The same of `assessmentReview`. */
 export const voteUpdate = defineUpdate<ReviewStanding, [ReviewVerdict]>('review');
+/** The same of `refund`. */
+export const confirmUpdate = defineUpdate<RefundChallengeStanding, [ChallengeResponse]>('respond');
 export const payUpdate = defineUpdate<OperationStep, [PayRequest]>('pay');
 export const captureUpdate = defineUpdate<OperationStep, [CaptureRequest]>('capture');
 export const voidUpdate = defineUpdate<OperationStep, [VoidRequest]>('void');

@@ -8,22 +8,33 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { toTypeId } from '../domain/ids.ts';
-import type { OperationStep, RefundInput, RefundStep, ReviewVerdict } from '../domain/messages.ts';
+import type {
+  ChallengeResponse,
+  OperationStep,
+  RefundChallengeStanding,
+  RefundInput,
+  RefundStep,
+  ReviewVerdict,
+} from '../domain/messages.ts';
 import type { ReviewStanding } from '../domain/review/standing.ts';
 import { money } from './activities.ts';
-import { evidenceSignal, voteUpdate } from './messages.ts';
+import { confirmUpdate, evidenceSignal, voteUpdate } from './messages.ts';
 import { ATTENTION_ENDS, resolveOperation, type Nudges } from './resolution.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { attributes } from './visibility.ts';
 
+/** What a refund is refused with that its principal has not confirmed; nobody answered in time otherwise. */
+const NOT_CONFIRMED: Readonly<Record<string, string>> = { failed: 'challenge_failed', declined: 'policy_denied' };
+
 /**
- * One governed refund: policy check, a person where the policy wants one, reservation, processor, record. It works on a
+ * One governed refund: policy check, the principal or an operator where the policy wants one, reservation, processor, record. It works on a
  * payment whose lifecycle has ended, since the limit is held by the payment's row and not by a workflow.
  */
 export async function refund(input: RefundInput): Promise<OperationStep> {
   const nudges: Nudges = new Set();
   let step: RefundStep | undefined;
   let standing: ReviewStanding | undefined;
+  let challenge: RefundChallengeStanding | undefined;
   const alone = oneAtATime();
   setHandler(evidenceSignal, ({ operationId }) => void nudges.add(operationId), {
     description: 'A processor told something about this operation',
@@ -34,12 +45,19 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
       if (step !== undefined) mustBeOpen();
     },
   });
+  setHandler(confirmUpdate, respond, {
+    description: 'The principal answers the challenge',
+    validator: (_: ChallengeResponse) => {
+      if (step !== undefined) mustBeChallenged();
+    },
+  });
   const describe = (state: string) =>
     setCurrentDetails(
       `**Refund** of [${toTypeId('pay', input.paymentId)}] — ${state}\n\nOperation \`${toTypeId('op', input.operationId)}\``,
     );
   describe('asking policy and processor');
   step = await money.refundPayment(input);
+  if (step.kind === 'waits' && step.challenge) step = await challenged(step.waitMs);
   if (step.kind === 'waits') step = await reviewed(step.waitMs);
   if (step.kind === 'unknown' || step.kind === 'pending') {
     describe(`outcome **${step.kind}**: the amount stays reserved until there is evidence`);
@@ -65,6 +83,45 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
   }
   describe(step.kind);
   return step;
+
+  /** Waits for the principal; confirmed, it is judged as if it came now, and an operator may be wanted by then. */
+  async function challenged(waitMs: number): Promise<RefundStep> {
+    challenge = { status: 'open' };
+    const until = Date.now() + waitMs;
+    show('challenged', false);
+    describe('waiting for **the principal**');
+    while (isChallenged()) {
+      const inTime = await condition(() => !isChallenged(), Math.max(1, until - Date.now()), {
+        summary: 'the wait for the principal is limited',
+      });
+      if (!inTime) challenge = await alone(() => money.expireRefundChallenge(input));
+    }
+    await condition(allHandlersFinished);
+    const { status } = challenge;
+    show(status, false);
+    if (status === 'passed') return money.refundPayment(input);
+    return {
+      kind: 'refused',
+      code: NOT_CONFIRMED[status] ?? 'challenge_expired',
+      detail: `The challenge is ${status}.`,
+    };
+  }
+
+  async function respond(response: ChallengeResponse): Promise<RefundChallengeStanding> {
+    await condition(() => step !== undefined);
+    mustBeChallenged();
+    const after = await alone(() => money.answerRefundChallenge(input, response));
+    if (isChallenged()) challenge = after;
+    return after;
+  }
+
+  function isChallenged(): boolean {
+    return challenge?.status === 'open';
+  }
+
+  function mustBeChallenged(): void {
+    if (!isChallenged()) throw ApplicationFailure.nonRetryable('The challenge is over.', 'challenge_expired');
+  }
 
   /** Waits for the votes; approved, it is judged and reserved as if it came now. */
   async function reviewed(waitMs: number): Promise<OperationStep> {

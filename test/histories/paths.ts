@@ -351,6 +351,27 @@ export const PATHS: readonly Path[] = [
     },
   },
   {
+    name: 'refund-challenged',
+    workflow: 'refund',
+    async play(scene) {
+      const payment = await captured(scene, await paid(scene));
+      const before = await scene.api.get<{ data: { policy_id: string; status: string }[] }>('/v1/policies');
+      await scene.api.post('/v1/policies', { name: 'refunds', rules: { step_up_above: 10_00 }, activate: true });
+      const asked = await scene.api.post<{ refund: { refund_id: string } }>('/v1/payments/refund', {
+        payment_id: payment.payment_id,
+        amount: 50,
+      });
+      const path = `/v1/payments/refunds/${asked.body.refund.refund_id}/respond`;
+      const answer = (code: string) => ({ method: 'totp', response: { code } });
+      await scene.api.post(path, answer(scene.cast.wrongCode()), [409]);
+      await scene.api.post(path, answer(scene.cast.code()));
+      const holds = ({ counters }: Payment) => counters.refunded === 50_00;
+      await paymentBecomes(scene, { label: 'refunded', payment, holds });
+      const active = before.data.find(({ status }) => status === 'active')!;
+      await scene.api.post(`/v1/policies/${active.policy_id}/activate`, {});
+    },
+  },
+  {
     name: 'refund',
     workflow: 'refund',
     async play(scene) {

@@ -4,6 +4,7 @@ import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
 import { insertCoverageReport } from '../../src/store/ledger/coverage.ts';
 import { createOrganization } from '../../src/store/organizations.ts';
+import { insertRefundChallenge } from '../../src/store/refunds/challenge.ts';
 import { insertRefundRequest } from '../../src/store/refunds/request.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { openMissing } from '../../src/store/settlement/exceptions.ts';
@@ -194,6 +195,30 @@ async function makeRefundRequest(t: Journey, { payment_id }: Payment): Promise<s
     t.database.pool,
     { orgId, mode: 'test' },
     { id, workflowId: 'refund:isolation', auditId, ...asked, ...nobody, ...policy, ...times },
+  );
+  // The principal is asked under the same id.
+  await insertRefundChallenge(
+    t.database.pool,
+    { orgId, mode: 'test' },
+    {
+      id,
+      workflowId: 'refund:isolation',
+      paymentId: asked.paymentId,
+      intent: {
+        action: 'payment.refund',
+        amountMinor: 1,
+        currency: 'EUR',
+        merchantRef: 'mrc_hotel',
+        channel: 'chatpay',
+      },
+      amountMinor: 1,
+      principalId: newId(),
+      rule: 'step_up_above',
+      message: 'the principal must confirm',
+      explanations: [],
+      attempts: 3,
+      ...times,
+    },
   );
   return toTypeId('op', id);
 }

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { parseId, toTypeId } from '../../src/domain/ids.ts';
+import type { ActivityDeps } from '../../src/activities/deps.ts';
+import { giveBack } from '../../src/activities/money/perform.ts';
+import { reauthorizeAtExpiry } from '../../src/activities/money/reauthorize.ts';
+import { resolveOperation } from '../../src/activities/money/resolve.ts';
+import { operationIdAtExpiry, parseId, toTypeId } from '../../src/domain/ids.ts';
+import type { LifecycleTimers } from '../../src/domain/messages.ts';
+import { createAdyenAdapter } from '../../src/processors/adyen/adapter.ts';
 import { insertMid } from '../../src/store/mids.ts';
 import { createSealer } from '../../src/trust/seal.ts';
 import { signItem } from '../../src/processors/adyen/wire.ts';
@@ -67,6 +73,58 @@ describe.each(['stripe', 'adyen'] as const)('a hold at %s', (kind) => {
     await t.operate('capture', payment, { amount: 150 });
     await t.becomes(payment, ({ counters }) => counters.captured === 15_000);
     expect(await moved(payment)).toEqual({ authorize: [1, 12_000], increment: [1, 3_000], capture: [1, 15_000] });
+  });
+});
+
+describe('a hold that is renewed', () => {
+  it('at Stripe is another PaymentIntent, and the one before is cancelled', async () => {
+    await t.simulator('POST', '/control/timing', { expire_soon_ms: 8_000 });
+    const more = { ...payAt('stripe', 'pm_expire_soon'), on_expiry: 'reauthorize' };
+    const payment = await t.paid({}, undefined, more);
+    await t.operate('capture', payment, { amount: 20 });
+    await t.becomes(payment, ({ operations }) =>
+      operations.some(({ type, status }) => type === 'void' && status === 'succeeded'),
+    );
+    expect((await t.operate('capture', payment)).body).toMatchObject({ status: 'captured' });
+    for (const amount of [100, 20]) await t.operate('refund', payment, { amount });
+    await t.becomes(payment, ({ counters }) => counters.refunded === 12_000);
+    expect(await moved(payment)).toEqual({
+      authorize: [2, 22_000],
+      capture: [2, 12_000],
+      void: [1, 10_000],
+      refund: [2, 12_000],
+    });
+  });
+
+  it('at Adyen is another payment, although no date is told, and the one before is cancelled when it says so', async () => {
+    const payment = await t.paid({}, undefined, { ...payAt('adyen'), on_expiry: 'reauthorize' });
+    const tenant = { orgId: parseId(t.credentials.org_id, 'org')!, mode: 'test' as const };
+    const executionId = parseId(payment.payment_id, 'pay')!;
+    // As the lifecycle does it after seven days less an hour.
+    const deps = {
+      pool: t.database.pool,
+      sealer: createSealer(t.dataKey),
+      processors: { adyen: createAdyenAdapter() },
+      processorTimeoutMs: 1_500,
+      now: () => new Date(),
+    } as unknown as ActivityDeps;
+    const ref = { tenant, executionId, timers: {} as LifecycleTimers };
+    const step = await reauthorizeAtExpiry(deps, ref, operationIdAtExpiry(executionId, 0));
+    expect(step).toMatchObject({ kind: 'succeeded', stage: 'authorized', renewal: 'stands' });
+    const operationId = (step as { giveBack: string }).giveBack;
+    const nobody = { key: operationId, fingerprint: '', actor: 'system:timer', replyTo: '' };
+    expect(await giveBack(deps, ref, nobody, operationId)).toMatchObject({ kind: 'pending' });
+    await eventually(
+      () => resolveOperation(deps, { tenant, paymentId: executionId, operationId, visibilityLagMs: 200 }),
+      ({ kind }) => kind === 'succeeded',
+    );
+    // Repeated, as by a worker that took over: nothing more is done.
+    expect(await reauthorizeAtExpiry(deps, ref, operationIdAtExpiry(executionId, 0))).toMatchObject({
+      renewal: 'stands',
+    });
+    await t.operate('capture', payment);
+    await t.becomes(payment, ({ counters }) => counters.captured === 12_000);
+    expect(await moved(payment)).toEqual({ authorize: [2, 24_000], capture: [1, 12_000], void: [1, 12_000] });
   });
 });
 

@@ -91,9 +91,14 @@ async function effects({ payment_id }: Payment): Promise<number[]> {
 describe('a refund that the policy wants a person for', () => {
   it.each([
     ['review_above', { review_above: 50_00 }],
+    // A principal without an authenticator cannot confirm it.
     ['step_up_above', { step_up_above: 50_00 }],
   ])('waits, with nothing reserved, and is made once a person approves: %s', async (rule, rules) => {
     const payment = await captured(rules);
+    await t.database.pool.query(
+      'UPDATE principals SET totp_secret_sealed = NULL WHERE id = (SELECT principal_id FROM payments WHERE id = $1)',
+      [parseId(payment.payment_id, 'pay')],
+    );
     const key = randomUUID();
     const asked = await ask(payment, { amount: 60, reason: 'one night less' }, key);
     expect(asked).toMatchObject({

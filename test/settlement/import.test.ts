@@ -227,4 +227,28 @@ describe('a discrepancy', () => {
     );
     expect(rows[0].id).toBe(rows[0].subject);
   });
+
+  it('that names the authorization before the hold was renewed is found all the same', async () => {
+    const [one, two] = await many(2);
+    const named = async (paymentId: string, line: string) => {
+      const id = await queued(
+        w,
+        fileOf([
+          lineOf(paymentId === one!.paymentId ? one! : two!, line, { operation_id: '', reference: 'psp-before' }),
+        ]),
+      );
+      await w.pool.query(
+        `UPDATE settlement_imports SET mapping = jsonb_set(mapping, '{columns,processor_reference}', '"reference"') WHERE id = $1`,
+        [id],
+      );
+      return workOff(w, id);
+    };
+    // The control: before it is known, the name is nobody's.
+    expect(await named(two!.paymentId, 'r1')).toMatchObject({ matched: 0, exceptions: 1 });
+    await w.pool.query(
+      `UPDATE payments SET renewals = 1, earlier_references = '{psp-before}', processor_reference = 'psp-now' WHERE id = $1`,
+      [one!.paymentId],
+    );
+    expect(await named(one!.paymentId, 'r2')).toMatchObject({ matched: 1 });
+  });
 });

@@ -9,7 +9,7 @@ import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 
 export interface Answering {
-  ref: ExecutionRef;
+  ref: Pick<ExecutionRef, 'tenant'>;
   row: Pick<ExecutionRow, 'id' | 'intent' | 'principal_id'>;
   now: Date;
 }
@@ -24,7 +24,7 @@ const ApprovalResponse = z.strictObject({ approved: z.boolean() });
  */
 export type StepUpVerdict = 'proved' | 'declined' | 'wrong';
 
-/** Judges an answer to a challenge by its method, and uses up what it proves with. */
+/** Judges an answer to a challenge, of an execution or of a refund, by its method, and uses up what it proves with. */
 export async function judgeAnswer(
   deps: ActivityDeps,
   db: Db,

@@ -7,11 +7,13 @@ import { explain } from '../../policy-language/pipeline.ts';
 import { gatherContext } from '../../store/executions/gather.ts';
 import { findExecution, findKey } from '../../store/executions/read.ts';
 import { findOperation, findPayment } from '../../store/payments/read.ts';
+import { findRefundChallenge } from '../../store/refunds/challenge.ts';
 import { findReview } from '../../store/reviews/read.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { standingOf } from '../review/assessment.ts';
 import { followUp } from './follow-up.ts';
+import { askPrincipal } from './refund-challenge.ts';
 import { askPerson, keepRefusal, type Question } from './refund-review.ts';
 import { refuse } from './refuse.ts';
 
@@ -20,7 +22,8 @@ const ACTION = 'payment.refund';
 /**
  * A governed refund: the delegation behind the payment must have granted refunds (it need not be live any more: money
  * goes back under the organization's own credential), and the active policy is asked with the action `payment.refund`.
- * Where it wants a person, one is asked first; their yes takes that need away, and nothing else.
+ * Where it wants the principal (a step-up) or an operator (a review), they are asked first; their yes takes that need
+ * away, and nothing else. An operator's word is enough for both, and is asked where the principal has nothing to confirm with.
  */
 export async function refundPayment(deps: ActivityDeps, asked: RefundInput): Promise<RefundStep> {
   const { tenant, request } = asked;
@@ -30,14 +33,23 @@ export async function refundPayment(deps: ActivityDeps, asked: RefundInput): Pro
   const review = known ? await findReview(deps.pool, tenant, asked.operationId) : undefined;
   if (review?.status === 'open') return { kind: 'waits', waitMs: standingOf(review, deps.now()).waitMs };
   if (review && review.status !== 'approved') return ENDED;
-  const approved = review !== undefined;
+  const challenge = known && !review ? await findRefundChallenge(deps.pool, tenant, asked.operationId) : undefined;
+  if (challenge?.status === 'open') {
+    const waitMs = Math.max(0, Date.parse(challenge.expires_at) - deps.now().getTime());
+    return { kind: 'waits', waitMs, challenge: true };
+  }
+  if (challenge && challenge.status !== 'passed') return ENDED;
+  const proof = review ? 'review' : challenge ? 'challenge' : undefined;
+  const approved = proof !== undefined;
   // What was looked at is what is made, whatever could be refunded by now.
-  const input = { ...asked, amountMinor: review?.amount_minor ?? asked.amountMinor };
+  const input = { ...asked, amountMinor: review?.amount_minor ?? challenge?.amount_minor ?? asked.amountMinor };
   const begun = known && (!approved || (await findOperation(deps.pool, tenant, input.operationId)) !== undefined);
-  const found = begun ? undefined : await judge(deps, input, approved);
+  const found = begun ? undefined : await judge(deps, input, proof);
   const step =
     found && 'question' in found
-      ? await askPerson(deps, input, found.question)
+      ? found.ask === 'principal'
+        ? await askPrincipal(deps, input, found.question)
+        : await askPerson(deps, input, found.question, approved)
       : found
         ? await refuse(deps, tenant, request, found.code, found.detail)
         : await followUp(deps, 'refund', { ...input, final: false, ownKey: approved ? input.operationId : undefined });
@@ -50,9 +62,9 @@ const ENDED: RefundStep = { kind: 'refused', code: 'review_closed', detail: 'The
 
 async function judge(
   deps: ActivityDeps,
-  { tenant, paymentId, amountMinor }: RefundInput,
-  approved: boolean,
-): Promise<{ code: ProblemCode; detail: string } | { question: Question } | undefined> {
+  { tenant, paymentId, amountMinor, reason }: RefundInput,
+  proof: 'challenge' | 'review' | undefined,
+): Promise<{ code: ProblemCode; detail: string } | { ask: 'principal' | 'operator'; question: Question } | undefined> {
   const [payment, execution] = await Promise.all([
     findPayment(deps.pool, tenant, paymentId),
     findExecution(deps.pool, tenant, paymentId),
@@ -90,11 +102,16 @@ async function judge(
   const asks = ({ effect }: (typeof failed)[number]) => effect === 'challenge' || effect === 'review';
   const denial = failed.find((explanation) => !asks(explanation));
   if (denial) return { code: 'policy_denied', detail: `${denial.rule}: ${denial.message}` };
-  const wanted = failed[0];
-  if (!wanted || approved) return undefined;
+  const review = failed.find(({ effect }) => effect === 'review');
+  const wanted = review ?? failed[0];
+  const stepUp = gathered.principal?.stepUp ?? [];
+  if (!wanted || proof === 'review' || (proof === 'challenge' && !review)) return undefined;
   return {
+    ask: !review && stepUp.length > 0 ? 'principal' : 'operator',
     question: {
       payment,
+      intent: { ...intent, ...(reason === undefined ? {} : { description: reason }) },
+      stepUp,
       amountMinor: intent.amountMinor,
       rule: wanted.rule,
       message: wanted.message,

@@ -2,6 +2,7 @@ import { activityInfo } from '@temporalio/activity';
 import { PROBLEMS, type ProblemCode } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { CommittedAnswer, RefundInput, RefundStep, Refusal, ReviewVerdict } from '../../domain/messages.ts';
+import type { Intent } from '../../domain/types.ts';
 import type { ReviewStanding } from '../../domain/review/standing.ts';
 import { recordFact } from '../../store/facts.ts';
 import { keepAnswer } from '../../store/idempotency.ts';
@@ -25,15 +26,25 @@ export interface Question extends Pick<
   'amountMinor' | 'rule' | 'message' | 'explanations' | 'delegationId'
 > {
   payment: PaymentRow;
+  /** What is asked, as the policy was asked about it. */
+  intent: Intent;
+  /** What the principal can answer with. */
+  stepUp: readonly string[];
 }
 
 /**
  * Nothing is reserved and nothing sent: the request is kept with its review, and answered 202. Its key stays its own, so
  * that a repeat reads how it stands.
  */
-export async function askPerson(deps: ActivityDeps, input: RefundInput, question: Question): Promise<RefundStep> {
+export async function askPerson(
+  deps: ActivityDeps,
+  input: RefundInput,
+  question: Question,
+  /** The principal has confirmed it before: the key has an answer. */
+  confirmed: boolean,
+): Promise<RefundStep> {
   const { tenant, request, operationId, paymentId } = input;
-  const { payment, ...asked } = question;
+  const { payment, intent: _intent, stepUp: _stepUp, ...asked } = question;
   const at = deps.now();
   const expiresAt = new Date(at.getTime() + input.timers.reviewMs);
   const waiting = { amount_minor: asked.amountMinor, expires_at: expiresAt.toISOString() };
@@ -45,7 +56,8 @@ export async function askPerson(deps: ActivityDeps, input: RefundInput, question
   const auditId = newId();
   await inTransaction(deps.pool, async (db) => {
     const { quorum } = await findReviewSettings(db, tenant);
-    await keepNewAnswer(db, tenant, request, answer);
+    if (confirmed) await keepAnswer(db, tenant, request.key, answer.status, answer.body);
+    else await keepNewAnswer(db, tenant, request, answer);
     await insertRefundRequest(db, tenant, {
       ...asked,
       id: operationId,

@@ -26,10 +26,11 @@ export interface ApprovalView {
 /** What the principal is asked to confirm, or what became of it. */
 export function approvalPage({ page, now, passkey, notice }: ApprovalView): string {
   const { intent } = page;
+  const isRefund = page.refundWorkflowId !== null;
   const amount = `${majorText(intent.amountMinor, intent.currency)} ${intent.currency}`;
   const facts: [string, string][] = [
     ['Amount', amount],
-    ['To', intent.merchantRef],
+    [isRefund ? 'Back from' : 'To', intent.merchantRef],
     ['Agent', page.agent ?? 'unknown'],
     ['For', page.organization],
     ...(intent.description ? ([['Purpose', intent.description]] as [string, string][]) : []),
@@ -37,17 +38,23 @@ export function approvalPage({ page, now, passkey, notice }: ApprovalView): stri
   ];
   const open = page.status === 'open' && now < page.expiresAt;
   return html(
-    'Confirm a payment',
+    isRefund ? 'Confirm a refund' : 'Confirm a payment',
     `${notice ? `<p role="alert"><strong>${escapeHtml(notice)}</strong></p>` : ''}
      <table>${facts.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`).join('')}</table>
-     ${open ? answers(page, amount, passkey) : `<p>${escapeHtml(STATUS_TEXT[page.status] ?? 'This request is closed.')}</p>`}`,
+     ${open ? answers(page, amount, passkey) : `<p>${escapeHtml(statusText(page))}</p>`}`,
   );
 }
 
-function answers({ hasTotp }: ChallengePage, amount: string, passkey: PasskeyOffer | undefined): string {
+function answers(
+  { hasTotp, refundWorkflowId }: ChallengePage,
+  amount: string,
+  passkey: PasskeyOffer | undefined,
+): string {
   const confirm = `Confirm ${escapeHtml(amount)}`;
   return [
-    '<p>An agent wants to make this payment. Nothing is paid unless you confirm it yourself.</p>',
+    refundWorkflowId === null
+      ? '<p>An agent wants to make this payment. Nothing is paid unless you confirm it yourself.</p>'
+      : '<p>This payment is to be refunded. Nothing is refunded unless you confirm it yourself.</p>',
     passkey && (passkey.elsewhere ? linkTo(passkey.elsewhere) : passkeyForm(passkey.options, confirm)),
     hasTotp &&
       `<form method="post"><label>Code of your authenticator <input name="code" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{6,8}" required autofocus></label>
@@ -66,6 +73,11 @@ function passkeyForm(options: object, confirm: string): string {
   return `<form method="post" id="passkey" data-options="${escapeHtml(JSON.stringify(options))}">
        <input type="hidden" name="assertion"><button>${confirm} with your passkey</button>
        <p role="status"></p></form><script src="/approve/passkey.js" defer></script>`;
+}
+
+function statusText({ status, refundWorkflowId }: ChallengePage): string {
+  const text = STATUS_TEXT[status] ?? 'This request is closed.';
+  return refundWorkflowId === null ? text : text.replace('paid', 'refunded');
 }
 
 const STATUS_TEXT: Record<string, string> = {

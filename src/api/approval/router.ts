@@ -78,11 +78,11 @@ async function answer(
     replyTo: lifecycle.processId,
   };
   try {
-    await lifecycle.respond({ orgId: page.orgId, mode: page.mode }, id, {
-      request,
-      method: said.method,
-      sealedResponse: sealer.seal(JSON.stringify(said.response)),
-    });
+    const tenant = { orgId: page.orgId, mode: page.mode };
+    const response = { request, method: said.method, sealedResponse: sealer.seal(JSON.stringify(said.response)) };
+    await (page.refundWorkflowId === null
+      ? lifecycle.respond(tenant, id, response)
+      : lifecycle.respondRefund(tenant, page.refundWorkflowId, response));
     return undefined;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

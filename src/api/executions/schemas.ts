@@ -124,12 +124,15 @@ const TotpResponse = z.strictObject({ code: z.string().regex(/^\d{6,8}$/, { erro
 const WebauthnResponse = z.strictObject({ assertion: z.looseObject({}) });
 const ApprovalResponse = z.strictObject({ approved: z.boolean() });
 
+export const ChallengeMethod = z.enum(['totp', 'webauthn', 'approval']);
+export const ChallengeProof = z.union([TotpResponse, WebauthnResponse, ApprovalResponse]);
+
 export const RespondBody = z
   .strictObject({
     challenge_id: idOf('chl').optional(),
     execution_ref: idOf('exec').optional(),
-    method: z.enum(['totp', 'webauthn', 'approval']),
-    response: z.union([TotpResponse, WebauthnResponse, ApprovalResponse]),
+    method: ChallengeMethod,
+    response: ChallengeProof,
   })
   .refine((body) => (body.challenge_id === undefined) !== (body.execution_ref === undefined), {
     error: 'exactly one of challenge_id and execution_ref is required',

@@ -25,6 +25,7 @@ import { crlRefreshId, executionWorkflowId, incrementWorkflowId, refundWorkflowI
 import {
   captureUpdate,
   certificateRevokedSignal,
+  confirmUpdate,
   evidenceSignal,
   payUpdate,
   respondUpdate,
@@ -137,15 +138,14 @@ export class LifecycleClient {
 
   /** A vote on a refund that waits for a person. */
   async reviewRefund(tenant: Tenant, workflowId: string, verdict: ReviewVerdict): Promise<Answered> {
-    const { key, fingerprint } = verdict.request;
-    return this.#answer(tenant, verdict.request, false, () =>
-      this.#o.client.workflow.getHandle(workflowId).executeUpdate(voteUpdate, {
-        args: [verdict],
-        updateId: `${key}:${fingerprint.slice(0, 16)}`,
-      }),
-    ).catch((error: unknown) => {
-      throw error instanceof LifecycleEnded ? new Problem('review_closed', 'The review is over.') : error;
-    });
+    const over = new Problem('review_closed', 'The review is over.');
+    return this.#tellRefund(tenant, workflowId, { name: voteUpdate.name, request: verdict }, over);
+  }
+
+  /** The principal's answer to the challenge of a refund. */
+  async respondRefund(tenant: Tenant, workflowId: string, response: ChallengeResponse): Promise<Answered> {
+    const over = new Problem('challenge_expired', 'The challenge is over.');
+    return this.#tellRefund(tenant, workflowId, { name: confirmUpdate.name, request: response }, over);
   }
 
   async pay(tenant: Tenant, executionId: string, request: PayRequest): Promise<Answered> {
@@ -228,6 +228,18 @@ export class LifecycleClient {
     } catch (error) {
       this.#o.log.debug({ err: error, workflowId }, 'signal not delivered');
     }
+  }
+
+  #tellRefund<R>(tenant: Tenant, workflowId: string, { name, request }: Update<R>, over: Problem): Promise<Answered> {
+    const { key, fingerprint } = request.request;
+    return this.#answer(tenant, request.request, false, () =>
+      this.#o.client.workflow.getHandle(workflowId).executeUpdate(name, {
+        args: [request],
+        updateId: `${key}:${fingerprint.slice(0, 16)}`,
+      }),
+    ).catch((error: unknown) => {
+      throw error instanceof LifecycleEnded ? over : error;
+    });
   }
 
   #update<R>(tenant: Tenant, executionId: string, { name, request }: Update<R>): Promise<Answered> {

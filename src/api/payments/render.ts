@@ -64,7 +64,13 @@ interface MoneyAnswer {
   payment: PaymentRow;
   operation_id: string;
   /** Of a refund that a person must look at. */
-  waiting?: { amount_minor: number; expires_at: string };
+  waiting?: {
+    amount_minor: number;
+    expires_at: string;
+    /** Where the principal is that person: the page to confirm it on. */
+    approval_url?: string;
+    methods?: string[];
+  };
 }
 
 /** Stage of a lifecycle whose payment has begun: read off the counters, settled when all that was captured is. */
@@ -108,18 +114,28 @@ export function renderMoney(answer: Answered, refundShown = false): Reply {
           },
         }
       : {};
-  const review = waiting && {
+  const waits = waiting && {
     refund: {
       refund_id: toTypeId('op', id),
-      status: 'in_review',
+      status: waiting.approval_url ? 'challenged' : 'in_review',
       amount: toMajor(waiting.amount_minor, row.currency),
       amount_minor: waiting.amount_minor,
-      review: { status: 'open', expires_at: waiting.expires_at },
+      ...(waiting.approval_url
+        ? {
+            challenge: {
+              challenge_id: toTypeId('chl', id),
+              status: 'open',
+              methods: waiting.methods,
+              expires_at: waiting.expires_at,
+              approval_url: waiting.approval_url,
+            },
+          }
+        : { review: { status: 'open', expires_at: waiting.expires_at } }),
     },
   };
   return {
     status: answer.status,
-    body: { ...payment, ...refund, ...review },
+    body: { ...payment, ...refund, ...waits },
     headers: answer.replayed ? { 'Idempotency-Replayed': 'true' } : undefined,
   };
 }

@@ -16,6 +16,7 @@ import { routeRoutes } from './plan-routes.ts';
 import { incrementRoute } from './increment-route.ts';
 import { mandateReceipt } from './mandate-receipt.ts';
 import { openExceptions } from './open-exceptions.ts';
+import { refundRespondRoute } from './refund-respond-route.ts';
 import { refundReviewRoute } from './refund-review-route.ts';
 import { renderMoney, renderPayment } from './render.ts';
 import { amountOf } from './amount-of.ts';
@@ -128,6 +129,7 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
     }),
     incrementRoute(deps),
     refundReviewRoute(deps),
+    refundRespondRoute(deps),
     ...routeRoutes(deps),
     ...notificationRoutes(deps),
     ...processorNewsRoutes(deps),

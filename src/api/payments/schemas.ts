@@ -194,10 +194,22 @@ export const PaymentOutput = z
     refund: z
       .object({
         refund_id: typeId('op'),
-        status: z.string().meta({ description: '`in_review` while a person must look at it: nothing is reserved yet' }),
+        status: z.string().meta({
+          description:
+            '`challenged` while the principal must confirm it, `in_review` while an operator must look at it: nothing is reserved yet',
+        }),
         amount: z.number(),
         amount_minor: minor,
         review: z.object({ status: z.string(), expires_at: timeOut }).optional(),
+        challenge: z
+          .object({
+            challenge_id: typeId('chl'),
+            status: z.string(),
+            methods: z.array(z.string()),
+            expires_at: timeOut,
+            approval_url: z.string(),
+          })
+          .optional(),
       })
       .optional(),
     created_at: timeOut,

@@ -38,3 +38,27 @@ BEGIN
                        WHEN o.type = 'refund' AND o.status NOT IN ('declined', 'not_sent', 'reversed') THEN -o.amount_minor
                        ELSE 0 END), o.processor_reference LIMIT 1);
 END $$;
+
+-- A refund that its principal must confirm. The id is that of the operation it becomes; the key of the request holds the
+-- answer. Nothing is reserved while it is open.
+CREATE TABLE refund_challenges (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL REFERENCES organizations,
+  mode text NOT NULL,
+  payment_id uuid NOT NULL REFERENCES payments,
+  workflow_id text NOT NULL,
+  principal_id uuid NOT NULL,
+  amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+  -- What is asked, as the principal sees it and a passkey signs it.
+  intent jsonb NOT NULL,
+  -- What the policy said: the rule that asks for the principal, its sentence, and all explanations.
+  rule text NOT NULL,
+  message text NOT NULL,
+  explanations jsonb NOT NULL,
+  status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'passed', 'declined', 'failed', 'expired')),
+  attempts_left smallint NOT NULL CHECK (attempts_left >= 0),
+  opened_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  closed_at timestamptz
+);
+CREATE INDEX refund_challenges_by_payment ON refund_challenges (payment_id);
