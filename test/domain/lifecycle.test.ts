@@ -70,7 +70,7 @@ describe('lifecycle', () => {
         ended += 1;
         expect(end).toBe(path.length - 1);
       }),
-      { numRuns: 500 },
+      { numRuns: 2_000 },
     );
     expect(ended).toBeGreaterThan(100);
   });
