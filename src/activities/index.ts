@@ -19,7 +19,7 @@ import { captureAtExpiry, warnOfExpiry } from './money/before-expiry.ts';
 import { capturePayment, voidPayment } from './money/follow-up.ts';
 import { expireHold, flagOverdueSettlement } from './money/hold-and-settlement.ts';
 import { incrementPayment } from './money/increment-payment.ts';
-import { giveBack } from './money/perform.ts';
+import { giveBack } from './money/take-up.ts';
 import { reauthorizeAtExpiry } from './money/reauthorize.ts';
 import { refundPayment } from './money/refund-payment.ts';
 import { answerRefundChallenge, expireRefundChallenge } from './money/refund-challenge.ts';

@@ -136,7 +136,7 @@ SELECT e.id, floor(extract(epoch FROM e.at) * 1000)::float8, e.intent, e.context
     SELECT CASE WHEN c.revoked_at <= e.at THEN 'revoked' WHEN c.expires_at <= e.at THEN 'expired' ELSE 'active' END AS state
       FROM certificates c
      WHERE c.org_id = $1 AND c.mode = $2 AND c.agent_id = e.agent_id AND c.issued_at <= e.at
-     ORDER BY c.id DESC LIMIT 1) c ON true
+     ORDER BY c.issued_at DESC, c.id DESC LIMIT 1) c ON true
   LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(h.kind, floor(extract(epoch FROM h.at) * 1000), h.amount_minor) ORDER BY h.at)
              AS occurrences,

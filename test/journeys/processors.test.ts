@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ActivityDeps } from '../../src/activities/deps.ts';
-import { giveBack } from '../../src/activities/money/perform.ts';
+import { giveBack } from '../../src/activities/money/take-up.ts';
 import { reauthorizeAtExpiry } from '../../src/activities/money/reauthorize.ts';
 import { resolveOperation } from '../../src/activities/money/resolve.ts';
 import { operationIdAtExpiry, parseId, toTypeId } from '../../src/domain/ids.ts';

@@ -10,7 +10,8 @@ import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 import { reserveBeyond } from './overcapture.ts';
-import { perform, takeUpOwn } from './perform.ts';
+import { perform } from './perform.ts';
+import { takeUpOwn } from './take-up.ts';
 import { isKeyTaken, refuse } from './refuse.ts';
 
 type FollowUp = 'capture' | 'void' | 'refund';

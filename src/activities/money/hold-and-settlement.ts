@@ -12,7 +12,7 @@ import { openMissing } from '../../store/settlement/exceptions.ts';
 import { newId } from '../../trust/new-id.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
-import { stageOfPayment } from './perform.ts';
+import { stageOfPayment } from './step-of.ts';
 
 const ACTOR = 'system:timer';
 

@@ -16,7 +16,8 @@ import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { SPENT_BEFORE } from './follow-up.ts';
 import { commitAddition, judgeAddition, type Addition } from './judge-addition.ts';
-import { perform, takeUpOwn } from './perform.ts';
+import { perform } from './perform.ts';
+import { takeUpOwn } from './take-up.ts';
 import { isKeyTaken, refuse } from './refuse.ts';
 
 /**

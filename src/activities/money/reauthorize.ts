@@ -7,7 +7,8 @@ import { authorityOfExecution, freezeOnExecution } from '../../store/stops/read.
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 import { followUp } from './follow-up.ts';
-import { perform, takeUp } from './perform.ts';
+import { perform } from './perform.ts';
+import { takeUp } from './take-up.ts';
 import { isKeyTaken } from './refuse.ts';
 
 const ACTOR = 'system:timer';

@@ -10,18 +10,8 @@ import type { ProcessorOutcome } from '../../processors/port.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { OperationRef } from '../types.ts';
-import {
-  evidenceOf,
-  mayLeave,
-  mayRepeat,
-  note,
-  operationOf,
-  perform,
-  record,
-  sendingOf,
-  takeUp,
-  type Operation,
-} from './perform.ts';
+import { evidenceOf, note, operationOf, perform, record, sendingOf, type Operation } from './perform.ts';
+import { mayLeave, mayRepeat, takeUp } from './take-up.ts';
 import { ask } from './send.ts';
 
 const ACTOR = 'system:resolution';

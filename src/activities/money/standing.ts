@@ -9,7 +9,7 @@ import { keepAnswer } from '../../store/idempotency.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef, PaymentStanding } from '../types.ts';
-import { stageOfPayment } from './perform.ts';
+import { stageOfPayment } from './step-of.ts';
 
 /**
  * How a payment stands. One that was left between two attempts (the first failed for certain, the next was never
