@@ -21,8 +21,8 @@ interface Acts {
 
 /**
  * What is due while money is held, in order: the warning, what was chosen for the rest (a capture, or an authorization
- * anew, after which it all begins again), the end. The
- * warning comes `holdWarningMs` before the end, and never before half of the hold is over.
+ * anew, after which it all begins again), the end. The warning comes `holdWarningMs` before the end, and never before
+ * half of the hold is over.
  */
 export function holdOf(run: LifecycleRun, { operate, expire }: Acts) {
   const { input, ref } = run;

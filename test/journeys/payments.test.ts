@@ -187,6 +187,15 @@ describe('the published way of a payment', () => {
     const newer = await t.paid();
     const payments = await t.api<{ data: Payment[] }>('GET', '/v1/payments?limit=2');
     expect(payments.body.data.map((one) => one.payment_id)).toEqual([newer.payment_id, older.payment_id]);
+    const listed = async (query: string) =>
+      (await t.api<{ data: Payment[] }>('GET', `/v1/payments?${query}`)).body.data.map((one) => one.payment_id);
+    const { created_at } = (await t.payment(newer.payment_id)) as unknown as { created_at: string };
+    const { agent_id } = (await t.execution(newer.execution_ref)) as unknown as { agent_id: string };
+    const at = encodeURIComponent(created_at);
+    expect(await listed(`from=${at}`)).toEqual([newer.payment_id]);
+    expect(await listed(`to=${at}&limit=1`)).toEqual([older.payment_id]);
+    expect(await listed(`agent_id=${agent_id}`)).toEqual([newer.payment_id]);
+    expect(await listed('merchant_ref=mrc_nobody')).toEqual([]);
     const executions = await t.api<{ data: Decided[] }>('GET', '/v1/executions?limit=2');
     expect(executions.body.data.map((one) => one.execution_ref)).toEqual([newer.execution_ref, older.execution_ref]);
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parseId } from '../../src/domain/ids.ts';
 import { insertApiKey, newApiKeySecret } from '../../src/store/api-keys.ts';
+import { createAuthenticator } from '../setup/authenticator.ts';
 import { expectInvariants } from './invariants.ts';
 import { eventually, refusal, startJourney, type Answered, type Cast, type Journey, type Payment } from './journey.ts';
 
@@ -17,6 +18,10 @@ interface Refund {
   status: string;
   amount_minor: number;
   challenge?: { challenge_id: string; status: string; methods: string[]; expires_at: string; approval_url: string };
+}
+interface PasskeyOptions {
+  options: { challenge: string };
+  origins: string[];
 }
 type Refunded = Answered<Payment & { refund: Refund }>;
 interface Confirmed {
@@ -251,6 +256,28 @@ describe('a refund that the policy wants the principal for', () => {
     expect(await refunds(payment)).toEqual([]);
     expect(await enter(cast.code())).toContain('You have confirmed this request.');
     await t.becomes(payment, ({ counters }) => counters.refunded === 60_00);
+  });
+
+  it('is confirmed with a passkey, which signs this refund and no other', async () => {
+    const { payment, cast } = await captured();
+    const passkeys = `/v1/identities/principals/${cast.principal_id}/passkeys`;
+    const made = await t.api<PasskeyOptions>('POST', `${passkeys}/options`);
+    const key = createAuthenticator(made.body.origins[0]!, 'localhost');
+    expect((await t.api('POST', passkeys, { response: key.create(made.body.options) })).status).toBe(201);
+    const open = async (amount: number) => {
+      const { refund } = (await ask(payment, { amount })).body;
+      expect(refund.challenge!.methods).toEqual(['totp', 'webauthn']);
+      const { challenge_id } = refund.challenge!;
+      const asked = await t.api<PasskeyOptions>('POST', '/v1/execution/challenge/options', { challenge_id });
+      return { id: refund.refund_id, options: asked.body.options };
+    };
+    const confirm = (id: string, assertion: object) =>
+      t.api('POST', `/v1/payments/refunds/${id}/respond`, { method: 'webauthn', response: { assertion } });
+    const [one, other] = [await open(51), await open(60)];
+    expect(refusal(await confirm(one.id, key.get(other.options)))).toEqual([409, 'challenge_failed']);
+    expect((await confirm(one.id, key.get(one.options))).status).toBe(200);
+    await t.becomes(payment, ({ counters }) => counters.refunded === 51_00);
+    expect(await refunds(payment)).toEqual([51_00]);
   });
 
   it('of another organization, or none, is not found', async () => {

@@ -8,7 +8,7 @@ import { operationIdFor, requestRef, timersOf } from '../executions/authorize.ts
 import { minorAt } from '../money.ts';
 import { found } from '../not-found.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
-import { idOf, listOf, pageQuery } from '../schemas.ts';
+import { idOf, listOf, pageQuery, timeIn } from '../schemas.ts';
 import { evidenceRoutes } from './evidence-routes.ts';
 import { notificationRoutes } from './notification-routes.ts';
 import { processorNewsRoutes } from './processor-news-routes.ts';
@@ -140,7 +140,14 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
       summary: 'List payments, newest first',
       tags: ['Payments'],
       scope: 'payments:read',
-      query: z.strictObject({ ...pageQuery, needs_attention: z.enum(['true', 'false']).optional() }),
+      query: z.strictObject({
+        ...pageQuery,
+        needs_attention: z.enum(['true', 'false']).optional(),
+        merchant_ref: z.string().max(255).optional(),
+        agent_id: idOf('agt').optional(),
+        from: timeIn.optional().meta({ description: 'Made at or after' }),
+        to: timeIn.optional().meta({ description: 'Made before' }),
+      }),
       idempotency: 'none',
       replay: 'none',
       responses: { 200: listOf(PaymentOutput) },
@@ -149,6 +156,10 @@ export function paymentRoutes(deps: ApiDeps): AnyRoute[] {
           before: query.cursor === undefined ? undefined : (decodeCursor(query.cursor, ['uuid'])[0] as string),
           limit: query.limit + 1,
           needsAttention: query.needs_attention === undefined ? undefined : query.needs_attention === 'true',
+          merchantRef: query.merchant_ref,
+          agentId: query.agent_id,
+          from: query.from,
+          to: query.to,
         });
         const page = rows.slice(0, query.limit);
         const next = rows.length > query.limit ? encodeCursor([page.at(-1)!.id]) : null;

@@ -33,18 +33,32 @@ export async function findPaymentDetail(db: Db, tenant: Tenant, id: string): Pro
   return rows[0];
 }
 
+export interface PaymentFilter {
+  /** Newer ones are left out, and this one. */
+  before?: string;
+  limit: number;
+  needsAttention?: boolean;
+  merchantRef?: string;
+  agentId?: string;
+  /** When it was made: inclusive, exclusive. */
+  from?: Date;
+  to?: Date;
+}
+
 export async function listPayments(
   db: Db,
   tenant: Tenant,
-  filter: { before?: string; limit: number; needsAttention?: boolean },
+  { before, limit, needsAttention, merchantRef, agentId, from, to }: PaymentFilter,
 ): Promise<PaymentRow[]> {
   const { rows } = await db.query<{ row: PaymentRow }>({
     name: 'list-payments',
     text: `SELECT to_jsonb(p) AS row FROM payments p
             WHERE p.org_id = $1 AND p.mode = $2 AND ($3::uuid IS NULL OR p.id < $3)
               AND ($4::boolean IS NULL OR (p.needs_attention IS NOT NULL) = $4)
+              AND ($6::text IS NULL OR p.merchant_ref = $6) AND ($7::uuid IS NULL OR p.agent_id = $7)
+              AND ($8::timestamptz IS NULL OR p.created_at >= $8) AND ($9::timestamptz IS NULL OR p.created_at < $9)
             ORDER BY p.id DESC LIMIT $5`,
-    values: [tenant.orgId, tenant.mode, filter.before ?? null, filter.needsAttention ?? null, filter.limit],
+    values: [tenant.orgId, tenant.mode, before, needsAttention, limit, merchantRef, agentId, from, to],
   });
   return rows.map((entry) => entry.row);
 }
