@@ -69,11 +69,11 @@ export interface Passkeys {
  *   stands
  */
 export function createPasskeys(dataKey: string, origins: readonly string[]): Passkeys | undefined {
-  const named = origins.map((text) => byName(new URL(text)));
-  const [first] = named;
+  const pages = origins.map((text) => loopbackByName(new URL(text)));
+  const [first] = pages;
   if (!first || isIP(first.hostname.replaceAll(/[[\]]/g, '')) !== 0) return undefined;
   const rpId = first.hostname;
-  const allowed = named.map(({ origin }) => origin);
+  const allowed = pages.map(({ origin }) => origin);
   const key = Buffer.from(hkdfSync('sha256', Buffer.from(dataKey, 'base64'), '', 'prokura passkey challenge v1', 32));
   const macOf = (...parts: (string | Buffer)[]) => {
     const mac = createHmac('sha256', key);
@@ -146,7 +146,7 @@ export function createPasskeys(dataKey: string, origins: readonly string[]): Pas
 /** End of a registration, milliseconds, and 16 random bytes. */
 const HEAD = 24;
 
-function byName(url: URL): URL {
+function loopbackByName(url: URL): URL {
   const local = new URL(url);
   if (url.hostname === '127.0.0.1' || url.hostname === '[::1]') local.hostname = 'localhost';
   return local;
