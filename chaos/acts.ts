@@ -74,21 +74,22 @@ export async function propose(t: Traveller, wish: Wish = {}, actor?: Actor): Pro
   return answered.body;
 }
 
-export async function pay(t: Traveller, { execution_token }: Decided): Promise<Payment | undefined> {
+export async function pay(t: Traveller, { execution_token }: Decided, more: object = {}): Promise<Payment | undefined> {
   const token = t.random.weighted(TOKENS);
   const answered = await send<Payment>(t, '/v1/payments/authorize', {
     execution_token,
     payment_method: { type: 'token', token },
     ...(t.random.chance(0.1) && { capture: 'automatic' }),
+    ...more,
   });
   return answered && answered.status < 300 ? answered.body : undefined;
 }
 
-export async function paid(t: Traveller): Promise<Payment | undefined> {
+export async function paid(t: Traveller, more: object = {}): Promise<Payment | undefined> {
   const decided = await propose(t);
   if (decided?.decision !== 'approved') return undefined;
   await pause(t);
-  return pay(t, decided);
+  return pay(t, decided, more);
 }
 
 export function operate(

@@ -91,7 +91,8 @@ const PAYMENTS = `
     FROM payments WHERE org_id = $1`;
 
 const OPERATIONS = `
-  SELECT o.id, o.payment_id, o.type, o.status, o.amount_minor, o.beyond_minor, o.attempt, m.processor, o.failure_class,
+  SELECT o.id, o.payment_id, o.type, o.status, o.amount_minor, o.beyond_minor, o.renews, o.attempt, m.processor,
+         o.failure_class,
          to_char(o.sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS sent_at,
          to_char(o.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS completed_at
     FROM operations o JOIN mids m ON m.id = o.mid_id WHERE o.org_id = $1`;

@@ -26,6 +26,7 @@ export const JOURNEYS = {
   raisedAgainstAll: 6,
   beyondTheHold: 8,
   returned: 5,
+  kept: 5,
   voided: 8,
   captureAgainstVoid: 7,
   refundedTwiceAtOnce: 8,
@@ -100,6 +101,19 @@ export const journeys: Record<JourneyName, Journey> = {
     await pause(t);
     await t.comesBack(refund.refund_id);
     if (t.random.chance(0.4)) await operate(t, 'refund', payment, { amount: part(t, payment) });
+  },
+  async kept(t) {
+    const payment = await paid(t, {
+      payment_method: { type: 'token', token: 'tok_expire_soon' },
+      on_expiry: t.random.pick(['release', 'capture', 'reauthorize', 'reauthorize'] as const),
+    });
+    if (!payment) return;
+    await sleep(t.random.int(1_000, 9_000));
+    const end = t.random.pick(['capture', 'part', 'void', 'nothing'] as const);
+    if (end === 'nothing') return;
+    const parts = end === 'part' ? { amount: part(t, payment) } : {};
+    await operate(t, end === 'void' ? 'void' : 'capture', payment, parts);
+    if (t.random.chance(0.5)) await operate(t, 'refund', payment, { amount: part(t, payment) });
   },
   async voided(t) {
     const payment = await paid(t);

@@ -1,3 +1,4 @@
+import { found } from './findings.ts';
 import { beforeAPerson, type Fault, type Finding, type Property, type World } from './world.ts';
 
 /** What must come about once the faults are over. */
@@ -95,8 +96,4 @@ function holdsEnd({ payments, operations, openHolds, now }: World): Finding {
       payment: id,
     })),
   ]);
-}
-
-function found(seen: string, faults: Fault[]): Finding {
-  return { seen, faults };
 }

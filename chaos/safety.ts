@@ -1,12 +1,14 @@
 import { canMove, STAGES, type Stage } from '../src/domain/lifecycle.ts';
 import { assertCounters, CounterError, type Counters } from '../src/domain/payment.ts';
-import { parseId } from '../src/domain/ids.ts';
+import { toTypeId } from '../src/domain/ids.ts';
+import { at, differs, found, group, many, sum } from './findings.ts';
 import {
   beforeAPerson,
   type EffectRow,
   type EventRow,
   type Fault,
   type Finding,
+  type OperationRow,
   type Property,
   type World,
 } from './world.ts';
@@ -28,7 +30,7 @@ function safety(name: string, check: Property['check']): Property {
   return { name, kind: 'safety', check };
 }
 
-function moneyMovesOnce({ effects, openHolds }: World): Finding {
+function moneyMovesOnce({ operations, effects, openHolds }: World): Finding {
   const byOperation = group(
     effects.filter((effect) => effect.operation_id !== null),
     (effect) => `${effect.type} of ${effect.operation_id} for ${effect.reference}`,
@@ -38,6 +40,7 @@ function moneyMovesOnce({ effects, openHolds }: World): Finding {
     effects.filter(({ type }) => type === 'authorize'),
     (effect) => effect.reference,
   );
+  const renewals = group(operations.filter(isRenewal), ({ payment_id }) => toTypeId('pay', payment_id));
   const kinds = [...group(effects, ({ type }) => type)].map(([type, all]) => `${type} ${all.length}`).sort();
   return found(`${byOperation.size} operations, ${effects.length} effects: ${kinds.join(', ')}`, [
     ...many(byOperation).map(([name, all]) => ({
@@ -45,8 +48,15 @@ function moneyMovesOnce({ effects, openHolds }: World): Finding {
       ...at(all[0]!.reference),
     })),
     ...many(holds).map(([reference, all]) => ({ message: `${all.length} open holds`, ...at(reference) })),
-    ...many(living).map(([reference, all]) => ({ message: `authorized ${all.length} times`, ...at(reference) })),
+    ...[...living]
+      .filter(([reference, all]) => all.length > 1 + (renewals.get(reference)?.length ?? 0))
+      .map(([reference, all]) => ({ message: `authorized ${all.length} times`, ...at(reference) })),
   ]);
+}
+
+/** An authorization beside the first, which it takes the place of. */
+function isRenewal({ type, renews, status }: OperationRow): boolean {
+  return renews && type === 'authorize' && status !== 'declined' && status !== 'not_sent';
 }
 
 function withinLimits({ payments }: World): Finding {
@@ -143,7 +153,7 @@ function approved({ payments, operations, unapproved, additions }: World): Findi
 
 function noSecondProcessor({ payments, operations, effects }: World): Finding {
   const attempts = group(
-    operations.filter(({ type }) => type === 'authorize'),
+    operations.filter(({ type, renews }) => type === 'authorize' && !renews),
     (operation) => operation.payment_id,
   );
   const known = new Set(['succeeded', 'declined', 'not_sent']);
@@ -253,33 +263,6 @@ function nobodyElse({ requests, executions }: World): Finding {
   ]);
 }
 
-function found(seen: string, faults: Fault[]): Finding {
-  return { seen, faults };
-}
-
-function group<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group) group.push(item);
-    else groups.set(key, [item]);
-  }
-  return groups;
-}
-
-function many<T>(groups: Map<string, T[]>): [string, T[]][] {
-  return [...groups].filter(([, items]) => items.length > 1);
-}
-
-function sum(rows: readonly { amount_minor: number }[]): number {
-  return rows.reduce((total, row) => total + row.amount_minor, 0);
-}
-
-function differs(what: string, ours: number, theirs: number): string | undefined {
-  return ours === theirs ? undefined : `${what} ${ours}, should be ${theirs}`;
-}
-
 function brokenLimit(counters: Counters): string | undefined {
   try {
     assertCounters(counters);
@@ -288,9 +271,4 @@ function brokenLimit(counters: Counters): string | undefined {
     if (error instanceof CounterError) return error.message;
     throw error;
   }
-}
-
-function at(reference: string): Pick<Fault, 'payment'> {
-  const payment = parseId(reference, 'pay');
-  return payment === undefined ? {} : { payment };
 }

@@ -62,6 +62,8 @@ export interface OperationRow {
   amount_minor: number;
   /** Of a capture, what was not held. */
   beyond_minor: number;
+  /** It renews a hold, or voids the one that was renewed. */
+  renews: boolean;
   attempt: number;
   processor: string;
   sent_at: string;

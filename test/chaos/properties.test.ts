@@ -29,6 +29,7 @@ function calm(): World {
     status: 'succeeded',
     amount_minor,
     beyond_minor: 0,
+    renews: false,
     attempt: 1,
     processor: 'alpha',
     sent_at: '2026-01-01T00:00:00',
@@ -252,6 +253,32 @@ const PLANTED: Record<string, Record<string, Plant>> = {
     'a hold that we forgot': (w) => w.openHolds.push({ reference: PAY, amount_minor: 40, expires_at: '' }),
   },
 };
+
+/** The first payment was authorized anew: a second hold, and the first one given back. */
+function renewed(world: World): World {
+  const [first] = world.effects;
+  again(world, 'authorize', { name: 'op_renewal', renews: true, sent_at: '2026-01-01T12:00:00' });
+  again(world, 'authorize', { name: 'op_earlier', renews: true, type: 'void' });
+  world.effects.push(
+    { ...first!, operation_id: 'op_renewal' },
+    { ...first!, type: 'void', operation_id: 'op_earlier' },
+  );
+  counters(world).authorized += first!.amount_minor;
+  counters(world).released += first!.amount_minor;
+  return world;
+}
+
+describe('a hold that was renewed', () => {
+  it.each([...SAFETY, ...LIVENESS])('violates nothing: $kind $name', ({ check }) => {
+    expect(check(renewed(calm())).faults).toEqual([]);
+  });
+
+  it('is violated by a second renewal that nobody reserved', () => {
+    const world = renewed(calm());
+    world.effects.push({ ...world.effects[0]!, operation_id: 'op_another' });
+    expect(SAFETY[0]!.check(world).faults).not.toEqual([]);
+  });
+});
 
 describe.each([...SAFETY, ...LIVENESS])('$kind $name', ({ kind, name, check }: Property) => {
   const planted = PLANTED[`${kind} ${name.split(' ')[0]}`]!;
