@@ -107,6 +107,21 @@ describe('settlement', () => {
     await expect(settle({})).resolves.not.toContainEqual(expect.objectContaining({ processor: 'set-b' }));
   });
 
+  it('comes in batches that one announcement can carry', async () => {
+    const pay = payment('set-many');
+    await pay.authorize();
+    await pay.capture(1);
+    await simulator.pool.query(
+      `INSERT INTO simulator.effects (type, amount_minor, currency, reference, operation_id, processor, mid, processor_reference)
+       SELECT 'capture', i, currency, reference, operation_id || '-' || i, processor, mid, processor_reference
+         FROM simulator.effects, generate_series(1, 2500) i WHERE processor = 'set-many' AND type = 'capture'`,
+    );
+    const batches = await settle({ processor: 'set-many' });
+    expect(batches.map(({ lines }) => lines.length)).toEqual([1_000, 1_000, 501]);
+    expect(new Set(batches.flatMap(({ lines }) => lines.map(({ line_id }) => line_id))).size).toBe(2_501);
+    for (const batch of batches) expect(JSON.stringify(batch).length).toBeLessThan(1_048_576 / 2);
+  });
+
   it('takes each once when several run together', async () => {
     for (let round = 0; round < 5; round++) {
       const pay = payment('set-race');

@@ -13,9 +13,12 @@ interface UnsettledEffect {
   currency: string;
 }
 
+/** What one announcement can carry: about 200 kB. */
+const MOST_LINES = 1_000;
+
 /**
- * One batch per processor of the captures and refunds that no batch has had; they never come again, not even one that a
- * planted discrepancy left out. Announced in the same transaction when `announce` is set.
+ * The captures and refunds that no batch has had, in batches of one processor each; they never come again, not even one
+ * that a planted discrepancy left out. Announced in the same transaction when `announce` is set.
  * @param filter `reference` is our payment id, our operation id or the processor's reference
  */
 export async function settle(
@@ -37,8 +40,7 @@ export async function settle(
     );
     const settlements: SettlementView[] = [];
     const planned = new Set(filter.discrepancies);
-    for (const processor of new Set(rows.map((row) => row.processor))) {
-      const effects = rows.filter((row) => row.processor === processor);
+    for (const { processor, effects } of batches(rows)) {
       const settlement: SettlementView = {
         settlement_id: `set_${randomUUID()}`,
         processor,
@@ -69,6 +71,15 @@ export async function settle(
     throw error;
   } finally {
     client.release();
+  }
+}
+
+function* batches(rows: UnsettledEffect[]): Generator<{ processor: string; effects: UnsettledEffect[] }> {
+  for (const processor of new Set(rows.map((row) => row.processor))) {
+    const all = rows.filter((row) => row.processor === processor);
+    for (let first = 0; first < all.length; first += MOST_LINES) {
+      yield { processor, effects: all.slice(first, first + MOST_LINES) };
+    }
   }
 }
 
