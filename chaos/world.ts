@@ -1,6 +1,7 @@
 import type { Stage } from '../src/domain/lifecycle.ts';
 import type { Counters } from '../src/domain/payment.ts';
 import type { Request } from './client.ts';
+import type { EffectType } from '../src/processors/simulator/server/effects.ts';
 
 /** Everything that is known at the end of a run. Ids are UUIDs, except in what processors and clients were told. */
 export interface World {
@@ -71,16 +72,7 @@ export interface OperationRow {
   failure_class: string | null;
 }
 export interface EffectRow {
-  type:
-    | 'authorize'
-    | 'increment'
-    | 'capture'
-    | 'void'
-    | 'refund'
-    | 'expire'
-    | 'dispute'
-    | 'dispute_return'
-    | 'refund_return';
+  type: EffectType;
   amount_minor: number;
   released_minor: number;
   currency: string;

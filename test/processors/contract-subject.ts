@@ -1,17 +1,9 @@
 import type { FailureClass, MidAccount, ProcessorOutcome, ProcessorPort } from '../../src/processors/port.ts';
+import type { EffectType } from '../../src/processors/simulator/server/effects.ts';
 
 /** A true movement of money at the processor, as its oracle tells it. */
 export interface MoneyEffect {
-  type:
-    | 'authorize'
-    | 'increment'
-    | 'capture'
-    | 'void'
-    | 'refund'
-    | 'expire'
-    | 'dispute'
-    | 'dispute_return'
-    | 'refund_return';
+  type: EffectType;
   amount_minor: number;
   operation_id: string | null;
 }

@@ -9,12 +9,11 @@ export function escapeHtml(text: string): string {
 }
 
 /** How the principal can confirm, besides the code. */
-export interface PasskeyOffer {
+export type PasskeyOffer =
   /** `PublicKeyCredentialRequestOptionsJSON`. */
-  options: object;
+  | { options: object }
   /** The same page where passkeys work, when they do not here. */
-  elsewhere?: string;
-}
+  | { elsewhere: string };
 
 export interface ApprovalView {
   page: ChallengePage;
@@ -55,7 +54,7 @@ function answers(
     refundWorkflowId === null
       ? '<p>An agent wants to make this payment. Nothing is paid unless you confirm it yourself.</p>'
       : '<p>This payment is to be refunded. Nothing is refunded unless you confirm it yourself.</p>',
-    passkey && (passkey.elsewhere ? linkTo(passkey.elsewhere) : passkeyForm(passkey.options, confirm)),
+    passkey && ('elsewhere' in passkey ? linkTo(passkey.elsewhere) : passkeyForm(passkey.options, confirm)),
     hasTotp &&
       `<form method="post"><label>Code of your authenticator <input name="code" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{6,8}" required autofocus></label>
        <button>${confirm}</button></form>`,

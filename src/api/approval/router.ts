@@ -56,11 +56,11 @@ async function offer({ pool, passkeys }: Deps, req: Request, { id, page }: Found
   if (!passkeys || page.status !== 'open') return undefined;
   const known = await listPasskeys(pool, page, page.principalId);
   if (known.length === 0) return undefined;
-  const options = await passkeys.questionOptions(stepUpQuestion(id, page.intent), known);
   // By host: behind a proxy that is not trusted, the scheme is not known.
-  return passkeys.origins.some((origin) => new URL(origin).host === req.get('host'))
-    ? { options }
-    : { options, elsewhere: `${passkeys.origins[0]}${req.originalUrl}` };
+  const worksHere = passkeys.origins.some((origin) => new URL(origin).host === req.get('host'));
+  return worksHere
+    ? { options: await passkeys.questionOptions(stepUpQuestion(id, page.intent), known) }
+    : { elsewhere: `${passkeys.origins[0]}${req.originalUrl}` };
 }
 
 /** What the principal is told; undefined when the page says it all. */

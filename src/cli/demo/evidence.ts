@@ -2,19 +2,11 @@ import { parseId } from '../../domain/ids.ts';
 import type { Db } from '../../store/pool.ts';
 import type { Payment } from './bodies.ts';
 import type { Client } from './client.ts';
+import type { EffectType } from '../../processors/simulator/server/effects.ts';
 
 /** What the simulated processors say happened to one payment: the oracle, whatever our own books hold. */
 export interface Effect {
-  type:
-    | 'authorize'
-    | 'increment'
-    | 'capture'
-    | 'void'
-    | 'refund'
-    | 'expire'
-    | 'dispute'
-    | 'dispute_return'
-    | 'refund_return';
+  type: EffectType;
   amount_minor: number;
   /** Hold that a final capture let go besides. */
   released_minor: number;

@@ -1,18 +1,12 @@
 import type { Pool } from 'pg';
 
+export type EffectType =
+  'authorize' | 'increment' | 'capture' | 'void' | 'refund' | 'expire' | 'dispute' | 'dispute_return' | 'refund_return';
+
 /** One true movement of money (or of a hold), as the oracle tells it. */
 export interface Effect {
   seq: number;
-  type:
-    | 'authorize'
-    | 'increment'
-    | 'capture'
-    | 'void'
-    | 'refund'
-    | 'expire'
-    | 'dispute'
-    | 'dispute_return'
-    | 'refund_return';
+  type: EffectType;
   amount_minor: number;
   /** Hold that a final capture let go besides; 0 elsewhere. */
   released_minor: number;
