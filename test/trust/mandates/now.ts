@@ -20,7 +20,7 @@ export function paymentNow(wanted: Wanted = {}) {
   const { amount = 1000, currency = 'USD', payee = made.MERCHANT, agent = made.agentKey, key = made.userKey } = wanted;
   const iat = Math.floor(Date.now() / 1000);
   const times = { iat: iat - 60, exp: iat + 3600 };
-  const nonce = wanted.nonce ?? `n-${Math.random()}`;
+  const nonce = wanted.nonce ?? `n-${crypto.randomUUID()}`;
   const checkout = { ...made.CHECKOUT, currency, nonce, ...wanted.checkout };
   const checkoutJwt = made.signJwt({ typ: 'JWT', kid: 'merchant-1' }, checkout, made.merchantKey);
   const openCheckout = made.root({ ...made.openCheckout, ...made.cnf(agent), ...times }, key);
@@ -57,7 +57,7 @@ export function paymentNow(wanted: Wanted = {}) {
         ...more,
       },
       agent,
-      { claims: { iat, nonce: `${nonce}-${Math.random()}`, ...claims } },
+      { claims: { iat, nonce: `${nonce}-${crypto.randomUUID()}`, ...claims } },
     );
   return {
     root,
@@ -74,7 +74,7 @@ export function legacyNow(merchant: string) {
   const digest = (value: unknown) => made.hash(canonicalJson(value));
   const total = { label: 'Total', amount: { currency: 'EUR', value: 120 } };
   const contents = {
-    id: `cart-${Math.random()}`,
+    id: `cart-${crypto.randomUUID()}`,
     user_cart_confirmation_required: true,
     payment_request: { method_data: [], details: { id: 'order-1', total } },
     cart_expiry: '2100-01-01T00:00:00Z',
@@ -82,7 +82,7 @@ export function legacyNow(merchant: string) {
   };
   const cart = { contents, merchant_authorization: null };
   const payment_mandate_contents = {
-    payment_mandate_id: `pm-${Math.random()}`,
+    payment_mandate_id: `pm-${crypto.randomUUID()}`,
     payment_details_id: 'order-1',
     payment_details_total: total,
     payment_response: { method_name: 'CARD' },
