@@ -22,6 +22,7 @@ import { incrementPayment } from './money/increment-payment.ts';
 import { giveBack } from './money/take-up.ts';
 import { reauthorizeAtExpiry } from './money/reauthorize.ts';
 import { refundPayment } from './money/refund-payment.ts';
+import { refundStopped } from './money/refund-stopped.ts';
 import { answerRefundChallenge, expireRefundChallenge } from './money/refund-challenge.ts';
 import { answerRefundReview, expireRefundReview } from './money/refund-review.ts';
 import { standingOfPayment } from './money/standing.ts';
@@ -86,6 +87,7 @@ export function createActivities(
     expireRefundChallenge: (input) => expireRefundChallenge(deps, input),
     answerRefundReview: (input, verdict) => answerRefundReview(deps, input, verdict),
     expireRefundReview: (input) => expireRefundReview(deps, input),
+    refundStopped: (input) => refundStopped(deps, input),
     resolveOperation: (ref) => resolveOperation(deps, ref),
     escalateOperation: (ref) => escalateOperation(deps, ref),
     warnOfExpiry: (ref) => warnOfExpiry(deps, ref),

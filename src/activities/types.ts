@@ -15,6 +15,7 @@ import type {
   ReviewVerdict,
   VoidRequest,
 } from '../domain/messages.ts';
+import type { StoppedCounts } from '../domain/freeze.ts';
 import type { ReviewStanding } from '../domain/review/standing.ts';
 import type { Decision, Risk, Tenant } from '../domain/types.ts';
 
@@ -80,7 +81,7 @@ export interface StopRef {
 export interface StopReport {
   status: 'in_progress' | 'confirmed';
   lifted: boolean;
-  stopped: { challenges: number; reviews: number; tokens: number; executions: number };
+  stopped: StoppedCounts;
   voided: number;
   openHolds: number;
   /** The first of them, printed; `dangers` counts all. */
@@ -140,10 +141,14 @@ export interface LifecycleActivities {
   incrementPayment(input: IncrementInput): Promise<OperationStep>;
   /** A person's word on a refund that waits for one. */
   answerRefundReview(input: RefundInput, verdict: ReviewVerdict): Promise<ReviewStanding>;
-  /** Nobody decided in time: the refund is not made. */
+  /** The principal's answer to the challenge of a refund. */
   answerRefundChallenge(input: RefundInput, response: ChallengeResponse): Promise<RefundChallengeStanding>;
+  /** Nobody answered in time: the refund is not made. */
   expireRefundChallenge(input: RefundInput): Promise<RefundChallengeStanding>;
+  /** Nobody decided in time: the refund is not made. */
   expireRefundReview(input: RefundInput): Promise<ReviewStanding>;
+  /** Why a freeze or a revocation has ended the wait of a refund, once its key says so; undefined when none has. */
+  refundStopped(input: RefundInput): Promise<Refusal | undefined>;
   /** Asks the processor once by our reference and records what it says. */
   resolveOperation(ref: OperationRef): Promise<OperationStep>;
   /** The deadline of an unknown outcome passed: a person decides; the reservation stays. */

@@ -79,6 +79,16 @@ export function freezeReasons(
   ).map(({ sentence }) => ({ code: 'frozen', category: 'identity', message: sentence }));
 }
 
+export interface StoppedCounts {
+  challenges: number;
+  reviews: number;
+  tokens: number;
+  /** The sum of those. */
+  executions: number;
+  /** Refunds that waited for their principal or for an operator. */
+  refunds: number;
+}
+
 /** A payment that was open when a stop began, as it stands now. */
 export interface StoppedPayment {
   phase: PaymentPhase;

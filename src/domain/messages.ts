@@ -123,7 +123,7 @@ export type RefundStep = OperationStep | { kind: 'waits'; waitMs: number; challe
 
 /** How the challenge of a refund stands. */
 export interface RefundChallengeStanding {
-  status: 'open' | 'passed' | 'declined' | 'failed' | 'expired';
+  status: 'open' | 'passed' | 'declined' | 'failed' | 'expired' | 'cancelled';
   /** The answer was refused. */
   refused?: Refusal;
 }

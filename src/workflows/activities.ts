@@ -48,6 +48,7 @@ export const money = {
   expireRefundReview: persistent('the wait for a person is over').expireRefundReview,
   answerRefundChallenge: persistent('check the principal’s response').answerRefundChallenge,
   expireRefundChallenge: persistent('the wait for the principal is over').expireRefundChallenge,
+  refundStopped: persistent('was the wait ended from outside?').refundStopped,
   refundPayment: persistent('check policy, reserve, refund at the processor, record').refundPayment,
 };
 

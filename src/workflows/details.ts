@@ -32,6 +32,7 @@ export function describeStop(title: string, report: StopReport): string {
     `| | |`,
     `| --- | --- |`,
     `| Challenges, reviews, tokens ended | ${stopped.challenges}, ${stopped.reviews}, ${stopped.tokens} |`,
+    `| Refunds that wait no more | ${stopped.refunds} |`,
     `| Holds voided | ${voided} |`,
     `| Holds left open | ${openHolds} |`,
     `| Workflows not told yet | ${untold} |`,

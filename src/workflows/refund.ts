@@ -18,7 +18,7 @@ import type {
 } from '../domain/messages.ts';
 import type { ReviewStanding } from '../domain/review/standing.ts';
 import { money } from './activities.ts';
-import { confirmUpdate, evidenceSignal, voteUpdate } from './messages.ts';
+import { confirmUpdate, evidenceSignal, revokedSignal, voteUpdate } from './messages.ts';
 import { ATTENTION_ENDS, resolveOperation, type Nudges } from './resolution.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { attributes } from './visibility.ts';
@@ -35,9 +35,13 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
   let step: RefundStep | undefined;
   let standing: ReviewStanding | undefined;
   let challenge: RefundChallengeStanding | undefined;
+  let revoked = false;
   const alone = oneAtATime();
   setHandler(evidenceSignal, ({ operationId }) => void nudges.add(operationId), {
     description: 'A processor told something about this operation',
+  });
+  setHandler(revokedSignal, () => void (revoked = true), {
+    description: 'A freeze or a revocation ended the wait',
   });
   setHandler(voteUpdate, vote, {
     description: 'A person approves or denies',
@@ -91,15 +95,17 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
     show('challenged', false);
     describe('waiting for **the principal**');
     while (isChallenged()) {
-      const inTime = await condition(() => !isChallenged(), Math.max(1, until - Date.now()), {
+      const inTime = await condition(() => !isChallenged() || revoked, Math.max(1, until - Date.now()), {
         summary: 'the wait for the principal is limited',
       });
       if (!inTime) challenge = await alone(() => money.expireRefundChallenge(input));
+      else if (isChallenged()) challenge = { status: 'cancelled' };
     }
     await condition(allHandlersFinished);
     const { status } = challenge;
     show(status, false);
     if (status === 'passed') return money.refundPayment(input);
+    if (status === 'cancelled') return stopped();
     return {
       kind: 'refused',
       code: NOT_CONFIRMED[status] ?? 'challenge_expired',
@@ -123,6 +129,12 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
     if (!isChallenged()) throw ApplicationFailure.nonRetryable('The challenge is over.', 'challenge_expired');
   }
 
+  /** What is told by a signal was committed before: there is nothing to wait for. */
+  async function stopped(): Promise<OperationStep> {
+    const refusal = await money.refundStopped(input);
+    return { kind: 'refused', ...(refusal ?? { code: 'frozen', detail: 'A freeze or a revocation ended the wait.' }) };
+  }
+
   /** Waits for the votes; approved, it is judged and reserved as if it came now. */
   async function reviewed(waitMs: number): Promise<OperationStep> {
     standing = { status: 'open', waitMs, votes: { approvals: 0, quorum: 1 } };
@@ -130,14 +142,16 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
     show('in_review', true);
     describe('waiting for **a person**');
     while (isOpen()) {
-      const inTime = await condition(() => !isOpen(), Math.max(1, until - Date.now()), {
+      const inTime = await condition(() => !isOpen() || revoked, Math.max(1, until - Date.now()), {
         summary: 'the wait for a person is limited',
       });
       if (!inTime) standing = await alone(() => money.expireRefundReview(input));
+      else if (isOpen()) standing = { ...standing, status: 'withdrawn' };
     }
     // Ending beside the answer of an activity would fail the task, and the vote that it has accepted with it.
     await condition(allHandlersFinished);
     show(standing.status, false);
+    if (standing.status === 'withdrawn') return stopped();
     if (standing.status !== 'approved') {
       return { kind: 'refused', code: 'review_closed', detail: `The review is ${standing.status}.` };
     }

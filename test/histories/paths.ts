@@ -372,6 +372,19 @@ export const PATHS: readonly Path[] = [
     },
   },
   {
+    name: 'refund-stopped',
+    workflow: 'refund',
+    async play(scene) {
+      const payment = await captured(scene, await paid(scene));
+      const before = await scene.api.get<{ data: { policy_id: string; status: string }[] }>('/v1/policies');
+      await scene.api.post('/v1/policies', { name: 'refunds', rules: { step_up_above: 10_00 }, activate: true });
+      await scene.api.post('/v1/payments/refund', { payment_id: payment.payment_id, amount: 50 });
+      await scene.api.post('/v1/identities/freeze', { agent_id: scene.cast.agent_id, reason: 'odd refunds' });
+      const active = before.data.find(({ status }) => status === 'active')!;
+      await scene.api.post(`/v1/policies/${active.policy_id}/activate`, {});
+    },
+  },
+  {
     name: 'refund',
     workflow: 'refund',
     async play(scene) {

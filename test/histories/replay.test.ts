@@ -70,7 +70,7 @@ describe('the workflow code', () => {
       'another way to refund',
       '.refundPayment(input)',
       '.capturePayment(input)',
-      ['refund-challenged.json', 'refund-returned.json', 'refund-reviewed.json', 'refund.json'],
+      ['refund-challenged.json', 'refund-returned.json', 'refund-reviewed.json', 'refund-stopped.json', 'refund.json'],
     ],
     ['another way to raise a hold', '.incrementPayment(input)', '.refundPayment(input)', ['increment.json']],
     [

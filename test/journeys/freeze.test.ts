@@ -13,7 +13,7 @@ interface Frozen {
   freeze_id: string;
   status: 'confirmed' | 'in_progress';
   active: boolean;
-  stopped: { challenges: number; reviews: number; tokens: number; executions: number };
+  stopped: { challenges: number; reviews: number; tokens: number; executions: number; refunds: number };
   voided: string[];
   open_holds: string[];
   still_dangerous: { payment_id?: string; processor?: string; why: Danger }[];
@@ -94,7 +94,7 @@ describe('a freeze of an agent', () => {
       body: {
         status: 'confirmed',
         active: true,
-        stopped: { challenges: 1, reviews: 0, tokens: 1, executions: 2 },
+        stopped: { challenges: 1, reviews: 0, tokens: 1, executions: 2, refunds: 0 },
         voided: [],
         still_dangerous: [],
       },

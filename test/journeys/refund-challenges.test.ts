@@ -39,10 +39,13 @@ async function policy(rules: object): Promise<void> {
 const STEP_UP = { step_up_above: 50_00 };
 
 /** A captured payment of 120.00 and whose it is, and from then on the rules for what follows. */
-async function captured(rules: object = STEP_UP): Promise<{ payment: Payment; cast: Cast }> {
+async function captured(
+  rules: object = STEP_UP,
+  wish?: { merchant_ref: string },
+): Promise<{ payment: Payment; cast: Cast }> {
   await policy({});
   const cast = await t.cast();
-  const { body: payment } = await t.pay(await t.approved(cast));
+  const { body: payment } = await t.pay(await t.approved(cast, wish));
   expect((await t.operate('capture', payment)).status).toBe(200);
   await policy(rules);
   return { payment, cast };
@@ -189,18 +192,66 @@ describe('a refund that the policy wants the principal for', () => {
     expect(await refunds(payment)).toEqual([]);
   });
 
-  it('is not made under a freeze that came meanwhile', async () => {
-    const { payment, cast } = await captured();
+  it.each([
+    ['agent', ({ agent_id }: Cast) => ({ agent_id })],
+    ['merchant', (_: Cast, merchant_ref: string) => ({ merchant_ref })],
+  ])('is ended by a freeze of its %s, which counts it, and its key says so', async (_, target) => {
+    const merchant_ref = `mrc_${randomUUID()}`;
+    const { payment, cast } = await captured(STEP_UP, { merchant_ref });
+    const { payment: elsewhere, cast: other } = await captured();
     const key = randomUUID();
     const { refund_id } = (await ask(payment, {}, key)).body.refund;
-    await t.api('POST', '/v1/identities/freeze', { agent_id: cast.agent_id, reason: 'test' });
-    expect((await respond(refund_id, cast.code())).status).toBe(200);
+    const spared = (await ask(elsewhere, { amount: 60 })).body.refund;
+    const order = { ...target(cast, merchant_ref), reason: 'odd refunds' };
+    const { body: frozen } = await t.api<{ freeze_id: string }>('POST', '/v1/identities/freeze', order);
+    expect(frozen).toMatchObject({ status: 'confirmed', stopped: { refunds: 1, executions: 0 } });
+    expect(refusal(await respond(refund_id, cast.code()))).toEqual([409, 'challenge_expired']);
     const after = await eventually(
       () => ask(payment, {}, key),
       ({ status }) => status !== 202,
     );
     expect(refusal(after)).toEqual([409, 'frozen']);
+    expect(refusal(await ask(payment, {}))).toEqual([409, 'frozen']);
+    expect([await refunds(payment), await countersOf(payment)]).toEqual([[], [0, 0]]);
+    // The control: what the freeze does not cover goes on, and what it has ended can be asked for anew.
+    expect((await respond(spared.refund_id, other.code())).status).toBe(200);
+    await t.becomes(elsewhere, ({ counters }) => counters.refunded === 60_00);
+    const { freeze_id } = frozen;
+    expect((await t.api('POST', '/v1/identities/unfreeze', { freeze_id, reason: 'over' })).status).toBe(200);
+    expect((await ask(payment, {})).status).toBe(202);
+  });
+
+  it('is ended by a freeze of the processor that would make it', async () => {
+    const { payment, cast } = await captured();
+    const { refund_id } = (await ask(payment, {})).body.refund;
+    const { processor } = payment;
+    const { body: frozen } = await t.api<{ freeze_id: string; stopped: { refunds: number } }>(
+      'POST',
+      '/v1/identities/freeze',
+      { processor, reason: 'odd refunds' },
+    );
+    expect(frozen.stopped.refunds).toBeGreaterThan(0);
+    expect(refusal(await respond(refund_id, cast.code()))).toEqual([409, 'challenge_expired']);
     expect(await refunds(payment)).toEqual([]);
+    const { freeze_id } = frozen;
+    expect((await t.api('POST', '/v1/identities/unfreeze', { freeze_id, reason: 'over' })).status).toBe(200);
+  });
+
+  it('is ended by the revocation of its agent; the organization may ask for it anew', async () => {
+    const { payment, cast } = await captured();
+    const key = randomUUID();
+    const { refund_id } = (await ask(payment, {}, key)).body.refund;
+    await t.api('POST', '/v1/identities/revoke', { agent_id: cast.agent_id, reason: 'gone' });
+    expect(refusal(await respond(refund_id, cast.code()))).toEqual([409, 'challenge_expired']);
+    const after = await eventually(
+      () => ask(payment, {}, key),
+      ({ status }) => status !== 202,
+    );
+    expect(refusal(after)).toEqual([403, 'invalid_scope']);
+    const { refund_id: anew } = (await ask(payment, {})).body.refund;
+    expect((await respond(anew, cast.code())).status).toBe(200);
+    await t.becomes(payment, ({ status }) => status === 'refunded');
+    expect(await refunds(payment)).toEqual([120_00]);
   });
 
   it('goes on to an operator where the policy wants one by then', async () => {

@@ -209,6 +209,28 @@ describe('a refund that the policy wants a person for', () => {
     expect(await effects(payment)).toEqual([]);
   });
 
+  it('is withdrawn by a freeze, and its key says so', async () => {
+    const payment = await captured({ review_above: 50_00 });
+    const key = randomUUID();
+    const { refund_id } = (await ask(payment, {}, key)).body.refund;
+    const frozen = await t.api<{ freeze_id: string }>('POST', '/v1/identities/freeze', {
+      merchant_ref: 'mrc_hotel',
+      reason: 'odd',
+    });
+    expect(frozen.body).toMatchObject({ status: 'confirmed', stopped: { refunds: expect.any(Number) } });
+    expect(refusal(await vote(refund_id, 'approve'))).toEqual([409, 'review_closed']);
+    const { body: review } = await t.api<{ status: string }>('GET', `/v1/reviews/${refund_id}`);
+    expect(review.status).toBe('withdrawn');
+    const after = await eventually(
+      () => ask(payment, {}, key),
+      ({ status }) => status !== 202,
+    );
+    expect(refusal(after)).toEqual([409, 'frozen']);
+    expect(await effects(payment)).toEqual([]);
+    const { freeze_id } = frozen.body;
+    expect((await t.api('POST', '/v1/identities/unfreeze', { freeze_id, reason: 'over' })).status).toBe(200);
+  });
+
   it('is made once in spite of a lost answer', async () => {
     const payment = await captured({ review_above: 50_00 });
     const { refund_id } = (await ask(payment, {})).body.refund;

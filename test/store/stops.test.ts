@@ -192,7 +192,7 @@ describe('while a freeze is in force', () => {
     const row = await stop(w, frozen(w));
     await alsoVoid(w.pool, row.id);
     expect(await follow(w, 'void', paymentId)).toBeDefined();
-    const untold = async () => (await findUntold(w.pool, row.id, 500)).map(({ executionId }) => executionId);
+    const untold = async () => (await findUntold(w.pool, row.id, 500)).map(({ id }) => id);
     expect(await untold()).not.toContain(paymentId);
     await lift(w, row);
     expect(await untold()).toContain(paymentId);

@@ -232,6 +232,7 @@ const USUAL: LifecycleActivities = {
   captureAtExpiry: async () => CAPTURED,
   reauthorizeAtExpiry: async () => heldFor(Date.now(), 7 * DAY_MS),
   warnOfExpiry: async () => ({ capture: false }),
+  refundStopped: async () => undefined,
   refundPayment: async () => CAPTURED,
   incrementPayment: async () => CAPTURED,
   answerRefundChallenge: async () => ({ status: 'passed' }),

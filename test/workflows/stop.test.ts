@@ -19,7 +19,7 @@ let running: Promise<void>;
 const SAFE: StopReport = {
   status: 'confirmed',
   lifted: false,
-  stopped: { challenges: 0, reviews: 0, tokens: 0, executions: 0 },
+  stopped: { challenges: 0, reviews: 0, tokens: 0, executions: 0, refunds: 0 },
   voided: 0,
   openHolds: 0,
   stillDangerous: [],

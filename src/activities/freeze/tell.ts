@@ -22,11 +22,11 @@ export async function tellStopped(deps: ActivityDeps, { tenant, stopId }: StopRe
       if (untold.length === 0) return;
       const told: string[] = [];
       let failure: unknown;
-      await parallel(untold, WIDTH, async ({ executionId, workflowId, payment }) => {
+      await parallel(untold, WIDTH, async ({ id, workflowId, payment }) => {
         try {
           if (payment) await deps.signal(workflowId, 'look', {});
           else await deps.signal(workflowId, 'revoked', { reason: stop.reason });
-          told.push(executionId);
+          told.push(id);
         } catch (error) {
           failure = error;
         }

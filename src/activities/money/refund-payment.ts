@@ -15,6 +15,7 @@ import { standingOf } from '../review/assessment.ts';
 import { followUp } from './follow-up.ts';
 import { askPrincipal } from './refund-challenge.ts';
 import { askPerson, keepRefusal, type Question } from './refund-review.ts';
+import { refundStopped } from './refund-stopped.ts';
 import { refuse } from './refuse.ts';
 
 const ACTION = 'payment.refund';
@@ -32,13 +33,13 @@ export async function refundPayment(deps: ActivityDeps, asked: RefundInput): Pro
   // What this step, or an earlier sending of the request, has begun is not judged again: it may have been sent.
   const review = known ? await findReview(deps.pool, tenant, asked.operationId) : undefined;
   if (review?.status === 'open') return { kind: 'waits', waitMs: standingOf(review, deps.now()).waitMs };
-  if (review && review.status !== 'approved') return ENDED;
+  if (review && review.status !== 'approved') return ended(deps, asked);
   const challenge = known && !review ? await findRefundChallenge(deps.pool, tenant, asked.operationId) : undefined;
   if (challenge?.status === 'open') {
     const waitMs = Math.max(0, Date.parse(challenge.expires_at) - deps.now().getTime());
     return { kind: 'waits', waitMs, challenge: true };
   }
-  if (challenge && challenge.status !== 'passed') return ENDED;
+  if (challenge && challenge.status !== 'passed') return ended(deps, asked);
   const proof = review ? 'review' : challenge ? 'challenge' : undefined;
   const approved = proof !== undefined;
   // What was looked at is what is made, whatever could be refunded by now.
@@ -57,8 +58,11 @@ export async function refundPayment(deps: ActivityDeps, asked: RefundInput): Pro
   return step;
 }
 
-/** Denied, or out of time: the key holds the answer. */
-const ENDED: RefundStep = { kind: 'refused', code: 'review_closed', detail: 'The refund was not approved.' };
+/** Denied, out of time or stopped: the key holds the answer. */
+async function ended(deps: ActivityDeps, input: RefundInput): Promise<RefundStep> {
+  const stopped = await refundStopped(deps, input);
+  return { kind: 'refused', ...(stopped ?? { code: 'review_closed', detail: 'The refund was not approved.' }) };
+}
 
 async function judge(
   deps: ActivityDeps,

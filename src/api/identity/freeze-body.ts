@@ -37,8 +37,11 @@ export const Freeze = z
     active: z.boolean().meta({ description: 'In force: new work is refused' }),
     void_open_authorizations: z.boolean(),
     stopped: z
-      .object({ challenges: z.int(), reviews: z.int(), tokens: z.int(), executions: z.int() })
-      .meta({ description: 'What was ended: it can move no money any more' }),
+      .object({ challenges: z.int(), reviews: z.int(), tokens: z.int(), executions: z.int(), refunds: z.int() })
+      .meta({
+        description:
+          'What was ended: it can move no money any more. `executions` is the sum of the three before it; `refunds` waited for a yes',
+      }),
     voided: payments,
     open_holds: payments.meta({
       description:

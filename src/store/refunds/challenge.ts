@@ -2,7 +2,7 @@ import type { Explanation } from '../../domain/policy.ts';
 import type { Intent, Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
 
-export type RefundChallengeStatus = 'open' | 'passed' | 'declined' | 'failed' | 'expired';
+export type RefundChallengeStatus = 'open' | 'passed' | 'declined' | 'failed' | 'expired' | 'cancelled';
 
 /** A refund that its principal must confirm. Its id is that of the operation that it becomes. */
 export interface RefundChallenge {

@@ -13,6 +13,7 @@ import {
   noteOpenPayments,
   type ClosedExecution,
 } from './close.ts';
+import { closeRefunds } from './close-refunds.ts';
 
 /** Executions closed in one transaction: some hundred milliseconds of row locks, and one audit entry. */
 const CHUNK = 1_000;
@@ -39,9 +40,10 @@ export async function closeUnder(
       if (first) await noteOpenPayments(db, tenant, stop, delegationIds);
       const closed = await closeExecutions(db, tenant, stop, { delegationIds, limit: CHUNK, at });
       if (first) await withdrawAssessmentReviews(db, tenant, stop, { delegationIds, at });
+      const refunds = first ? await closeRefunds(db, tenant, stop, { delegationIds, at }) : [];
       const last = closed.length < CHUNK;
       if (last) await markClosed(db, stop.id, at);
-      if (closed.length > 0) {
+      if (closed.length + refunds.length > 0) {
         await recordFact(db, {
           tenant,
           at,
@@ -53,6 +55,11 @@ export async function closeUnder(
             affected_executions: closed.map(({ executionId, outcome }) => ({
               execution_ref: toTypeId('exec', executionId),
               outcome,
+            })),
+            affected_refunds: refunds.map(({ refundId, paymentId, what }) => ({
+              refund_id: toTypeId('op', refundId),
+              payment_id: toTypeId('pay', paymentId),
+              what,
             })),
           },
           events: closed.map((one) => eventOf(tenant, stop, one, at)),

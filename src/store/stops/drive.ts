@@ -39,18 +39,23 @@ const UNTOLD = `stopped t LEFT JOIN payments p ON t.what = 'payment' AND p.id = 
          AND (o.status IN ('unknown', 'pending') OR o.status = 'sent' AND EXISTS (
            SELECT 1 FROM stops s WHERE s.id = t.stop_id AND s.lifted_at IS NOT NULL))))`;
 
+const UNTOLD_REFUNDS = 'stopped_refunds r WHERE r.stop_id = $1 AND r.told_at IS NULL';
+
 export interface Untold {
-  executionId: string;
+  /** Of an execution, or of a refund that waited. */
+  id: string;
   workflowId: string;
-  /** Its payment changed; else the execution was closed. */
+  /** Its payment changed; else what it waited for was closed. */
   payment: boolean;
 }
 
 export async function findUntold(db: Db, stopId: string, limit: number): Promise<Untold[]> {
   const { rows } = await db.query<Untold>({
     name: 'find-untold',
-    text: `SELECT t.execution_id AS "executionId", t.workflow_id AS "workflowId", t.what = 'payment' AS payment
-             FROM ${UNTOLD} ORDER BY t.execution_id LIMIT $2`,
+    text: `(SELECT t.execution_id AS id, t.workflow_id AS "workflowId", t.what = 'payment' AS payment
+              FROM ${UNTOLD} ORDER BY t.execution_id LIMIT $2)
+           UNION ALL
+           (SELECT r.refund_id, r.workflow_id, false FROM ${UNTOLD_REFUNDS} ORDER BY r.refund_id LIMIT $2)`,
     values: [stopId, limit],
   });
   return rows;
@@ -59,17 +64,20 @@ export async function findUntold(db: Db, stopId: string, limit: number): Promise
 export async function countUntold(db: Db, stopId: string): Promise<number> {
   const { rows } = await db.query<{ n: number }>({
     name: 'count-untold',
-    text: `SELECT count(*) AS n FROM ${UNTOLD}`,
+    text: `SELECT (SELECT count(*) FROM ${UNTOLD}) + (SELECT count(*) FROM ${UNTOLD_REFUNDS}) AS n`,
     values: [stopId],
   });
   return rows[0]!.n;
 }
 
-export async function markTold(db: Db, stopId: string, executionIds: string[], at: Date): Promise<void> {
+/** @param ids of executions and of refunds */
+export async function markTold(db: Db, stopId: string, ids: string[], at: Date): Promise<void> {
   await db.query({
     name: 'mark-told',
-    text: 'UPDATE stopped SET told_at = $3 WHERE stop_id = $1 AND execution_id = ANY ($2::uuid[])',
-    values: [stopId, executionIds, at],
+    text: `WITH refunds AS (
+             UPDATE stopped_refunds SET told_at = $3 WHERE stop_id = $1 AND refund_id = ANY ($2::uuid[]))
+           UPDATE stopped SET told_at = $3 WHERE stop_id = $1 AND execution_id = ANY ($2::uuid[])`,
+    values: [stopId, ids, at],
   });
 }
 

@@ -1,4 +1,4 @@
-import { dangersOf, type Danger, type StoppedPayment } from '../../domain/freeze.ts';
+import { dangersOf, type Danger, type StoppedCounts, type StoppedPayment } from '../../domain/freeze.ts';
 import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
 import type { StopRow } from './begin.ts';
@@ -8,7 +8,7 @@ import { findStop } from './begin.ts';
 export interface StopView {
   stop: StopRow;
   /** What was closed: these can move no money any more. */
-  stopped: { challenges: number; reviews: number; tokens: number; executions: number };
+  stopped: StoppedCounts;
   /** Payment ids. */
   voided: string[];
   /** Payment ids of holds that nobody asked to void: contained while the stop is in force, and still there. */
@@ -22,12 +22,14 @@ export async function viewStop(db: Db, tenant: Tenant, id: string): Promise<Stop
   if (!stop) return undefined;
   const { rows } = await db.query<{
     counts: { challenge?: number; review?: number; token?: number };
+    refunds: number;
     payments: (StoppedPayment & { id: string; processor: string | null; midId: string | null })[];
   }>({
     name: 'view-stop',
     text: `SELECT
       (SELECT COALESCE(jsonb_object_agg(c.what, c.n), '{}') FROM (
          SELECT t.what, count(*) AS n FROM stopped t WHERE t.stop_id = $1 AND t.what <> 'payment' GROUP BY t.what) c) AS counts,
+      (SELECT count(*) FROM stopped_refunds r WHERE r.stop_id = $1) AS refunds,
       (SELECT COALESCE(jsonb_agg(jsonb_build_object(
            'id', p.id, 'processor', p.processor, 'midId', p.mid_id, 'phase', p.phase, 'closedBy', p.closed_by,
            'held', p.authorized - p.captured - p.released, 'operations', COALESCE((
@@ -40,13 +42,13 @@ export async function viewStop(db: Db, tenant: Tenant, id: string): Promise<Stop
           AND ($3::text <> 'processor' OR p.processor = $4)) AS payments`,
     values: [id, stop.requestedAt, stop.targetKind, stop.target],
   });
-  const { counts, payments } = rows[0]!;
+  const { counts, refunds, payments } = rows[0]!;
   const { challenge: challenges = 0, review: reviews = 0, token: tokens = 0 } = counts;
   const voiding = stop.voidOpen && stop.liftedAt === null;
   const judged = payments.map((payment) => ({ ...payment, dangers: dangersOf(payment, voiding) }));
   return {
     stop,
-    stopped: { challenges, reviews, tokens, executions: challenges + reviews + tokens },
+    stopped: { challenges, reviews, tokens, executions: challenges + reviews + tokens, refunds },
     voided: judged.filter(({ closedBy }) => closedBy === 'void').map(({ id }) => id),
     openHolds: judged
       .filter(({ phase, held, dangers }) => phase === 'open' && held > 0 && dangers.length === 0)
