@@ -23,6 +23,7 @@ import { judgeAnswer } from '../decision/step-up-proof.ts';
 import { refusal } from '../decision/unless-key-taken.ts';
 import { CHALLENGE_ATTEMPTS } from '../decision/verdict.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { openQuestion } from './open-question.ts';
 import { keepRefusal, type Question } from './refund-review.ts';
 import { isKeyTaken } from './refuse.ts';
 
@@ -49,7 +50,7 @@ export async function askPrincipal(deps: ActivityDeps, input: RefundInput, quest
       },
     },
   };
-  await inTransaction(deps.pool, async (db) => {
+  const refused = await openQuestion(deps, input, answer, async (db) => {
     await keepAnswer(db, tenant, request, answer);
     await insertRefundChallenge(db, tenant, {
       id: operationId,
@@ -74,8 +75,7 @@ export async function askPrincipal(deps: ActivityDeps, input: RefundInput, quest
       }),
     );
   });
-  await deps.replies.announce(deps.pool, tenant, request, answer);
-  return { kind: 'waits', waitMs: input.timers.challengeMs, challenge: true };
+  return refused ?? { kind: 'waits', waitMs: input.timers.challengeMs, challenge: true };
 }
 
 /**

@@ -18,6 +18,7 @@ import { refusal } from '../decision/unless-key-taken.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { castVote, holdVoterOf } from '../review/cast-vote.ts';
 import { standingOf } from '../review/assessment.ts';
+import { openQuestion } from './open-question.ts';
 import { isKeyTaken } from './refuse.ts';
 
 /** What the policy wants a person for, and of which payment. */
@@ -54,7 +55,7 @@ export async function askPerson(
     body: { payment, operation_id: operationId, waiting },
   };
   const auditId = newId();
-  await inTransaction(deps.pool, async (db) => {
+  const refused = await openQuestion(deps, input, answer, async (db) => {
     const { quorum } = await findReviewSettings(db, tenant);
     if (confirmed) await keepAnswer(db, tenant, request.key, answer.status, answer.body);
     else await keepNewAnswer(db, tenant, request, answer);
@@ -89,8 +90,7 @@ export async function askPerson(
       events: [],
     });
   });
-  await deps.replies.announce(deps.pool, tenant, request, answer);
-  return { kind: 'waits', waitMs: input.timers.reviewMs };
+  return refused ?? { kind: 'waits', waitMs: input.timers.reviewMs };
 }
 
 /** A person's word on a refund, by the rules of every review. The last approval that is needed lets it be judged anew. */

@@ -10,7 +10,7 @@ export async function refuse(
   request: RequestRef,
   code: ProblemCode,
   detail: string,
-): Promise<OperationStep> {
+): Promise<Extract<OperationStep, { kind: 'refused' }>> {
   await deps.replies.announce(deps.pool, tenant, request, {
     fingerprint: request.fingerprint,
     status: PROBLEMS[code].status,
