@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RefundInput, RefundStep } from '../../src/domain/messages.ts';
+import { openQuestion } from '../../src/activities/money/open-question.ts';
+import type { RefundInput } from '../../src/domain/messages.ts';
 import { activatePolicy, insertPolicy } from '../../src/store/policies.ts';
 import { inTransaction } from '../../src/store/pool.ts';
 import { insertStop, liftFreeze, standAlone } from '../../src/store/stops/begin.ts';
@@ -30,8 +31,8 @@ async function refundFor(asked: (typeof ASKED)[number]): Promise<RefundInput> {
   return { tenant: w.tenant, request: w.request(), paymentId: id, operationId: newId(), timers: TIMERS };
 }
 
-/** A freeze of the agent that is committed once `meanwhile` says so. */
-async function freezeAround<T>(meanwhile: (committed: Promise<void>) => Promise<T>): Promise<{ id: string; made: T }> {
+/** A freeze of the agent that is committed once `meanwhile` waits for it. */
+async function freezeAround<T>(meanwhile: () => Promise<T>): Promise<{ id: string; made: T }> {
   const id = newId();
   let commit = () => {};
   const told = new Promise<void>((resolve) => (commit = resolve));
@@ -45,7 +46,7 @@ async function freezeAround<T>(meanwhile: (committed: Promise<void>) => Promise<
     await told;
   });
   await inForce;
-  const made = meanwhile(committed);
+  const made = meanwhile();
   await waitsForLock();
   commit();
   await committed;
@@ -67,19 +68,22 @@ async function waitsForLock(): Promise<void> {
 
 const lift = (id: string) => liftFreeze(w.pool, w.tenant, { id, actor: 'test', reason: 'over', at: new Date() });
 
-describe.each(ASKED)('a refund that %s is asked about', (asked) => {
-  it('is not asked about when a freeze was committed after it was judged', async () => {
-    const input = await refundFor(asked);
-    const { id, made } = await freezeAround((): Promise<RefundStep> => w.run('refundPayment', 1, input));
-    expect(made).toMatchObject({ kind: 'refused', code: 'frozen' });
-    await closeUnder(w.pool, w.tenant, id, () => new Date());
-    expect((await viewStop(w.pool, w.tenant, id))!.stopped.refunds).toBe(0);
-    await lift(id);
-    // The control, and nothing was kept under the key: the same request waits now.
-    const again = await w.run('refundPayment', 1, input);
-    expect(again).toMatchObject({ kind: 'waits', ...(asked === 'principal' ? { challenge: true } : {}) });
-  });
+describe('a question about a refund', () => {
+  const answer = { fingerprint: 'fingerprint', status: 202, body: {} };
 
+  it('is not asked when a freeze was committed after the refund was judged', async () => {
+    const input = await refundFor('principal');
+    let kept = 0;
+    const keep = async () => void (kept += 1);
+    const { id, made } = await freezeAround(() => openQuestion(w.deps, input, answer, keep));
+    expect([made, kept]).toMatchObject([{ kind: 'refused', code: 'frozen' }, 0]);
+    await lift(id);
+    // The control.
+    expect([await openQuestion(w.deps, input, answer, keep), kept]).toEqual([undefined, 1]);
+  });
+});
+
+describe.each(ASKED)('a refund that %s is asked about', (asked) => {
   it('waits no more once a freeze has closed it, also when the step is taken again', async () => {
     const input = await refundFor(asked);
     expect(await w.run('refundPayment', 1, input)).toMatchObject({ kind: 'waits' });
