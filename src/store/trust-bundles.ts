@@ -8,25 +8,35 @@ export interface TrustBundleRow {
   jwtKeys: (JWK & { kid: string })[];
   /** PEM. */
   x509Anchors: string[];
+  /** PEM. */
+  x509Crls: string[];
   createdAt: Date;
   updatedAt: Date;
 }
 
 const COLUMNS = `b.trust_domain AS "trustDomain", b.jwt_keys AS "jwtKeys", b.x509_anchors AS "x509Anchors",
-  b.created_at AS "createdAt", b.updated_at AS "updatedAt"`;
+  b.x509_crls AS "x509Crls", b.created_at AS "createdAt", b.updated_at AS "updatedAt"`;
 
 /** Puts a bundle in the place of the one that the trust domain had. */
 export async function putTrustBundle(
   db: Db,
   tenant: Tenant,
-  bundle: Pick<TrustBundleRow, 'trustDomain' | 'jwtKeys' | 'x509Anchors'>,
+  bundle: Pick<TrustBundleRow, 'trustDomain' | 'jwtKeys' | 'x509Anchors' | 'x509Crls'>,
 ): Promise<TrustBundleRow & { created: boolean }> {
   const { rows } = await db.query<TrustBundleRow & { created: boolean }>(
-    `INSERT INTO trust_bundles AS b (org_id, mode, trust_domain, jwt_keys, x509_anchors) VALUES ($1, $2, $3, $4, $5)
+    `INSERT INTO trust_bundles AS b (org_id, mode, trust_domain, jwt_keys, x509_anchors, x509_crls) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (org_id, mode, trust_domain) DO UPDATE
-        SET jwt_keys = EXCLUDED.jwt_keys, x509_anchors = EXCLUDED.x509_anchors, updated_at = now()
+        SET jwt_keys = EXCLUDED.jwt_keys, x509_anchors = EXCLUDED.x509_anchors, x509_crls = EXCLUDED.x509_crls,
+            updated_at = now()
      RETURNING ${COLUMNS}, xmax = 0 AS created`,
-    [tenant.orgId, tenant.mode, bundle.trustDomain, JSON.stringify(bundle.jwtKeys), bundle.x509Anchors],
+    [
+      tenant.orgId,
+      tenant.mode,
+      bundle.trustDomain,
+      JSON.stringify(bundle.jwtKeys),
+      bundle.x509Anchors,
+      bundle.x509Crls,
+    ],
   );
   return rows[0]!;
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { readJwk, type PublicKey } from './public-key.ts';
+import { isSignedDer } from './signed-der.ts';
 
 /** Why a chain is not accepted; a sentence. */
 export class ChainRefused extends Error {
@@ -23,6 +24,8 @@ export interface VerifiedLeaf {
   /** Hexadecimal. */
   serialNumber: string;
   trustDomain: string;
+  /** The chain with its anchor, leaf first. */
+  path: readonly x509.X509Certificate[];
 }
 
 const MAX_CERTIFICATES = 6;
@@ -57,8 +60,8 @@ export function readCertificates(input: readonly string[]): x509.X509Certificate
 
 /**
  * Judges a chain, leaf first, each issued by the next, up to an anchor (RFC 5280 §6.1, without policies; certificates
- * with name constraints are refused, since they are not judged here). Nothing is fetched: an organization ends a chain
- * by removing its anchor, an agent by suspending it.
+ * with name constraints are refused, since they are not judged here). Whether one of it was revoked is another question;
+ * an organization ends all chains of an anchor by removing it, an agent by suspending it.
  * @throws ChainRefused
  */
 export async function verifyChain(
@@ -91,6 +94,9 @@ async function judge(
     path.push(next);
   }
   path.push(anchor.certificate);
+  // A list of what is revoked names serial numbers, and this is where two readings of one are told apart.
+  const odd = path.slice(0, -1).findIndex(({ rawData }) => !isSignedDer(new Uint8Array(rawData), 'certificate'));
+  if (odd >= 0) throw new ChainRefused(`Certificate ${odd} is not in DER, or its serial number is not positive`);
   for (const [depth, certificate] of path.entries()) checkCertificate(certificate, depth, now);
   checkLeaf(leaf);
   const names = leaf.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
@@ -100,6 +106,7 @@ async function judge(
     subject: leaf.subject,
     serialNumber: leaf.serialNumber,
     trustDomain: anchor.trustDomain,
+    path,
   };
 }
 

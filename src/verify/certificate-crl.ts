@@ -1,5 +1,7 @@
+// Must come first: @peculiar/x509 builds its parsers on it.
+import 'reflect-metadata';
 import { KeyUsageFlags, KeyUsagesExtension, X509Crl, X509CrlReason, type X509Certificate } from '@peculiar/x509';
-import { isSignedDer } from './der.ts';
+import { isSignedDer } from '../trust/signed-der.ts';
 import { pemBlocks } from './pem.ts';
 
 const MAX_CRLS = 16;

@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509Certificate } from '@peculiar/x509';
 import { checkRevocation, readCrls } from './certificate-crl.ts';
-import { isSignedDer } from './der.ts';
+import { isSignedDer } from '../trust/signed-der.ts';
 import { membersOf, nowOf, textMember } from './input.ts';
 import { pemBlocks } from './pem.ts';
 import { invalid, valid, type Verification } from './result.ts';

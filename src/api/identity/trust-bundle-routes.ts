@@ -19,6 +19,7 @@ const TrustBundle = z
     trust_domain: z.string(),
     jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
     x509_anchors: z.array(z.string()),
+    x509_crls: z.array(z.string()),
     created_at: timeOut,
     updated_at: timeOut,
   })
@@ -29,6 +30,7 @@ function print(row: TrustBundleRow) {
     trust_domain: row.trustDomain,
     jwks: { keys: row.jwtKeys },
     x509_anchors: row.x509Anchors,
+    x509_crls: row.x509Crls,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),
   };

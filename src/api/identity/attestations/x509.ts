@@ -1,6 +1,6 @@
 import { certificateStatus, parseSerial } from '../../../domain/certificates.ts';
 import { findBySerial } from '../../../store/certificates/rows.ts';
-import { listTrustBundles } from '../../../store/trust-bundles.ts';
+import { listTrustBundles, type TrustBundleRow } from '../../../store/trust-bundles.ts';
 import { verifiesUnder } from '../../../trust/jws.ts';
 import { parseSpiffeId } from '../../../trust/spiffe.ts';
 import {
@@ -12,19 +12,21 @@ import {
 } from '../../../trust/x509-chain.ts';
 import { Failed, namesOf, parsedJws, passed, type Attestation, type Check, type Subject } from './evidence.ts';
 import { checkNonceClaims } from './nonce.ts';
+import { checkLists } from './revocation-lists.ts';
 
 /**
- * `{type: "x509", jws, chain?}`: a certificate that names the agent, leading to a trust anchor of the organization or
+ * `{type: "x509", jws, chain?, crls?}`: a certificate that names the agent, leading to a trust anchor of the organization or
  * issued here, and a statement over a nonce as for `signed-nonce`, signed by the certificate's key. The chain is PEM, or `x5c` of the
- * statement's header. A certificate alone proves nothing: everybody can read it.
+ * statement's header; `crls` are revocation lists in PEM. A certificate alone proves nothing: everybody can read it.
  * @throws Failed
  */
-export async function* checkX509({ jws: token, chain }: Attestation, subject: Subject): AsyncGenerator<Check> {
+export async function* checkX509({ jws: token, chain, crls }: Attestation, subject: Subject): AsyncGenerator<Check> {
   const jws = parsedJws(token, 'jws');
-  const leaf = await verifiedLeaf(chain ?? jws.header['x5c'], subject);
+  const bundles = await listTrustBundles(subject.db, subject.tenant);
+  const leaf = await verifiedLeaf(chain ?? jws.header['x5c'], bundles, subject);
   yield passed('chain_valid', `The chain leads to a trust anchor of ${leaf.trustDomain}`);
-  const state = await stateOfOurs(leaf, subject);
-  if (state) yield state;
+  const kept = bundles.find(({ trustDomain }) => trustDomain === leaf.trustDomain)?.x509Crls ?? [];
+  yield (await stateOfOurs(leaf, subject)) ?? (await checkLists(leaf, kept, crls, subject.now));
   yield passed('certificate_subject', `The certificate names the agent: ${nameIn(leaf, subject)}`);
   if (!(await verifiesUnder(jws, leaf.key))) {
     throw new Failed('signature_valid', 'The statement is not signed by the key of the certificate');
@@ -37,8 +39,7 @@ export async function* checkX509({ jws: token, chain }: Attestation, subject: Su
 const HERE = 'this installation';
 
 /**
- * A certificate that was issued here is good while it is active, by whatever anchor it came in. Of others nothing is
- * known: their organization ends them by its anchors.
+ * A certificate that was issued here is good while it is active, by whatever anchor it came in; `undefined` for others.
  */
 async function stateOfOurs(leaf: VerifiedLeaf, { db, agent, now }: Subject): Promise<Check | undefined> {
   const serial = parseSerial(leaf.serialNumber);
@@ -52,12 +53,15 @@ async function stateOfOurs(leaf: VerifiedLeaf, { db, agent, now }: Subject): Pro
   return passed('certificate_status', 'The certificate is active');
 }
 
-async function verifiedLeaf(chain: unknown, { db, tenant, now, authorities }: Subject): Promise<VerifiedLeaf> {
+async function verifiedLeaf(
+  chain: unknown,
+  bundles: readonly TrustBundleRow[],
+  { now, authorities }: Subject,
+): Promise<VerifiedLeaf> {
   const texts = [chain].flat();
   if (chain === undefined || !texts.every((text) => typeof text === 'string')) {
     throw new Failed('chain_valid', 'attestation.chain must be PEM, or the statement must carry x5c');
   }
-  const bundles = await listTrustBundles(db, tenant);
   try {
     const anchors = bundles.flatMap(({ trustDomain, x509Anchors }): Anchor[] =>
       x509Anchors.flatMap((pem) => readCertificates([pem])).map((certificate) => ({ certificate, trustDomain })),
