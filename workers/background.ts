@@ -1,6 +1,8 @@
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import { timersOf } from '../src/api/executions/authorize.ts';
+import { stayWithOutcome } from '../src/api/lifecycle/outcomes.ts';
 import { allowsPrivate } from '../src/api/webhooks/change.ts';
 import type { Config } from '../src/config.ts';
 import type { Listener } from '../src/store/listener.ts';
@@ -16,7 +18,7 @@ import { startImportDriver } from './imports.ts';
 import { startForgottenDriver } from './forgotten.ts';
 import { startReviewDriver } from './reviews.ts';
 import { startLeaderKeeper } from './routing-leaders.ts';
-import { signaller, startStopDriver } from './stops.ts';
+import { lifeOf, signaller, startStopDriver } from './stops.ts';
 import { startTrustKeeper } from './trust.ts';
 import { ensureBehaviourCompactor, startWatchDriver } from './watches.ts';
 import { startRelay } from './webhooks/relay.ts';
@@ -56,7 +58,14 @@ export async function startBackground(o: BackgroundOptions): Promise<{ stop(): P
     startRelay({ pool: relayPool, sealer, signer, log, publicUrl, allowPrivate, listener }),
     startSupervisorDriver({ pool: backgroundPool, client, log, taskQueue }),
     startStopDriver({ pool, client, log, config }),
-    startForgottenDriver({ pool, signal, log, afterMs: 3 * config.PROCESSOR_TIMEOUT_MS }),
+    startForgottenDriver({
+      pool,
+      signal,
+      lives: lifeOf(client.workflow),
+      stayWith: (operation) => stayWithOutcome({ client, taskQueue, timers: timersOf(config) }, operation),
+      log,
+      afterMs: 3 * config.PROCESSOR_TIMEOUT_MS,
+    }),
     startTrustKeeper({ pool: trustPool, log }),
     startBacktestDriver(behind),
     startLeaderKeeper({ pool: backgroundPool, log }),

@@ -25,6 +25,18 @@ export function signaller(workflows: WorkflowClient): ActivityDeps['signal'] {
   };
 }
 
+/** Whether a workflow runs; one that was terminated, or that the server has forgotten, does not. */
+export function lifeOf(workflows: WorkflowClient): (workflowId: string) => Promise<boolean> {
+  return async (workflowId) => {
+    try {
+      return (await workflows.getHandle(workflowId).describe()).status.name === 'RUNNING';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  };
+}
+
 interface StopDriverOptions {
   pool: Pool;
   client: Client;

@@ -103,6 +103,14 @@ export interface RefundInput {
   timers: LifecycleTimers;
 }
 
+/** Input of the `outcome` workflow. */
+export interface OutcomeInput {
+  tenant: Tenant;
+  paymentId: string;
+  operationId: string;
+  timers: LifecycleTimers;
+}
+
 /** Input of the `increment` workflow. */
 export interface IncrementInput {
   tenant: Tenant;

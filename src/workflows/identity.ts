@@ -19,6 +19,11 @@ export function incrementWorkflowId({ orgId, mode }: Tenant, keyHash: string): s
   return `increment:${toTypeId('org', orgId)}:${mode}:${keyHash.slice(0, 19)}`;
 }
 
+/** What stays with an operation whose own workflow is over. */
+export function outcomeWorkflowId({ orgId, mode }: Tenant, operationId: string): string {
+  return `outcome:${toTypeId('org', orgId)}:${mode}:${toTypeId('op', operationId)}`;
+}
+
 export function disputeWorkflowId({ orgId, mode }: Tenant, disputeId: string): string {
   return `dispute:${toTypeId('org', orgId)}:${mode}:${toTypeId('dsp', disputeId)}`;
 }

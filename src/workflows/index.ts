@@ -7,6 +7,7 @@ export { dispute } from './dispute.ts';
 export { crlRefresh } from './crl-refresh.ts';
 export { executionLifecycle } from './execution-lifecycle.ts';
 export { increment } from './increment.ts';
+export { outcome } from './outcome.ts';
 export { policyBacktest } from './policy-backtest.ts';
 export { refund } from './refund.ts';
 export { settlementImport } from './settlement-import.ts';

@@ -106,6 +106,23 @@ async function unknownFollowUp(kind: 'capture' | 'void' | 'refund', fault = 'los
   return attended(payment, 'needs_review');
 }
 
+describe('an operation that needs a person', () => {
+  it.each(['capture', 'refund'] as const)(
+    'is a %s that is decided although its workflow was terminated',
+    async (kind) => {
+      const payment = await unknownFollowUp(kind);
+      const { rows } = await t.database.pool.query<{ id: string }>(
+        'SELECT COALESCE(o.workflow_id, p.workflow_id) AS id FROM operations o JOIN payments p ON p.id = o.payment_id WHERE o.id = $1',
+        [parseId(payment.operations.at(-1)!.operation_id, 'op')],
+      );
+      await temporal.workflow.getHandle(rows[0]!.id).terminate('by mistake');
+      const more = { processor_reference: await referenceOf(payment) };
+      expect((await resolve(payment, 'succeeded', more)).status).toBe(202);
+      await attended(payment, 'succeeded');
+    },
+  );
+});
+
 describe('an authorization that needs a person', () => {
   it('shows what was asked and answered, and is authorized by the word of another person', async () => {
     const payment = await unknownTo('tok_lost_answer');

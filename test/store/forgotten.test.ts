@@ -8,7 +8,8 @@ beforeAll(async () => {
 });
 afterAll(() => w.database.drop());
 
-const found = async (olderThanMs: number) => (await findForgotten(w.pool, olderThanMs, 100)).map(({ id }) => id);
+const found = async (olderThanMs: number, againMs = 60_000) =>
+  (await findForgotten(w.pool, { olderThanMs, againMs, limit: 100 })).map(({ id, told }) => [id, told]);
 
 describe('operations whose lifecycle may have lost them', () => {
   it('are those that stay open, until it was told', async () => {
@@ -20,9 +21,11 @@ describe('operations whose lifecycle may have lost them', () => {
     );
     const { id } = rows[0]!;
     expect(reserved).toBeDefined();
-    expect(await found(0)).toEqual([id]);
+    expect(await found(0)).toEqual([[id, false]]);
     expect(await found(60_000)).toEqual([]);
     await markTold(w.pool, [id], new Date());
     expect(await found(0)).toEqual([]);
+    // Whether its workflow still runs is looked at again and again.
+    expect(await found(0, -1)).toEqual([[id, true]]);
   });
 });

@@ -40,7 +40,7 @@ export function stepOf(
       stage: stageOfPayment(row),
       processor: row.processor ?? undefined,
       authorizationExpiresAt: row.authorization_expires_at ?? undefined,
-      giveBack: openGiveBack(row),
+      giveBack: openGiveBack(row, operationId),
       renewal: renewalOf(row, operationId),
     };
   }
@@ -58,11 +58,14 @@ function wasFollowed({ operations }: PaymentRow, operationId: string): boolean {
   return operations[operationIdOfAttempt(operationId, 2)] !== undefined;
 }
 
-/** The operation that gives back what nobody accepts of a payment, or wants any more, while its outcome is open. */
-function openGiveBack({ operations }: PaymentRow): string | undefined {
-  return Object.keys(operations)
-    .flatMap((id) => [operationIdOfGiveBack(id), operationIdOfRest(id)])
-    .find((id) => operations[id] && !['succeeded', 'declined', 'not_sent', 'reversed'].includes(operations[id].status));
+/**
+ * The operation that gives back what nobody accepts, or wants any more, of what this one did, while its outcome is open.
+ * Only that one: a payment may have several, and whoever carries out another one in its place leaves it undone.
+ */
+function openGiveBack({ operations }: PaymentRow, operationId: string): string | undefined {
+  return [operationIdOfGiveBack(operationId), operationIdOfRest(operationId)].find(
+    (id) => operations[id] && !['succeeded', 'declined', 'not_sent', 'reversed'].includes(operations[id].status),
+  );
 }
 
 /** What became of an authorization that renews a hold; one that was granted in part carries its code. */

@@ -1,26 +1,47 @@
+import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
 
 export interface OpenOperation {
   id: string;
+  tenant: Tenant;
+  paymentId: string;
+  /** What follows it: its own workflow, or its lifecycle. */
   workflowId: string;
+  own: boolean;
 }
+
+/** Columns of operations `o` and their payments `p` that are rows of `OpenOperation` once they are read by `openOperation`. */
+export const OPEN_OPERATION = `o.id, o.org_id AS "orgId", o.mode, o.payment_id AS "paymentId",
+  COALESCE(o.workflow_id, p.workflow_id) AS "workflowId", o.workflow_id IS NOT NULL AS own`;
+
+export type OpenOperationRow = Omit<OpenOperation, 'tenant'> & Tenant;
+
+export const openOperation = ({ orgId, mode, ...row }: OpenOperationRow): OpenOperation => ({
+  ...row,
+  tenant: { orgId, mode },
+});
 
 /**
- * Operations of lifecycles that are open for longer than `olderThanMs` and whose workflow was not told of it. Refunds
- * are not among them, unless an outcome asked for them: each is a workflow of its own, which knows what it began.
+ * Operations that are open for longer than `olderThanMs` and whose workflow was not told of it, or not for `againMs`:
+ * one of its own knows what it began, and one that was told knows too, but either may be over meanwhile.
  */
-export async function findForgotten(db: Db, olderThanMs: number, limit: number): Promise<OpenOperation[]> {
-  const { rows } = await db.query<OpenOperation>({
+export async function findForgotten(
+  db: Db,
+  { olderThanMs, againMs, limit }: { olderThanMs: number; againMs: number; limit: number },
+): Promise<(OpenOperation & { told: boolean })[]> {
+  const { rows } = await db.query<OpenOperationRow & { told: boolean }>({
     name: 'find-forgotten-operations',
-    text: `SELECT o.id, p.workflow_id AS "workflowId" FROM operations o JOIN payments p ON p.id = o.payment_id
-            WHERE o.status IN ('sent', 'pending', 'unknown') AND o.told_at IS NULL AND (o.type <> 'refund' OR o.by_itself)
+    text: `SELECT ${OPEN_OPERATION}, o.told_at IS NOT NULL AS told FROM operations o JOIN payments p ON p.id = o.payment_id
+            WHERE o.status IN ('sent', 'pending', 'unknown')
               AND o.sent_at < now() - $1 * interval '1 millisecond'
-            ORDER BY o.sent_at LIMIT $2`,
-    values: [olderThanMs, limit],
+              AND (o.told_at IS NULL OR o.told_at < now() - $2 * interval '1 millisecond')
+            ORDER BY o.sent_at LIMIT $3`,
+    values: [olderThanMs, againMs, limit],
   });
-  return rows;
+  return rows.map(({ told, ...row }) => ({ ...openOperation(row), told }));
 }
 
+/** They were told of now, or their workflow is there. */
 export async function markTold(db: Db, operationIds: string[], at: Date): Promise<void> {
   await db.query({
     name: 'mark-operations-told',

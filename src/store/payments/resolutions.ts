@@ -1,5 +1,6 @@
 import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
+import { OPEN_OPERATION, openOperation, type OpenOperation, type OpenOperationRow } from './forgotten.ts';
 
 /** A person's word on how an operation ended. */
 export interface Resolution {
@@ -71,19 +72,15 @@ export async function closeResolution(db: Db, tenant: Tenant, operationId: strin
 }
 
 /** Resolutions that nobody carried out for so long: their workflows were not told. */
-export async function findUnapplied(
-  db: Db,
-  olderThanMs: number,
-  limit: number,
-): Promise<{ id: string; workflowId: string }[]> {
-  const { rows } = await db.query<{ id: string; workflowId: string }>({
+export async function findUnapplied(db: Db, olderThanMs: number, limit: number): Promise<OpenOperation[]> {
+  const { rows } = await db.query<OpenOperationRow>({
     name: 'find-unapplied-resolutions',
-    text: `SELECT r.operation_id AS id, COALESCE(o.workflow_id, p.workflow_id) AS "workflowId"
+    text: `SELECT ${OPEN_OPERATION}
              FROM operation_resolutions r JOIN operations o ON o.id = r.operation_id JOIN payments p ON p.id = r.payment_id
             WHERE r.applied_at IS NULL AND r.at < now() - $1 * interval '1 millisecond' ORDER BY r.at LIMIT $2`,
     values: [olderThanMs, limit],
   });
-  return rows;
+  return rows.map(openOperation);
 }
 
 /** An operation that a person may be asked about, locked until the transaction ends. */
