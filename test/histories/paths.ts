@@ -10,6 +10,7 @@ import {
 import { CURRENCY_OUTSIDE_POLICY } from '../../src/cli/demo/cast.ts';
 import type { Decided, Payment } from '../../src/cli/demo/bodies.ts';
 import { createClient } from '../../src/cli/demo/client.ts';
+import type { Client } from '@temporalio/client';
 import { parseId } from '../../src/domain/ids.ts';
 import { demand, type Scene } from '../../src/cli/demo/story.ts';
 import { until } from '../../src/cli/demo/wait.ts';
@@ -18,8 +19,16 @@ import { until } from '../../src/cli/demo/wait.ts';
 export interface Path {
   name: string;
   /** Which workflow's history is kept. */
-  workflow: 'executionLifecycle' | 'increment' | 'refund' | 'freeze' | 'assessmentReview' | 'agentWatch' | 'dispute';
-  play: (this: void, scene: Scene, url: string) => Promise<void>;
+  workflow:
+    | 'executionLifecycle'
+    | 'increment'
+    | 'refund'
+    | 'outcome'
+    | 'freeze'
+    | 'assessmentReview'
+    | 'agentWatch'
+    | 'dispute';
+  play: (this: void, scene: Scene, url: string, client: Client) => Promise<void>;
 }
 
 /** The history of the audit sealer, which runs beside every path. */
@@ -369,6 +378,26 @@ export const PATHS: readonly Path[] = [
       await paymentBecomes(scene, { label: 'refunded', payment, holds });
       const active = before.data.find(({ status }) => status === 'active')!;
       await scene.api.post(`/v1/policies/${active.policy_id}/activate`, {});
+    },
+  },
+  {
+    name: 'outcome',
+    workflow: 'outcome',
+    async play(scene, _url, client) {
+      const payment = await paid(scene);
+      const { payment_id, execution_ref } = payment;
+      const script = (fault: object) => scene.simulator.post('/control/script', { ...fault, reference: payment_id });
+      await script({ fault: 'unavailable', operation: 'query', times: 5 });
+      await script({ fault: 'lost_answer', operation: 'capture' });
+      // Its answer would come once the lifecycle was told.
+      const asked = scene.api.post('/v1/payments/capture', { payment_id }).catch(() => undefined);
+      const begun = ({ counters }: Payment) => counters.capture_pending > 0;
+      await paymentBecomes(scene, { label: 'asked', payment, holds: begun });
+      const { workflow } = await scene.api.get<{ workflow: { id: string } }>(`/v1/executions/${execution_ref}`);
+      await client.workflow.getHandle(workflow.id).terminate('by mistake');
+      const holds = ({ counters }: Payment) => counters.captured > 0;
+      await paymentBecomes(scene, { label: 'captured', payment, holds });
+      await asked;
     },
   },
   {

@@ -60,7 +60,7 @@ async function recordPath(path: Path, service: TestService, client: Client): Pro
   const api = createClient(service.url, service.credentials.api_key);
   const simulator = createClient(service.simulatorUrl);
   const cast = await assembleCast(api);
-  const story = { title: path.name, play: (scene: Scene) => path.play(scene, service.url) };
+  const story = { title: path.name, play: (scene: Scene) => path.play(scene, service.url, client) };
   const report = await tell(story, { api, simulator, cast, log: () => undefined });
   if (!report.ok) throw new Error(`${path.name} did not go as told: ${JSON.stringify(report.steps, null, 2)}`);
   const handle = await handleOf(path, { ...report, agent_id: cast.agent_id }, service, client);

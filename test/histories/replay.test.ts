@@ -130,6 +130,7 @@ describe('the stored histories', () => {
       'capture',
       'certificateRevoked',
       'dispute-changed',
+      'evidence',
       'look',
       'look-at-agent',
       'news',
