@@ -116,6 +116,11 @@ function candidateChains(
 
 function judge(chain: GatheredDelegation[], intent: Intent, { nowMs, clocks }: DecisionContext) {
   const dead = chain.flatMap((delegation) => deadReasons(delegation, nowMs));
+  // Whoever acts is judged by itself; whoever passed the authority on must be able to act as well.
+  for (const { agentStatus } of chain.slice(0, -1)) {
+    if (agentStatus === 'active') continue;
+    dead.push(identity('agent_inactive', `An agent that the authority comes through is ${agentStatus}`));
+  }
   if (chain[0]!.parentId !== null) dead.push(identity('delegation_broken', 'An ancestor of the delegation is missing'));
   const effective = chain.map((delegation) => delegation.scope).reduce((parent, child) => intersect(parent, child));
   const scopeFailures = [

@@ -16,6 +16,8 @@ export interface GatheredDelegation {
   parentId: string | null;
   principalId: string | null;
   agentId: string;
+  /** Of the agent that holds it. */
+  agentStatus: string;
   scope: Scope;
   status: 'active' | 'revoked';
   notBeforeMs: number | null;

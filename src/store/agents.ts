@@ -96,6 +96,21 @@ export async function findAgent(db: Db, tenant: Tenant, id: string): Promise<Age
   return rows[0];
 }
 
+/** The first of these agents that may not act now, and what it is. */
+export async function findInactive(
+  db: Db,
+  tenant: Tenant,
+  ids: string[],
+): Promise<{ id: string; status: AgentStatus } | undefined> {
+  if (ids.length === 0) return undefined;
+  const { rows } = await db.query<{ id: string; status: AgentStatus }>(
+    `SELECT id, status FROM agents WHERE org_id = $1 AND mode = $2 AND id = ANY ($3::uuid[]) AND status <> 'active'
+      ORDER BY array_position($3::uuid[], id) LIMIT 1`,
+    [tenant.orgId, tenant.mode, ids],
+  );
+  return rows[0];
+}
+
 /** Agents in order of registration, beginning after `after`. */
 export async function listAgents(
   db: Db,

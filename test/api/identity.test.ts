@@ -180,7 +180,60 @@ describe('delegations', () => {
   });
 });
 
+/** A delegation of the principal to `first`, and one under it to `second`. */
+async function passedOn(principal_id: string, first: string, second: string): Promise<string> {
+  const wide = { ...scope, sub_delegation: { max_depth: 1 } };
+  const { delegation_id } = (await delegate({ principal_id, agent_id: first, scope: wide })).body;
+  const child = { principal_id, agent_id: second, parent_delegation_id: delegation_id, ttl_seconds: 60 };
+  const answer = await delegate(child);
+  expect(answer.status).toBe(201);
+  return answer.body.delegation_id as string;
+}
+
 describe('verification', () => {
+  it('fails under a freeze of whoever the authority comes from, and says which', async () => {
+    const principal_id = await principal();
+    const [first, second] = [await agent({ principal_id }), await agent({ principal_id })];
+    await passedOn(principal_id, first, second);
+    const verify = async () =>
+      (await t.api('POST', '/v1/identities/verify', { principal_id, agent_id: second })).body as {
+        verified: boolean;
+        checks: { code: string; ok: boolean; detail: string }[];
+      };
+    const failed = async () =>
+      (await verify()).checks.filter(({ ok }) => !ok).map(({ code, detail }) => [code, detail]);
+    for (const target of [{ agent_id: second }, { agent_id: first }, { principal_id }]) {
+      expect(await failed()).toEqual([]);
+      const { freeze_id } = (await t.api('POST', '/v1/identities/freeze', { ...target, reason: 'r' })).body;
+      const kind = Object.keys(target)[0]!.replace('_id', '');
+      expect(await failed()).toEqual([['not_frozen', `Frozen: the ${kind}`]]);
+      expect((await verify()).verified).toBe(false);
+      await t.api('POST', '/v1/identities/unfreeze', { freeze_id, reason: 'r' });
+    }
+    // A merchant or a processor says nothing about the agent.
+    const merchant = (await t.api('POST', '/v1/identities/freeze', { merchant_ref: 'mrc_x', reason: 'r' })).body;
+    expect(await failed()).toEqual([]);
+    await t.api('POST', '/v1/identities/unfreeze', { freeze_id: merchant.freeze_id, reason: 'r' });
+  });
+
+  it('fails while an agent that passed the authority on is suspended, and finds another way where there is one', async () => {
+    const principal_id = await principal();
+    const [first, second] = [await agent({ principal_id }), await agent({ principal_id })];
+    const direct = (await delegate({ principal_id, agent_id: second })).body.delegation_id as string;
+    const delegation_id = await passedOn(principal_id, first, second);
+    const verify = async (more: object = {}) =>
+      (await t.api('POST', '/v1/identities/verify', { principal_id, agent_id: second, ...more })).body;
+    expect(await verify()).toMatchObject({ verified: true, delegation_id });
+    await t.api('POST', `/v1/agents/${first}/suspend`);
+    expect(await verify({ delegation_id })).toMatchObject({
+      verified: false,
+      checks: [{}, { ok: true }, { ok: false, detail: expect.stringMatching(/through agt_.* suspended/) }, {}],
+    });
+    expect(await verify()).toMatchObject({ verified: true, delegation_id: direct });
+    await t.api('POST', `/v1/agents/${first}/resume`);
+    expect(await verify({ delegation_id })).toMatchObject({ verified: true });
+  });
+
   it('is true of a live binding, and names the failed check otherwise', async () => {
     const principal_id = await principal();
     const agent_id = await agent({ principal_id });
@@ -188,14 +241,14 @@ describe('verification', () => {
       (await t.api('POST', '/v1/identities/verify', { principal_id, agent_id, ...more })).body;
     expect(await verify()).toMatchObject({
       verified: false,
-      checks: [{ ok: true }, { ok: true }, { code: 'delegation_live', ok: false }],
+      checks: [{ ok: true }, { ok: true }, { code: 'delegation_live', ok: false }, { code: 'not_frozen', ok: true }],
     });
     const { delegation_id } = (await delegate({ principal_id, agent_id })).body;
     expect(await verify()).toMatchObject({ verified: true, delegation_id, effective_scope: { max_amount: 100 } });
     expect(await verify({ principal_id: await principal(), delegation_id })).toMatchObject({ verified: false });
     expect(await verify({ agent_id: randomUUID() })).toMatchObject({
       verified: false,
-      checks: [{}, { code: 'agent_active', ok: false }, {}],
+      checks: [{}, { code: 'agent_active', ok: false }, {}, {}],
     });
   });
 

@@ -21,6 +21,7 @@ const delegationOf = (scope: Partial<Scope>, more: Partial<GatheredDelegation> =
   parentId: null,
   principalId: 'prn',
   agentId: 'agt',
+  agentStatus: 'active',
   scope: { actions: ['*'], ...scope },
   status: 'active',
   notBeforeMs: null,

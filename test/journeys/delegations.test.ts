@@ -105,6 +105,29 @@ describe('a sub-delegation', () => {
   });
 });
 
+describe('a sub-delegation of an agent that is suspended', () => {
+  it('lets nobody decide or pay until the agent is resumed', async () => {
+    const cast = await t.cast();
+    const root = await delegate(cast);
+    const helper = await anotherAgent(cast);
+    const child = await delegate(cast, {}, { agent_id: helper, parent_delegation_id: root });
+    const before = await propose(cast, child, {}, helper);
+    expect(told(before)).toEqual(['approved']);
+    expect((await t.api('POST', `/v1/agents/${cast.agent_id}/suspend`)).status).toBe(200);
+    const after = await propose(cast, child, {}, helper);
+    expect(after.body.decision).toBe('deny');
+    expect(after.body.reasons).toContainEqual({
+      code: 'agent_inactive',
+      category: 'identity',
+      message: 'An agent that the authority comes through is suspended',
+    });
+    expect((await t.pay(before.body)).status).toBe(403);
+    expect((await t.api('POST', `/v1/agents/${cast.agent_id}/resume`)).status).toBe(200);
+    expect((await t.pay(before.body)).status).toBe(201);
+    expect(told(await propose(cast, child, {}, helper))).toEqual(['approved']);
+  });
+});
+
 describe('a cap on exposure', () => {
   it('holds against proposals that arrive at once, and frees what was released', async () => {
     const cast = await t.cast();

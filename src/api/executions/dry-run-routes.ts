@@ -154,6 +154,7 @@ function withoutIdentity(question: Question, context: DecisionContext): Judgemen
         parentId: null,
         principalId: NOBODY,
         agentId: NOBODY,
+        agentStatus: 'active',
         scope: { actions: ['*'] },
         status: 'active' as const,
         notBeforeMs: null,

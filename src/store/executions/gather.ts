@@ -126,7 +126,7 @@ SELECT jsonb_build_object(
             FROM principals p WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $4) END,
   'delegations', COALESCE((SELECT jsonb_agg(jsonb_build_object(
       'id', c.id, 'parentId', c.parent_id, 'principalId', c.principal_id, 'agentId', c.agent_id, 'scope', c.scope,
-      'status', c.status, 'notBeforeMs', floor(extract(epoch FROM c.not_before) * 1000),
+      'agentStatus', (SELECT a.status FROM agents a WHERE a.id = c.agent_id), 'status', c.status, 'notBeforeMs', floor(extract(epoch FROM c.not_before) * 1000),
       'expiresAtMs', floor(extract(epoch FROM c.expires_at) * 1000),
       'createdAtMs', floor(extract(epoch FROM c.created_at) * 1000),
       'budgetWindow', c.budget_window, 'budgetSpent', c.budget_spent) ORDER BY c.id) FROM chain c), '[]'),

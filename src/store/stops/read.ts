@@ -92,6 +92,20 @@ export async function freezeOnExecution(db: Db, tenant: Tenant, executionId: str
   return rows[0]?.kind ?? undefined;
 }
 
+/** The freeze in force that covers an agent and whoever its authority comes from, whatever it would do. */
+export async function freezeOnAgent(
+  db: Db,
+  { orgId, mode }: Tenant,
+  { agentId, principalId, delegationId }: { agentId: string; principalId: string; delegationId?: string },
+): Promise<string | undefined> {
+  const { rows } = await db.query<{ kind: string | null }>({
+    name: 'freeze-on-agent',
+    text: 'SELECT freeze_on($1, $2, $3, $4, $5, NULL, NULL) AS kind',
+    values: [orgId, mode, agentId, principalId, delegationId ?? null],
+  });
+  return rows[0]?.kind ?? undefined;
+}
+
 /** Whether the authority that an execution was approved under still stands: agent, principal, chain of delegations. */
 export async function authorityOfExecution(db: Db, tenant: Tenant, executionId: string): Promise<boolean> {
   const { rows } = await db.query<{ stands: boolean }>({
