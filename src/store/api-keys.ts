@@ -1,3 +1,4 @@
+import type { Role } from '../domain/roles.ts';
 import type { Mode, Tenant } from '../domain/types.ts';
 import { sha256 } from '../trust/canonical.ts';
 import { newId } from '../trust/new-id.ts';
@@ -26,6 +27,8 @@ export interface ApiKeyRow {
 export interface LiveApiKey extends ApiKeyRow {
   /** When this text ends, with its key or before it. */
   goodUntil: Date | null;
+  /** Of the member whose key it is: it may do no more than they; null of a machine's. */
+  memberRoles: Role[] | null;
 }
 
 const COLUMNS = `k.id, k.org_id AS "orgId", k.mode, k.name, k.hint, k.scopes, k.high_trust AS "highTrust",
@@ -41,7 +44,8 @@ export function newApiKeySecret(mode: Mode): string {
 export async function findLiveApiKey(db: Db, secret: string): Promise<LiveApiKey | undefined> {
   const { rows } = await db.query<LiveApiKey>({
     name: 'find-live-api-key',
-    text: `SELECT ${COLUMNS}, LEAST(k.expires_at, t.valid_until) AS "goodUntil", t.sealed AS "signingSecretSealed"
+    text: `SELECT ${COLUMNS}, LEAST(k.expires_at, t.valid_until) AS "goodUntil", t.sealed AS "signingSecretSealed",
+                  m.roles AS "memberRoles"
              FROM (SELECT id, NULL::timestamptz AS valid_until, signing_secret_sealed AS sealed
                      FROM api_keys WHERE secret_sha256 = $1
                    UNION ALL

@@ -23,6 +23,8 @@ export interface OauthClientRow {
   signingSecretSealed: string | null;
   /** Good beside the present one until the overlap of a rotation ends. */
   previousSigningSecretSealed: string | null;
+  /** The end of that overlap, while it lasts. */
+  previousSecretUntil: Date | null;
   memberships: Membership[];
 }
 
@@ -36,6 +38,7 @@ const OVERLAP = 'c.previous_secret_until > now()';
 const COLUMNS = `c.id, c.org_id AS "orgId", c.mode, c.name, c.scopes, c.high_trust AS "highTrust",
   c.dpop_bound AS "dpopBound", c.signing_secret_sealed AS "signingSecretSealed",
   CASE WHEN ${OVERLAP} THEN c.previous_signing_secret_sealed END AS "previousSigningSecretSealed",
+  CASE WHEN ${OVERLAP} THEN c.previous_secret_until END AS "previousSecretUntil",
   COALESCE((SELECT jsonb_agg(jsonb_build_object('orgId', m.org_id, 'scopes', m.scopes) ORDER BY m.org_id)
               FROM oauth_client_organizations m JOIN organizations mo ON mo.id = m.org_id
              WHERE m.client_id = c.id AND m.mode = c.mode AND m.accepted_at IS NOT NULL AND mo.status = 'active'),

@@ -119,6 +119,25 @@ describe('rotation', () => {
     expect((await rotate((await make()).key_id, 0, headers)).status).toBe(200);
   });
 
+  it('of a key in a member’s name is for that member, and for whoever manages members', async () => {
+    const invited = { email: 'ada@example.com', name: 'Ada', roles: ['risk'] };
+    const { member_id } = (await t.api('POST', '/v1/members', invited)).body;
+    await t.api('PATCH', `/v1/members/${member_id}`, { status: 'active' });
+    const scopes = ['agents:read', 'execution:write'];
+    const key = await make({ scopes, member_id });
+    const machine = await make({ scopes: ['keys:write', ...scopes] });
+    const refused = await rotate(key.key_id, 0, { authorization: `Bearer ${machine.api_key}` });
+    expect(refused).toMatchObject({ status: 403, body: { code: 'insufficient_scope', errors: [{ path: 'id' }] } });
+    expect(await status(key.api_key)).toBe(200);
+    const manager = await make({ scopes: ['keys:write', 'members:write', ...scopes] });
+    expect((await rotate(key.key_id, 0, { authorization: `Bearer ${manager.api_key}` })).status).toBe(200);
+    expect(await status(key.api_key)).toBe(401);
+    // A developer may write keys: the own one too.
+    await t.api('PATCH', `/v1/members/${member_id}`, { roles: ['developer'] });
+    const own = await make({ scopes: ['keys:write', 'agents:read'], member_id });
+    expect((await rotate(own.key_id, 60, { authorization: `Bearer ${own.api_key}` })).status).toBe(200);
+  });
+
   it('gives a high-trust key another signing secret; each text is signed for with its own', async () => {
     const key = await make({ scopes: ['agents:write'], high_trust: true });
     expect(key.signing_secret).toMatch(/^prs_/);

@@ -1,7 +1,7 @@
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Credentials, UNHEARD_MS } from '../../src/api/access/credentials.ts';
+import { Credentials, credentialsOf, UNHEARD_MS } from '../../src/api/access/credentials.ts';
 import { insertOauthClient } from '../../src/store/oauth-clients.ts';
 import { Listener } from '../../src/store/listener.ts';
 import { createPool } from '../../src/store/pool.ts';
@@ -130,6 +130,43 @@ describe('a credential that another process knows', () => {
     const { body } = await t.api('POST', '/v1/api-keys', { name: 'k', scopes: ['agents:read'], expires_at });
     expect(await other.status(body.api_key)).toBe(200);
     expect(await refusedAfter(body.api_key)).toBeLessThan(3_000);
+  });
+});
+
+describe('a key in a member’s name', () => {
+  it('does within a second no more than the roles that the member is left with', async () => {
+    const invited = { email: 'grace@example.com', name: 'Grace', roles: ['admin'] };
+    const { member_id } = (await t.api('POST', '/v1/members', invited)).body;
+    const change = (body: object) => t.api('PATCH', `/v1/members/${member_id}`, body);
+    await change({ status: 'active' });
+    const made = await t.api('POST', '/v1/api-keys', { name: 'k', scopes: ['agents:read', 'keys:read'], member_id });
+    const both = async () => [
+      await other.status(made.body.api_key, '/v1/agents'),
+      await other.status(made.body.api_key, '/v1/api-keys'),
+    ];
+    expect(await both()).toEqual([200, 200]);
+    await change({ roles: ['viewer'] });
+    await expect.poll(both, { timeout: UNHEARD_MS }).toEqual([200, 403]);
+    await change({ roles: ['admin'] });
+    await expect.poll(both, { timeout: UNHEARD_MS }).toEqual([200, 200]);
+  });
+});
+
+describe('the signing secret before a rotation', () => {
+  it('is not remembered beyond its overlap, however well the token is known', async () => {
+    const { token, client_id } = await newToken();
+    await t.api('POST', `/v1/oauth-clients/${client_id}/rotate-secret`, { overlap_seconds: 60 });
+    const { body } = await t.api('POST', `/v1/oauth-clients/${client_id}/rotate-secret`, { overlap_seconds: 2 });
+    const former = async () => {
+      const access = await credentialsOf(other.pool).ofAccessToken(t.deps.signer, t.deps.config.publicUrl, token);
+      return access!.previousSigningSecretSealed !== null;
+    };
+    expect(await former()).toBe(true);
+    const before = other.lookups();
+    expect(await former()).toBe(true);
+    expect(other.lookups()).toBe(before);
+    await sleep(Date.parse(body.previous_secret_expires_at as string) - Date.now() + 100);
+    expect(await former()).toBe(false);
   });
 });
 

@@ -68,11 +68,7 @@ export function printApiKey(row: ApiKeyRow & Partial<Pick<ListedApiKey, 'lastUse
  * @throws Problem `insufficient_scope`, `unprocessable`
  */
 export function refuseForMember(held: string[], scopes: readonly string[], member: MemberRow): void {
-  if (!covers(held, 'members:write')) {
-    throw new Problem('insufficient_scope', 'A key in a member’s name needs members:write.', {
-      fields: [{ path: 'member_id', message: 'needs a credential with members:write' }],
-    });
-  }
+  refuseWithoutMembers(held, 'member_id');
   if (member.status !== 'active') {
     throw new Problem('unprocessable', `The member is ${member.status}.`, {
       fields: [{ path: 'member_id', message: 'names a member who is not active' }],
@@ -84,6 +80,14 @@ export function refuseForMember(held: string[], scopes: readonly string[], membe
       fields: [{ path: 'scopes', message: `may not contain ${beyond.join(', ')} for this member` }],
     });
   }
+}
+
+/** @throws Problem `insufficient_scope` naming `member` */
+export function refuseWithoutMembers(held: string[], member: string): void {
+  if (covers(held, 'members:write')) return;
+  throw new Problem('insufficient_scope', 'A key in a member’s name needs members:write.', {
+    fields: [{ path: member, message: 'needs a credential with members:write' }],
+  });
 }
 
 /** Nobody hands out what they do not hold. @throws Problem `insufficient_scope` naming `member` */

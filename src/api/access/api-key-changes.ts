@@ -8,7 +8,7 @@ import type { ApiDeps } from '../deps.ts';
 import { found } from '../not-found.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { idOf, shortText, timeOut } from '../schemas.ts';
-import { ApiKey, printApiKey, refuseBeyond, ShownApiKey } from './api-key-body.ts';
+import { ApiKey, printApiKey, refuseBeyond, refuseWithoutMembers, ShownApiKey } from './api-key-body.ts';
 import { credentialsOf } from './credentials.ts';
 
 /** Longest time for which a former text may stay good, seconds: 30 days. */
@@ -40,6 +40,8 @@ export function apiKeyChangeRoutes({ pool, sealer }: ApiDeps): AnyRoute[] {
         const key = found(await holdApiKey(db, tenant, params.id), 'API key', 'id');
         // Whoever gets the text of a key gets its scopes.
         refuseBeyond(credential.scopes, key.scopes, 'id');
+        // And speaks for the person whose key it is.
+        if (key.memberId !== null && key.id !== credential.id) refuseWithoutMembers(credential.scopes, 'id');
         const at = new Date();
         if (key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt <= at)) {
           throw new Problem('unprocessable', 'The API key has ended: make another one.');

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { inCommon } from '../../domain/access-scopes.ts';
 import { toTypeId } from '../../domain/ids.ts';
+import { scopesOfRoles } from '../../domain/roles.ts';
 import { isActingLive } from '../../store/acting.ts';
 import { findLiveApiKey } from '../../store/api-keys.ts';
 import type { Listener } from '../../store/listener.ts';
@@ -76,7 +77,7 @@ export class Credentials {
         access: {
           kind: 'api_key',
           id: row.id,
-          scopes: row.scopes,
+          scopes: row.memberRoles ? inCommon(row.scopes, scopesOfRoles(row.memberRoles)) : row.scopes,
           tenant: { orgId: row.orgId, mode: row.mode },
           actor: `api_key:${toTypeId('key', row.id)}`,
           highTrust: row.highTrust,
@@ -121,7 +122,7 @@ export class Credentials {
           acting,
           organizations: acting || organizations.length === 1 ? undefined : organizations,
         },
-        expiresAt: claims.expiresAt * 1000,
+        expiresAt: Math.min(claims.expiresAt * 1000, client.previousSecretUntil?.getTime() ?? Infinity),
         orgIds: organizations.map(({ orgId }) => orgId),
       };
     });
