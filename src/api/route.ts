@@ -17,6 +17,8 @@ export interface Acting {
   delegationId: string;
   /** The principal, or the organization itself. */
   principalId: string;
+  /** The key by which the agent asked for it itself: its end is the token's. */
+  keyId?: string;
 }
 
 /** A request signed by an agent (RFC 9421): by which of its registered keys. */

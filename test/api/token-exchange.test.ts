@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { decodeJwt, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toTypeId } from '../../src/domain/ids.ts';
+import { startOther } from './other-process.ts';
 import { ISSUER, makeKeyPair, nowSeconds, startOauthStage, type Delegated, type OauthStage } from './oauth-stage.ts';
 import type { TestApi } from './setup.ts';
 
@@ -143,6 +144,66 @@ describe('a token exchange', () => {
       expect(answer.body.error_description).toContain(words);
     }
     expect(await stage.abuses(secretClient)).toContain('actor_token_replayed');
+  });
+
+  it('gives a token on an agent’s word that ends with the key the agent gave it by', async () => {
+    const own = await stage.delegate();
+    const word = async (not_after?: string) => {
+      const pair = await makeKeyPair('EdDSA');
+      const added = await t.api('POST', `/v1/agents/${own.agent_id}/keys`, { jwk: pair.jwk, not_after });
+      const actor_token = await new SignJWT({ iss: own.agent_id, sub: own.agent_id, aud: ISSUER })
+        .setProtectedHeader({ alg: 'EdDSA' })
+        .setJti(randomUUID())
+        .setExpirationTime(nowSeconds() + 60)
+        .sign(pair.privateKey);
+      const said = { subject_token: own.delegation_token, actor_token, actor_token_type: JWT_TYPE };
+      const { status, body } = await exchange(said);
+      expect(status).toBe(200);
+      return { ...(body as { access_token: string; expires_in: number }), key_id: added.body.data.key_id as string };
+    };
+    const [first, second] = [await word(), await word()];
+    const withoutWord = (await exchange({ subject_token: own.delegation_token })).body.access_token as string;
+    const other = await startOther(t);
+    // 403: it is good, and has no scope for this.
+    const seen = async () =>
+      Promise.all([first.access_token, second.access_token, withoutWord].map((token) => other.status(token)));
+    const isActive = async (token: string) => {
+      const asked = { token, client_id: secretClient, client_secret: 'prs_test' };
+      return (await stage.form(asked, {}, '/oauth/introspect')).body.active as boolean;
+    };
+    try {
+      expect(await seen()).toEqual([403, 403, 403]);
+      expect(await isActive(first.access_token)).toBe(true);
+      await t.api('POST', '/v1/identities/revoke', { key_id: first.key_id, reason: 'stolen' });
+      await expect.poll(seen, { timeout: 1_000 }).toEqual([401, 403, 403]);
+      expect(await isActive(first.access_token)).toBe(false);
+      const next = { jwk: (await makeKeyPair('EdDSA')).jwk, overlap_seconds: 0 };
+      await t.api('POST', `/v1/agents/${own.agent_id}/keys/${second.key_id}/rotate`, next);
+      await expect.poll(seen, { timeout: 1_000 }).toEqual([401, 401, 403]);
+    } finally {
+      await other.close();
+    }
+    const brief = await word(new Date(Date.now() + 20_000).toISOString());
+    expect(brief.expires_in).toBeLessThanOrEqual(20);
+  });
+
+  it('is refused under a freeze, and what was given to others before is said to be over', async () => {
+    const own = await stage.delegate();
+    const { delegation_token: subject_token, agent_id } = own;
+    const ask = async (token: string) => {
+      const asked = { token, client_id: secretClient, client_secret: 'prs_test' };
+      return (await stage.form(asked, {}, '/oauth/introspect')).body.active as boolean;
+    };
+    const here = (await exchange({ subject_token })).body.access_token as string;
+    const there = (await exchange({ subject_token, audience: 'https://shop.example' })).body.access_token as string;
+    expect([await ask(here), await ask(there)]).toEqual([true, true]);
+    const { freeze_id } = (await t.api('POST', '/v1/identities/freeze', { agent_id, reason: 'strange' })).body;
+    expect(await exchange({ subject_token })).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+    // Here it is still good for what a freeze leaves: reading, and voids.
+    expect([await ask(here), await ask(there)]).toEqual([true, false]);
+    await t.api('POST', '/v1/identities/unfreeze', { freeze_id, reason: 'false alarm' });
+    expect((await exchange({ subject_token })).status).toBe(200);
+    expect(await ask(there)).toBe(true);
   });
 
   it('takes a delegation of another organization that accepted the client, with the scopes it has there', async () => {

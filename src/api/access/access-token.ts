@@ -15,7 +15,7 @@ export interface ActingGrant extends Acting {
   orgId: string;
   /** The agent, and inside it those that delegated to it. */
   act: Actor;
-  /** The end of the delegation. */
+  /** The end of the delegation, or of the key that the agent asked by. */
   expiresAt: Date;
 }
 
@@ -78,6 +78,7 @@ export async function issueAccessToken(signer: Signer, issuer: string, grant: Gr
       cnf: grant.jkt === undefined ? undefined : { jkt: grant.jkt },
       act: acting?.act,
       delegation_id: acting && toTypeId('del', acting.delegationId),
+      actor_key_id: acting?.keyId && toTypeId('key', acting.keyId),
     },
     { typ: 'at+jwt' },
   );
@@ -103,6 +104,7 @@ export async function readAccessToken(
       requiredClaims: ['aud', 'jti', 'sub', 'org', 'mode', 'client_id', 'scope', 'exp', 'iat'],
     });
     const act = payload['act'] as Actor | undefined;
+    const key = payload['actor_key_id'] as string | undefined;
     return {
       jti: payload.jti!,
       clientId: payload['client_id'] as string,
@@ -119,6 +121,7 @@ export async function readAccessToken(
         agentId: parseId(act.sub, 'agt')!,
         delegationId: parseId(payload['delegation_id'] as string, 'del')!,
         principalId: parseId(payload.sub!, 'prn', 'org')!,
+        keyId: key === undefined ? undefined : parseId(key, 'key')!,
       },
     };
   } catch (error) {

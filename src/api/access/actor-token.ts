@@ -2,10 +2,11 @@ import { decodeProtectedHeader } from 'jose';
 import { parseId, toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { recordAbuse } from '../../store/abuse.ts';
-import { listAgentKeys } from '../../store/agent-keys.ts';
+import { isLive, listAgentKeys, type AgentKeyRow } from '../../store/agent-keys.ts';
 import type { OauthClientRow } from '../../store/oauth-clients.ts';
 import type { Db } from '../../store/pool.ts';
 import { useOnce } from '../../store/used-identifiers.ts';
+import { readJws, verifiesUnder } from '../../trust/jws.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Acting } from '../route.ts';
 import { OauthError } from './oauth-error.ts';
@@ -21,22 +22,25 @@ interface ActorFacts {
   now: Date;
 }
 
-/** The agent's own word that it is the one who acts: signed by a key that is registered for it, used once. */
+/**
+ * The agent's own word that it is the one who acts: signed by a key that is registered for it, used once.
+ * @returns the key
+ * @throws OauthError `invalid_request`
+ */
 export async function checkActor(
   { config, pool, log }: ApiDeps,
   db: Db,
   facts: ActorFacts,
   token: string,
-): Promise<void> {
+): Promise<AgentKeyRow> {
   const { client, tenant, acting, now } = facts;
   const kid = kidIn(token);
-  const keys = (await listAgentKeys(db, tenant, acting.agentId))
-    .filter((key) => key.status === 'active' && (key.notAfter === null || key.notAfter > now))
-    // A key may be named by its thumbprint or by its id here.
-    .map(({ id, jwk, thumbprint }) => ({
-      ...jwk,
-      kid: kid !== undefined && parseId(kid, 'key') === id ? kid : thumbprint,
-    }));
+  const live = (await listAgentKeys(db, tenant, acting.agentId)).filter((key) => isLive(key, now));
+  // A key may be named by its thumbprint or by its id here.
+  const keys = live.map(({ id, jwk, thumbprint }) => ({
+    ...jwk,
+    kid: kid !== undefined && parseId(kid, 'key') === id ? kid : thumbprint,
+  }));
   const agent = toTypeId('agt', acting.agentId);
   try {
     const { jti, expiresAt } = await readSignedJwt(
@@ -53,6 +57,7 @@ export async function checkActor(
     if (!(await useOnce(db, 'actor_token', acting.agentId, { identifier: jti, until }))) {
       throw new JwtRefused('replayed', 'its jti was used before', true);
     }
+    return await signerOf(token, live);
   } catch (error) {
     if (!(error instanceof JwtRefused)) throw error;
     if (error.suspicious) {
@@ -61,6 +66,13 @@ export async function checkActor(
     }
     throw new OauthError('invalid_request', `The actor_token is refused: ${error.message}.`);
   }
+}
+
+/** Which of the keys signed a token that was found good. */
+async function signerOf(token: string, keys: AgentKeyRow[]): Promise<AgentKeyRow> {
+  const jws = readJws(token);
+  for (const key of keys) if (await verifiesUnder(jws, key)) return key;
+  throw new JwtRefused('bad_signature', 'the signature does not verify');
 }
 
 function kidIn(token: string): string | undefined {

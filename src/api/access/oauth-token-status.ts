@@ -2,6 +2,7 @@ import { inCommon } from '../../domain/access-scopes.ts';
 import { z } from 'zod';
 import { isActingLive } from '../../store/acting.ts';
 import { findTokenClient, organizationsOf, revokeToken, type OauthClientRow } from '../../store/oauth-clients.ts';
+import { freezeOnAgent } from '../../store/stops/read.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route, type AnyRoute, type RouteContext } from '../route.ts';
@@ -51,7 +52,7 @@ export function tokenStatusRoutes(deps: ApiDeps): AnyRoute[] {
       handler: answering(async (ctx: ReferenceContext) => {
         const client = await authenticatedClient(deps, ctx);
         const claims = await readAccessToken(signer, issuer, tokenIn(ctx), 'any');
-        const scopes = claims && (await liveScopes(ctx, client, claims));
+        const scopes = claims && (await liveScopes(ctx, client, claims, issuer));
         const body = claims && scopes ? describe(issuer, { ...claims, scopes }) : { active: false };
         return { status: 200, headers: NO_STORE, body };
       }),
@@ -93,14 +94,18 @@ async function liveScopes(
   { db }: ReferenceContext,
   asker: OauthClientRow,
   claims: AccessTokenClaims,
+  issuer: string,
 ): Promise<string[] | undefined> {
-  const { orgId, acting } = claims;
+  const { orgId, acting, audience } = claims;
   const holder = await findTokenClient(db, claims.clientId, claims.jti);
   if (!holder || holder.mode !== asker.mode) return undefined;
   const membership = (client: OauthClientRow) => organizationsOf(client).find((one) => one.orgId === orgId);
   const there = membership(holder);
   if (!there || !membership(asker)) return undefined;
-  if (acting && !(await isActingLive(db, { orgId, mode: holder.mode }, acting, new Date()))) return undefined;
+  const tenant = { orgId, mode: holder.mode };
+  if (acting && !(await isActingLive(db, tenant, acting, new Date()))) return undefined;
+  // This API refuses by itself what a freeze covers, and still reads and voids; others are told that it is over.
+  if (acting && audience !== issuer && (await freezeOnAgent(db, tenant, acting)) !== undefined) return undefined;
   return inCommon(inCommon(claims.scopes, holder.scopes), there.scopes);
 }
 

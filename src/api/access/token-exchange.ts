@@ -4,10 +4,12 @@ import { parseId, toTypeId } from '../../domain/ids.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { recordAbuse } from '../../store/abuse.ts';
 import { isActingLive } from '../../store/acting.ts';
+import type { AgentKeyRow } from '../../store/agent-keys.ts';
 import { findChain } from '../../store/delegations.ts';
 import { recordFact } from '../../store/facts.ts';
 import { organizationsOf, type OauthClientRow } from '../../store/oauth-clients.ts';
 import type { Db } from '../../store/pool.ts';
+import { freezeOnAgent } from '../../store/stops/read.ts';
 import type { Signer } from '../../trust/signing.ts';
 import type { ApiDeps } from '../deps.ts';
 import { actorOf } from '../identity/delegation-token.ts';
@@ -57,8 +59,10 @@ export async function exchange(
   const audience = targetOf(body, deps.config.publicUrl);
   const { tenant, delegationId } = await readSubject(deps, client, body.subject_token!, now);
   const acting = await liveGrant(db, tenant, delegationId, now);
-  if (body.actor_token !== undefined) await checkActor(deps, db, { client, tenant, acting, now }, body.actor_token);
-  return { acting, audience, scopes: scopesFor(client, tenant, body.scope) };
+  const scopes = scopesFor(client, tenant, body.scope);
+  if (body.actor_token === undefined) return { acting, audience, scopes };
+  const key = await checkActor(deps, db, { client, tenant, acting, now }, body.actor_token);
+  return { acting: byKey(acting, key, now), audience, scopes };
 }
 
 /** RFC 8693 §2.1: which parameters there must be, and which may not be without the other. */
@@ -142,9 +146,18 @@ async function liveGrant(db: Db, tenant: Tenant, delegationId: string, now: Date
       'The delegation is not live: it, or what it rests on, was revoked or expired.',
     );
   }
+  const kind = await freezeOnAgent(db, tenant, acting);
+  if (kind !== undefined) throw new OauthError('invalid_grant', `Frozen: the ${kind}. No token is given.`);
   const expiresAt = new Date(Math.min(...chain.map((link) => link.expiresAt.getTime())));
   if (expiresAt.getTime() - now.getTime() < 1_000) throw new OauthError('invalid_grant', 'The delegation has expired.');
   return { ...acting, orgId: tenant.orgId, act: actorOf(chain), expiresAt };
+}
+
+/** What an agent was given on its own word ends with the key that it gave it by. */
+function byKey(acting: ActingGrant, { id, notAfter }: AgentKeyRow, now: Date): ActingGrant {
+  const ends = Math.min(acting.expiresAt.getTime(), notAfter?.getTime() ?? Infinity);
+  if (ends - now.getTime() < 1_000) throw new OauthError('invalid_grant', 'The key of the actor_token is at its end.');
+  return { ...acting, keyId: id, expiresAt: new Date(ends) };
 }
 
 /** What was asked for, or all that a token of a delegation may have of what the client has in that organization. */
@@ -172,7 +185,14 @@ export async function recordExchange(
     type: 'delegation.token_issued',
     actor: `client:${client.id}`,
     subject: toTypeId('del', acting.delegationId),
-    body: { jti: token.jti, agent_id: toTypeId('agt', acting.agentId), scopes, audience, jkt: token.jkt },
+    body: {
+      jti: token.jti,
+      agent_id: toTypeId('agt', acting.agentId),
+      key_id: acting.keyId && toTypeId('key', acting.keyId),
+      scopes,
+      audience,
+      jkt: token.jkt,
+    },
     events: [],
   });
 }
