@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { URI, type TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseId } from '../../src/domain/ids.ts';
-import { verifyTotp } from '../../src/store/totp.ts';
+import { MAX_TRIES, verifyTotp } from '../../src/store/totp.ts';
 import { startTestApi, type TestApi } from './setup.ts';
 
 const NOW = new Date('2026-03-05T22:00:10Z');
@@ -55,6 +55,25 @@ describe('a TOTP enrolment', () => {
     const verdicts = await Promise.all(Array.from({ length: 8 }, () => verify(codeAt(0))));
     expect(verdicts.filter((verdict) => verdict === 'ok')).toHaveLength(1);
     expect(verdicts.filter((verdict) => verdict === 'reused')).toHaveLength(7);
+  });
+
+  it('is not found out by trying, however many challenges there are, and is tried again after an hour', async () => {
+    const { verify, codeAt } = await enrolled();
+    const wrong = codeAt(120);
+    const all = await Promise.all(Array.from({ length: MAX_TRIES + 5 }, () => verify(wrong)));
+    expect(all.filter((verdict) => verdict === 'wrong')).toHaveLength(MAX_TRIES);
+    expect(all.filter((verdict) => verdict === 'too_many')).toHaveLength(5);
+    expect(await verify(codeAt(0))).toBe('too_many');
+    const later = 3_600;
+    expect(await verify(codeAt(later), new Date(NOW.getTime() + later * 1000))).toBe('ok');
+  });
+
+  it('forgets what was tried once a code is good', async () => {
+    const { verify, codeAt } = await enrolled();
+    for (let round = 0; round < 3; round++) {
+      for (let n = 1; n < MAX_TRIES; n++) expect(await verify('0')).toBe('wrong');
+      expect(await verify(codeAt(round * 30), new Date(NOW.getTime() + round * 30_000))).toBe('ok');
+    }
   });
 
   it('is replaced by the next one', async () => {
