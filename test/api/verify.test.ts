@@ -60,6 +60,7 @@ describe('a signed nonce', () => {
       ['principal_active', true],
       ['agent_active', true],
       ['delegation_live', true],
+      ['not_frozen', true],
       ['key_registered', true],
       ['signature_valid', true],
       ['audience', true],
@@ -228,6 +229,26 @@ describe('an HTTP signature', () => {
       { fields: ['@authority'], params: { expires: new Date(Date.now() + 1000), tag: 'agent-payer-auth' } },
     );
     expect(await attest(partly)).toMatchObject({ verified: false, failed: 'covered_components' });
+  });
+
+  it('of the Trusted Agent Protocol may name either of two keys by the label that they share while one is rotated', async () => {
+    const b = await createActor(t, {}, 'shop-key');
+    const keys = `/v1/agents/${b.agent_id}/keys`;
+    const [{ key_id }] = (await t.api('GET', keys)).body.data;
+    const pair = await generateKeyPair('EdDSA', { extractable: true });
+    const rotated = await t.api('POST', `${keys}/${key_id}/rotate`, { jwk: await exportJWK(pair.publicKey) });
+    expect(rotated.body.data.label).toBe('shop-key');
+    const sign = (by: Pick<Actor, 'thumbprint' | 'privateKey'>) => {
+      const params = { expires: new Date(Date.now() + 60_000), tag: 'agent-payer-auth', keyid: 'shop-key' };
+      return signRequest(by, { method: 'GET', url }, { fields: ['@authority', '@path'], params });
+    };
+    for (const privateKey of [b.privateKey, pair.privateKey]) {
+      const signed = await sign({ thumbprint: 'shop-key', privateKey });
+      expect(await attest(signed, b)).toMatchObject({ verified: true });
+      expect(await attest(signed, b)).toMatchObject({ failed: 'nonce_unused' });
+    }
+    const stranger = await sign({ thumbprint: 'shop-key', privateKey: a.privateKey });
+    expect(await attest(stranger, b)).toMatchObject({ failed: 'signature_valid' });
   });
 
   it('of Web Bot Auth names its key by thumbprint, and covers Signature-Agent when it is there', async () => {

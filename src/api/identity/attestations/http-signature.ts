@@ -1,7 +1,7 @@
 import type { AgentKeyRow } from '../../../store/agent-keys.ts';
 import { useSignatureNonce } from '../../../store/nonces.ts';
 import { headerValue, isRequestUrl, type HttpMessage } from '../../../trust/http-signature/base.ts';
-import { acceptedUntil, judgeSignature, type Rules } from '../../../trust/http-signature/judge.ts';
+import { acceptedUntil, judgeSignature, type Finding, type Rules } from '../../../trust/http-signature/judge.ts';
 import { HttpSignatureRefused, parseSignatures, type HttpSignature } from '../../../trust/http-signature/parse.ts';
 import { signatureAgents } from '../../../trust/http-signature/signature-agent.ts';
 import { Failed, isNamed, passed, type Attestation, type Check, type Subject } from './evidence.ts';
@@ -24,12 +24,11 @@ const WEB_BOT_AUTH_SECONDS = 86_400;
  */
 export async function* checkHttpSignature(attestation: Attestation, subject: Subject): AsyncGenerator<Check> {
   const message = messageOf(attestation);
-  const { signature, key } = chosen(signaturesOf(message), subject.keys);
+  const { signature, key, rules, findings } = chosen(message, subject);
   const { params } = signature;
-  const rules = rulesOf(signature, subject.now);
   yield passed('key_registered', `The key ${key.thumbprint} is registered for the agent`);
   yield* checkProfile(message, signature, key);
-  for (const { code, ok, detail } of judgeSignature(message, signature, key, rules)) {
+  for (const { code, ok, detail } of findings) {
     if (!ok) throw new Failed(code, detail, params.alg === 'hmac-sha256' ? 'alg_confusion' : undefined);
     yield passed(code, detail);
   }
@@ -81,16 +80,35 @@ function signaturesOf(message: HttpMessage): HttpSignature[] {
   }
 }
 
-/** The signature that names a key of the agent. Trusted Agent Protocol names keys freely: there the label counts too. */
-function chosen(signatures: HttpSignature[], keys: AgentKeyRow[]): { signature: HttpSignature; key: AgentKeyRow } {
-  for (const signature of signatures) {
-    const { keyid = '', tag = '' } = signature.params;
-    const key =
-      keys.find((one) => isNamed(one, keyid)) ??
-      (TAP_TAGS.includes(tag) ? keys.find(({ label }) => label === keyid) : undefined);
-    if (key) return { signature, key };
+interface Judged {
+  signature: HttpSignature;
+  key: AgentKeyRow;
+  rules: Rules;
+  findings: Finding[];
+}
+
+/**
+ * The signature that names a key of the agent, judged by it: the first that is good, else the first of all. A name may
+ * be of several keys, since a key that is rotated in has the label of the one before.
+ */
+function chosen(message: HttpMessage, { keys, now }: Subject): Judged {
+  let first: Judged | undefined;
+  for (const signature of signaturesOf(message)) {
+    const rules = rulesOf(signature, now);
+    for (const key of namedBy(signature, keys)) {
+      const judged = { signature, key, rules, findings: judgeSignature(message, signature, key, rules) };
+      if (judged.findings.every(({ ok }) => ok)) return judged;
+      first ??= judged;
+    }
   }
+  if (first) return first;
   throw new Failed('key_registered', 'No signature of the request names a usable key of the agent');
+}
+
+/** Trusted Agent Protocol names keys freely: there the label counts too. */
+function namedBy({ params: { keyid = '', tag = '' } }: HttpSignature, keys: AgentKeyRow[]): AgentKeyRow[] {
+  const named = keys.filter((one) => isNamed(one, keyid));
+  return named.length > 0 || !TAP_TAGS.includes(tag) ? named : keys.filter(({ label }) => label === keyid);
 }
 
 function rulesOf({ params: { tag, created, expires } }: HttpSignature, now: Date): Rules {
