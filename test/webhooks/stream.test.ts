@@ -7,6 +7,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { toTypeId } from '../../src/domain/ids.ts';
 import { listen, type ListenOptions } from '../../src/cli/listen/listen.ts';
 import { recordFact } from '../../src/store/facts.ts';
+import { insertOauthClient } from '../../src/store/oauth-clients.ts';
 import { newId } from '../../src/trust/new-id.ts';
 import { eventually } from '../journeys/journey.ts';
 import { startTestApi, type TestApi } from '../api/setup.ts';
@@ -140,6 +141,47 @@ describe('the event stream', () => {
       4_000,
     );
     expect(stream.messages).toHaveLength(1);
+  });
+});
+
+describe('the event stream of an organization that accepted a client of another', () => {
+  it('ends when the organization withdraws the client, or leaves it no events', async () => {
+    const secret = 'prs_stream';
+    const client_id = await insertOauthClient(t.deps.pool, {
+      tenant: t.tenant,
+      name: 'watcher',
+      scopes: ['events:read', 'agents:read'],
+      secret,
+    });
+    const other = await t.stranger();
+    const there = toTypeId('org', other.tenant.orgId);
+    const as = { authorization: `Bearer ${other.key}` };
+    await t.api('POST', `/v1/oauth-clients/${client_id}/organizations`, { organization_id: there });
+    const accept = (scopes: string[]) => t.api('POST', `/v1/oauth-clients/${client_id}/accept`, { scopes }, as);
+    const form = { grant_type: 'client_credentials', client_id, client_secret: secret };
+    const token = (await t.api('POST', '/oauth/token', form, { authorization: '' })).body.access_token as string;
+    const endings = [
+      () => accept(['agents:read']),
+      () => t.api('POST', `/v1/oauth-clients/${client_id}/organizations/${there}/withdraw`, undefined, as),
+    ];
+    for (const end of endings) {
+      expect((await accept(['events:read'])).status).toBe(200);
+      const stream = await follow('', { 'x-kachyng-org': there }, token);
+      const seen = await event('payment.captured', other.tenant);
+      await eventually(
+        async () => idsOf(stream.messages),
+        (ids) => ids.includes(seen),
+      );
+      expect((await end()).status).toBe(200);
+      await eventually(
+        async () => stream.state.ended,
+        (ended) => ended,
+        4_000,
+      );
+      const missed = await event('payment.captured', other.tenant);
+      expect(idsOf(stream.messages)).not.toContain(missed);
+      await stream.stop();
+    }
   });
 });
 

@@ -4,7 +4,7 @@ import { Problem } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import { lastEvent, positionOf } from '../../store/event-tail.ts';
 import type { ApiDeps } from '../deps.ts';
-import { isStillGood } from '../pipeline/authenticate.ts';
+import { mayStill } from '../pipeline/authenticate.ts';
 import { invalidRequest } from '../pipeline/invalid-request.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { eventStream, printPosition } from './stream.ts';
@@ -12,6 +12,7 @@ import { eventStream, printPosition } from './stream.ts';
 /** Streams of one process: each looks at the log three times a second. */
 const STREAMS = 500;
 const STREAMS_PER_CREDENTIAL = 20;
+const SCOPE = 'events:read';
 const BEGINNING = { sequence: 0, id: '00000000-0000-0000-0000-000000000000' };
 
 const types = z
@@ -38,7 +39,7 @@ export function eventStreamRoute(deps: ApiDeps): AnyRoute {
       'The stream ends after ten minutes, and when the credential does: connect again with the last id; before the first ' +
       'event, with the one that the stream begins with (a message without data; also the header `Last-Event-ID`).',
     tags: ['Execution'],
-    scope: 'events:read',
+    scope: SCOPE,
     query: z.strictObject({
       types: types.optional(),
       subject: z.string().max(100).optional(),
@@ -61,7 +62,7 @@ export function eventStreamRoute(deps: ApiDeps): AnyRoute {
         after,
         types: query.types,
         subject: query.subject,
-        mayRead: () => isStillGood(deps, headers),
+        mayRead: () => mayStill(deps, headers, { tenant, scope: SCOPE }),
       });
       all++;
       open.set(credential.id, (open.get(credential.id) ?? 0) + 1);

@@ -1,6 +1,8 @@
 import type { Request, RequestHandler } from 'express';
+import { covers } from '../../domain/access-scopes.ts';
 import { Problem } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
+import type { Tenant } from '../../domain/types.ts';
 import { credentialsOf } from '../access/credentials.ts';
 import { lastUsesOf } from '../access/last-uses.ts';
 import { recordMisdirected } from '../access/misdirected-token.ts';
@@ -53,15 +55,22 @@ export function presented(req: Pick<Request, 'headers'>): Presented | undefined 
   return typeof key === 'string' && key !== '' ? { scheme: 'x-api-key', secret: key } : undefined;
 }
 
-/** Whether the credential of a request that is still being answered would be let in now. */
-export async function isStillGood(deps: ApiDeps, headers: Request['headers']): Promise<boolean> {
+/** Whether a request that is still being answered would be let in now: its credential, for this tenant, with the scope. */
+export async function mayStill(
+  deps: ApiDeps,
+  headers: Request['headers'],
+  { tenant, scope }: { tenant: Tenant; scope: string },
+): Promise<boolean> {
   const secret = presented({ headers })?.secret;
   if (secret === undefined) return false;
   const credentials = credentialsOf(deps.pool);
   const access = API_KEY.test(secret)
     ? await credentials.ofApiKey(secret)
     : await credentials.ofAccessToken(deps.signer, deps.config.publicUrl, secret);
-  return access !== undefined;
+  if (!access) return false;
+  const { orgId } = tenant;
+  const there = access.tenant.orgId === orgId ? access : access.organizations?.find((one) => one.orgId === orgId);
+  return there !== undefined && covers(there.scopes, scope);
 }
 
 /**
