@@ -124,6 +124,16 @@ describe('a request that an agent signed', () => {
     });
   });
 
+  it('that lost one of its two headers is refused, and not taken as unsigned', async () => {
+    const { headers, body } = await ask();
+    const without = (name: string) =>
+      Object.fromEntries(Object.entries(headers).filter(([key]) => key.toLowerCase() !== name));
+    for (const name of ['signature-input', 'signature']) {
+      const answer = await t.api('POST', PATH, body, { ...without(name), 'content-type': 'application/json' });
+      expect(answer).toMatchObject({ status: 401, body: { code: 'invalid_signature' } });
+    }
+  });
+
   it('with headers that are not well formed is 401, with the header named', async () => {
     for (const [input, value, header] of [
       ['nonsense', 'a=:AAAA:', 'Signature-Input'],

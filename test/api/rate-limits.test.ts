@@ -1,11 +1,13 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { credentialsOf } from '../../src/api/access/credentials.ts';
 import { createApp } from '../../src/api/app.ts';
 import { clientNetwork } from '../../src/api/pipeline/client-address.ts';
 import { EXCHANGE_MS } from '../../src/api/pipeline/shared-limit.ts';
 import { ConfigError, loadConfig } from '../../src/config.ts';
 import { findLiveApiKey } from '../../src/store/api-keys.ts';
 import { createPool } from '../../src/store/pool.ts';
+import { sha256 } from '../../src/trust/canonical.ts';
 import { startTestApi, type TestApi } from './setup.ts';
 
 /** A day: no test crosses its end. */
@@ -172,6 +174,13 @@ describe('an address', () => {
     expect((await one.get(unknown)).status).toBe(429);
     expect((await one.get('')).status).toBe(429);
     expect((await one.get(known)).status).toBe(200);
+    // Nor once word came that some credential has changed, and all are to be looked up anew.
+    credentialsOf(one.pool).forget();
+    expect((await one.get(known)).status).toBe(200);
+    // One that is good no longer is a guess like any other.
+    await t.deps.pool.query('UPDATE api_keys SET revoked_at = now() WHERE secret_sha256 = $1', [sha256(known)]);
+    credentialsOf(one.pool).forget();
+    expect([(await one.get(known)).status, (await one.get(known)).status]).toEqual([401, 429]);
     expect((await one.get('', {}, '/.well-known/jwks.json')).status).toBe(200);
     await one.close();
   });

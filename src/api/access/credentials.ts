@@ -43,6 +43,8 @@ interface Remembered {
 export class Credentials {
   readonly #pool: pg.Pool;
   readonly #known = new Map<string, Remembered>();
+  /** What was good when it was last looked up: nothing that could be guessed, and never believed without a lookup. */
+  readonly #onceGood = new Set<string>();
   #listener: Pick<Listener, 'silentFor'> | undefined;
 
   constructor(pool: pg.Pool) {
@@ -64,9 +66,9 @@ export class Credentials {
     }
   }
 
-  /** Whether the credential is known to be good, so that no lookup is needed. */
+  /** Whether the credential is no guess: it was good when it was last looked up, also where that is to be done again. */
   remembers(secret: string): boolean {
-    return this.#believed(this.#known.get(sha256Hex(secret)))?.orgIds !== undefined;
+    return this.#onceGood.has(sha256Hex(secret));
   }
 
   async ofApiKey(key: string): Promise<Access | undefined> {
@@ -153,7 +155,12 @@ export class Credentials {
       if (this.#known.get(name) === entry) this.#known.delete(name);
     };
     found.then((one) => {
-      if (!one) return drop();
+      if (!one) {
+        this.#onceGood.delete(name);
+        return drop();
+      }
+      if (this.#onceGood.size >= CACHE_LIMIT) this.#onceGood.clear();
+      this.#onceGood.add(name);
       entry.orgIds = one.orgIds;
       entry.until = Math.min(entry.until, one.expiresAt ?? Infinity);
     }, drop);

@@ -16,6 +16,9 @@ interface LifetimeInput {
   ttl_seconds?: number;
 }
 
+/** RFC 3339 writes years with four digits. */
+const LAST = new Date('9999-12-31T23:59:59.999Z');
+
 /** When it begins and ends; a time to live counts from the beginning. @throws Problem `invalid_request` */
 export function lifetimeOf(input: LifetimeInput, now: Date): { notBefore?: Date; expiresAt: Date } {
   if ((input.expires_at === undefined) === (input.ttl_seconds === undefined)) {
@@ -24,6 +27,7 @@ export function lifetimeOf(input: LifetimeInput, now: Date): { notBefore?: Date;
   }
   const begins = input.not_before ?? now;
   const expiresAt = input.expires_at ?? new Date(begins.getTime() + input.ttl_seconds! * 1000);
+  if (expiresAt > LAST) throw invalidRequest('ttl_seconds', 'must not end after the year 9999');
   if (expiresAt <= now) throw invalidRequest('expires_at', 'must be in the future');
   if (expiresAt <= begins) throw invalidRequest('not_before', 'must be before expires_at');
   return { notBefore: input.not_before, expiresAt };

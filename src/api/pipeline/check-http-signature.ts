@@ -28,7 +28,11 @@ const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 export function checkHttpSignature({ pool, config, log }: ApiDeps): RequestHandler {
   return async (req, _res, next) => {
     const input = req.headers['signature-input'];
-    if (input === undefined) return next();
+    if (input === undefined) {
+      // Of another scheme, or one that lost its other half: nobody could say what it is over.
+      if (req.headers['signature'] !== undefined) throw refused('Signature-Input', 'Signature-Input is missing');
+      return next();
+    }
     const state = stateOf(req);
     const access = state.access!;
     const now = new Date();
