@@ -116,9 +116,7 @@ describe('revoking a delegation', () => {
     expect(t.calls.driven).toHaveLength(1);
     const untold = await findUntold(t.database.pool, t.calls.driven[0]!.id, 10);
     expect(new Set(untold)).toEqual(
-      new Set(
-        [approved, challenged, reviewed].map(({ id, workflowId }) => ({ executionId: id, workflowId, payment: false })),
-      ),
+      new Set([approved, challenged, reviewed].map(({ id, workflowId }) => ({ id, workflowId, payment: false }))),
     );
 
     const events = await t.api('POST', '/v1/execution/events/query', { execution_ref: challenged.id });
