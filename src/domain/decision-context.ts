@@ -51,6 +51,8 @@ export interface DecisionContext {
   delegations: GatheredDelegation[];
   /** Freezes in force that may cover the intent. */
   freezes?: FreezeInForce[];
+  /** What the request was made with was revoked since it was let in. */
+  credentialRevoked?: boolean;
   policy: GatheredPolicy | null;
   /** A policy that is watched beside the active one: it decides nothing. */
   observedPolicy?: GatheredPolicy | null;

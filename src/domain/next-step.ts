@@ -58,6 +58,7 @@ const REASON_STEPS: Partial<Record<string, NextStep>> = {
   frozen: STOP,
   agent_unknown: { action: 'missing_evidence', evidence: ['agent_id'] },
   agent_inactive: STOP,
+  credential_revoked: STOP,
   principal_unknown: { action: 'missing_evidence', evidence: ['principal_id'] },
   principal_inactive: STOP,
   no_delegation: { action: 'missing_evidence', evidence: ['delegation'] },

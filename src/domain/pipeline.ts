@@ -67,7 +67,12 @@ export function judge(
       { agentId: question.agentId, principalId: question.principalId, merchantRef: intent.merchantRef },
       authority.chain,
     ),
-    who: [...identity, ...authority.who, ...checkExposure(context.exposureCaps, intent)],
+    who: [
+      ...identity,
+      ...(context.credentialRevoked ? [CREDENTIAL_REVOKED] : []),
+      ...authority.who,
+      ...checkExposure(context.exposureCaps, intent),
+    ],
     scopeFailures: authority.scopeFailures,
     stepUp: authority.stepUp,
     review: standing === 'nobody' ? [UNREGISTERED] : [],
@@ -161,4 +166,10 @@ const UNREGISTERED: Reason = {
   code: 'agent_unregistered',
   category: 'identity',
   message: 'No registered agent stands behind it: what it says of itself earns no trust',
+};
+
+const CREDENTIAL_REVOKED: Reason = {
+  code: 'credential_revoked',
+  category: 'identity',
+  message: 'The credential that the request was made with, or the key that signed it, was revoked',
 };

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commitDecision, DecisionRaced } from '../../src/store/executions/commit-decision.ts';
 import { verifyAudit } from '../../src/store/audit.ts';
+import { insertStop } from '../../src/store/stops/begin.ts';
+import { newId } from '../../src/trust/new-id.ts';
 import { addDelegation, charge, createWorld, decisionOf, type World } from './world.ts';
 
 let w: World;
@@ -43,6 +45,29 @@ describe('the commit of a decision', () => {
     const record = decision({});
     await commitDecision(w.pool, record);
     expect(await tracesOf(record.executionId, record.key)).toEqual(EVERYTHING);
+  });
+
+  it('is nothing once what it was asked for with is revoked, unless it is a denial', async () => {
+    const [taken, kept] = ['key_taken', 'client_kept'];
+    await insertStop(w.pool, w.tenant, {
+      id: newId(),
+      kind: 'revocation',
+      targetKind: 'credential',
+      target: taken,
+      reason: 'stolen',
+      actor: 'test',
+      voidOpen: false,
+      at: new Date(),
+    });
+    const late = decision({ credentials: [kept, taken] });
+    await expect(commitDecision(w.pool, late)).rejects.toThrow(DecisionRaced);
+    expect(await tracesOf(late.executionId, late.key)).toEqual(NOTHING);
+    const denied = decision({ credentials: [taken], decision: 'deny', stage: 'denied' });
+    await commitDecision(w.pool, denied);
+    expect(await tracesOf(denied.executionId, denied.key)).toEqual(EVERYTHING);
+    const other = decision({ credentials: [kept] });
+    await commitDecision(w.pool, other);
+    expect(await tracesOf(other.executionId, other.key)).toEqual(EVERYTHING);
   });
 
   it('lets only one of two at once have what is left of a total; of the other nothing remains', async () => {

@@ -88,6 +88,7 @@ export function decisionOf(w: World, more: Partial<DecisionRecord> = {}): Decisi
     agentId: w.agentId,
     principalId: w.principalId,
     delegationId: w.delegationId,
+    credentials: [],
     intent: {
       action: 'payment.authorize',
       amountMinor: 100_00,

@@ -1,4 +1,5 @@
 import { usedKeys } from '../../domain/mandates/evidence.ts';
+import { toTypeId } from '../../domain/ids.ts';
 import type { AuthorizeInput } from '../../domain/messages.ts';
 import { assess } from '../../domain/pipeline.ts';
 import { circumstancesOf } from '../../domain/circumstances.ts';
@@ -33,11 +34,18 @@ export async function gatherFor(deps: ActivityDeps, input: AuthorizeInput): Prom
     now: deps.now(),
     key: input.request.key,
     sessionId: input.context.session_id,
+    credentials: credentialsOf(input),
     mandateKeys: input.mandate && usedKeys(input.mandate),
     circumstances: circumstancesOf(input),
   });
   // A decision that stands already was made at its own time.
   return gathered.prior ? gathered : { ...atSoundTime(gathered), screening: await screened };
+}
+
+/** What a request was made with, as the audit trail names it: the credential, and the key of the agent that signed. */
+export function credentialsOf({ request, agentProof }: Pick<AuthorizeInput, 'request' | 'agentProof'>): string[] {
+  const credential = request.actor.slice(request.actor.indexOf(':') + 1);
+  return agentProof ? [credential, toTypeId('key', agentProof.keyId)] : [credential];
 }
 
 /** A decision that stands already: its wait goes on from when it was made, not from now. */

@@ -10,7 +10,7 @@ import { newId } from '../../trust/new-id.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { Assessment, DecidedExecution } from '../types.ts';
 import { authorizeAnswer } from './answer.ts';
-import { decidedBefore, gatherFor } from './assess-risk.ts';
+import { credentialsOf, decidedBefore, gatherFor } from './assess-risk.ts';
 import { keptExplanations, observe } from './observe.ts';
 import { CHALLENGE_ATTEMPTS, datesOf, decided, nextStepFor, policyRef, signVerdict, stageOf } from './verdict.ts';
 
@@ -95,6 +95,7 @@ async function commit(
     agentId: input.agentId,
     principalId: input.principalId,
     delegationId: authority.chain.at(-1)?.id ?? null,
+    credentials: credentialsOf(input),
     intent,
     context: input.context,
     policyId: context.policy?.id ?? null,

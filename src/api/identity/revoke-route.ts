@@ -28,7 +28,8 @@ export function revokeRoute(deps: ApiDeps): AnyRoute {
     description:
       'Delegations go with their sub-delegations, agents with their keys, certificate and delegations, principals with what they ' +
       'granted and what their agents hold. Open executions under them are denied, unused approvals lapse. A credential ' +
-      'is a key of an agent, an API key (`key_id`) or an OAuth client (`client_id`). Repeating it answers the same; ' +
+      'is a key of an agent, an API key (`key_id`) or an OAuth client (`client_id`): what was asked for with it, or in ' +
+      'requests that it signed, is closed in the same way. Repeating it answers the same; ' +
       'voiding, when asked for, goes on after the answer until it is done.',
     tags: ['Identity'],
     scope: 'identities:write',
@@ -52,9 +53,6 @@ export function revokeRoute(deps: ApiDeps): AnyRoute {
       const { begun } = first;
       // Tokens of a delegation are credentials too.
       credentialsOf(pool).forget(tenant.orgId);
-      if ('answer' in begun) {
-        return endStop(deps, ctx, { status: 200, body: begun.answer });
-      }
       const { stop } = begun;
       // The workflow may begin at once: it waits for the closing where the two meet, and does it should this process die.
       // Not awaited: a worker finds what could not be handed over.

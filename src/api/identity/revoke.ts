@@ -43,8 +43,10 @@ export interface RevocationOrder {
   at: Date;
 }
 
-/** What stands after the first transaction: an answer already, or a stop that is worked off. */
-export type Begun = { answer: RevocationAnswer } | { stop: StopRow };
+/** What stands after the first transaction: a stop that is worked off. */
+export interface Begun {
+  stop: StopRow;
+}
 
 /**
  * Withdraws the target and all authority under it, in the caller's transaction. A repeat finds the first revocation, and
@@ -54,7 +56,7 @@ export type Begun = { answer: RevocationAnswer } | { stop: StopRow };
 export async function beginRevocation(db: Db, order: RevocationOrder): Promise<Begun> {
   const { tenant, target, reason, actor, at, voidOpen } = order;
   const { kind, id } = target;
-  if (kind === 'key' || kind === 'client') return { answer: await revokeCredential(db, order, kind) };
+  if (kind === 'key' || kind === 'client') return revokeCredential(db, order, kind);
   const revokedAt = await withdrawTarget(db, order, kind);
   const before = await findStopOn(db, tenant, { kind: 'revocation', targetKind: kind, target: id });
   if (before) return { stop: voidOpen && !before.voidOpen ? await voidToo(db, order, before) : before };
@@ -164,37 +166,42 @@ function eventsOf(
   ];
 }
 
-/** A key of an agent or an API key (both print as `key_…`), or an OAuth client. None has executions of its own. */
-async function revokeCredential(
-  db: Db,
-  { tenant, target, reason, actor, at }: RevocationOrder,
-  kind: 'key' | 'client',
-): Promise<RevocationAnswer> {
-  const before = await findRevocation(db, tenant, target.id);
-  if (before !== undefined) return before as RevocationAnswer;
+/**
+ * A key of an agent or an API key (both print as `key_…`), or an OAuth client: what waits and was asked for with it is
+ * closed. Whoever ends a credential that is not to be used any more, and was not taken, does so by its own route, which
+ * closes nothing.
+ */
+async function revokeCredential(db: Db, order: RevocationOrder, kind: 'key' | 'client'): Promise<Begun> {
+  const { tenant, target, reason, actor, at, voidOpen } = order;
   const revokedAt =
     kind === 'client'
       ? await revokeClient(db, tenant, target.id, at)
       : await keyRevokedAt(db, tenant, target.id, { reason, at });
   if (!revokedAt) throw notFound(kind, target.member);
   const subject = kind === 'client' ? target.id : toTypeId('key', target.id);
-  const answer: RevocationAnswer = {
-    revoked: [subject],
-    affected_executions: [],
-    open_authorizations: [],
-    revoked_at: revokedAt.toISOString(),
-  };
+  const before = await findStopOn(db, tenant, { kind: 'revocation', targetKind: 'credential', target: subject });
+  if (before) return { stop: voidOpen && !before.voidOpen ? await voidToo(db, order, before) : before };
+  const stop = await insertStop(db, tenant, {
+    id: newId(),
+    kind: 'revocation',
+    targetKind: 'credential',
+    target: subject,
+    reason,
+    actor,
+    withdrawn: [subject],
+    voidOpen,
+    at: revokedAt,
+  });
   await recordFact(db, {
     tenant,
     at,
     type: 'identity.revoked',
     actor,
     subject,
-    body: { reason, ...answer },
+    body: { reason, revoked: [subject], void_open_authorizations: voidOpen },
     events: [],
   });
-  await keepRevocation(db, tenant, target.id, { answer, at: revokedAt });
-  return answer;
+  return { stop };
 }
 
 async function keyRevokedAt(

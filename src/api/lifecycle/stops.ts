@@ -72,6 +72,7 @@ export function targetText({ targetKind, target }: Pick<StopRow, 'targetKind' | 
       return toTypeId('crt', target);
     case 'merchant':
     case 'processor':
+    case 'credential':
       return target;
   }
 }

@@ -19,6 +19,8 @@ export interface DecisionRecord {
   agentId: string;
   principalId: string;
   delegationId: string | null;
+  /** Printed ids of what it was asked for with. */
+  credentials: string[];
   intent: Intent;
   context: IntentContext;
   policyId: string | null;
@@ -123,6 +125,7 @@ export async function commitDecision(db: Db, record: DecisionRecord): Promise<{ 
         JSON.stringify(record.mandate?.uses ?? {}),
         record.mandate?.id ?? null,
         record.mandate?.document ?? null,
+        record.credentials,
       ],
     });
     if (!rows[0]) throw new Error(`no audit head for organization ${tenant.orgId}`);
@@ -144,7 +147,9 @@ export function isRaced(error: unknown): boolean {
 
 const SQL = `
 WITH standing AS MATERIALIZED (
-  SELECT CASE WHEN $18::text = 'deny' OR authority_stands($1, $2, $19, $20, $21, $26) THEN true
+  SELECT CASE WHEN $18::text = 'deny' THEN true
+              WHEN NOT authority_stands($1, $2, $19, $20, $21, $26) THEN refuse('withdrawn')
+              WHEN credentials_stand($1, $2, $52) THEN true
               ELSE refuse('withdrawn') END AS ok
 ), charge AS (
   SELECT c.* FROM standing, jsonb_to_recordset($41::jsonb)

@@ -29,6 +29,8 @@ export interface GatherQuestion {
   circumstances?: Circumstances;
   /** The execution that is decided again: it does not count against itself. */
   exceptExecution?: string;
+  /** Printed ids of what the request was made with: `key_…`, `client_…`. */
+  credentials?: string[];
   /** Names of the signed mandates that were presented. */
   mandateKeys?: string[];
 }
@@ -76,6 +78,7 @@ export async function gatherContext(db: Db, question: GatherQuestion): Promise<G
       circumstances.channel ?? null,
       circumstances.country ?? null,
       question.mandateKeys ?? [],
+      question.credentials ?? [],
     ],
   });
   const { gathered } = rows[0]!;
@@ -138,6 +141,8 @@ SELECT jsonb_build_object(
              WHEN 'principal' THEN s.target = ($4::uuid)::text OR s.target IN (SELECT c.principal_id::text FROM chain c)
              WHEN 'merchant' THEN s.target = $6
            END), '[]'),
+  'credentialRevoked', EXISTS (SELECT 1 FROM stops s WHERE s.org_id = $1 AND s.mode = $2 AND s.kind = 'revocation'
+      AND s.target_kind = 'credential' AND s.target = ANY ($18::text[])),
   'policy', (SELECT to_jsonb(policy) - 'history' FROM policy),
   'observedPolicy', (SELECT to_jsonb(observed) - 'history' FROM observed),
   'history', (SELECT history_answers(jsonb_agg(DISTINCT f), $1, $2, $3, $4, $6, $7, $12, $8, $13)

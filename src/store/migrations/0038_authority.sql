@@ -32,3 +32,18 @@ CREATE TRIGGER agent_keys_ended AFTER UPDATE OF status, not_after ON agent_keys
 -- §7.3): three tries for each challenge are no limit to whoever may ask for challenges.
 ALTER TABLE principals ADD COLUMN totp_tries smallint NOT NULL DEFAULT 0;
 ALTER TABLE principals ADD COLUMN totp_tried_since timestamptz;
+
+-- A credential can be stopped like what it acts for: what waits and was asked for with it is closed. `target` is its
+-- printed id, `key_…` of an API key or of an agent's key, `client_…` of an OAuth client.
+ALTER TABLE stops DROP CONSTRAINT stops_target_kind_check;
+ALTER TABLE stops ADD CONSTRAINT stops_target_kind_check CHECK (target_kind IN
+  ('organization', 'principal', 'agent', 'merchant', 'processor', 'delegation', 'certificate', 'credential'));
+
+-- Whether none of these credentials was revoked. To be asked after `authority_stands`, which takes the lock that orders
+-- decisions and stops: volatile, so that it sees every stop which was committed before.
+CREATE FUNCTION credentials_stand(p_org uuid, p_mode text, p_credentials text[]) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RETURN NOT EXISTS (SELECT 1 FROM stops s WHERE s.org_id = p_org AND s.mode = p_mode AND s.kind = 'revocation'
+                        AND s.target_kind = 'credential' AND s.target = ANY (p_credentials));
+END $$;

@@ -3,14 +3,17 @@ import type { Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
 
 export type StopKind = 'freeze' | 'revocation';
-export type StopTargetKind = FreezeTargetKind | 'delegation' | 'certificate';
+export type StopTargetKind = FreezeTargetKind | 'delegation' | 'certificate' | 'credential';
 
 /** A freeze or a revocation: what refuses new work under its target, and is worked off by a workflow of its own. */
 export interface StopRow {
   id: string;
   kind: StopKind;
   targetKind: StopTargetKind;
-  /** A UUID, the merchant's reference or the processor's name; the organization's own id for all of it. */
+  /**
+   * A UUID, the merchant's reference, the processor's name, or the printed id of a credential; the organization's own
+   * id for all of it.
+   */
   target: string;
   reason: string;
   actor: string;

@@ -75,6 +75,7 @@ const PREFIX = { delegation: 'del', agent: 'agt', principal: 'prn', certificate:
 /** What the audit trail files a stop under: the freeze, or the thing that was revoked. */
 export function subjectOf({ kind, id, targetKind, target }: Pick<StopRow, 'kind' | 'id' | 'targetKind' | 'target'>) {
   if (kind === 'freeze') return toTypeId('frz', id);
+  if (targetKind === 'credential') return target;
   return toTypeId(PREFIX[targetKind as keyof typeof PREFIX], target);
 }
 

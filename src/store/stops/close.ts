@@ -32,6 +32,7 @@ export async function delegationsUnder(db: Db, tenant: Tenant, stop: StopRow): P
     organization: '',
     merchant: '',
     processor: '',
+    credential: '',
   }[stop.targetKind];
   if (roots === '') return [];
   const { rows } = await db.query<{ id: string }>(
@@ -56,6 +57,11 @@ export const UNDER = `CASE $3::text
     WHEN 'delegation' THEN e.delegation_id = ANY ($5::uuid[])
     ELSE false END`;
 
+/** Executions `e` that were asked for with the credential $4, or by a request that an agent signed with it. */
+const ASKED_WITH = `CASE WHEN $3::text = 'credential' THEN EXISTS (
+    SELECT 1 FROM audit_entries a WHERE a.id = e.audit_id
+       AND (a.actor IN ('api_key:' || $4, 'client:' || $4) OR a.body->'agent_proof'->>'key_id' = $4)) ELSE false END`;
+
 /**
  * Closes executions that wait under a stop, at most `limit`: no token of theirs is good any more, no challenge can be
  * answered, and what they held of a budget is returned. Executions whose payment has begun are left alone: money may
@@ -74,7 +80,7 @@ export async function closeExecutions(
   }>(
     `WITH open AS (
        SELECT e.id, e.stage FROM executions e
-        WHERE e.org_id = $1 AND e.mode = $2 AND e.stage IN ('challenged', 'in_review', 'approved') AND ${UNDER}
+        WHERE e.org_id = $1 AND e.mode = $2 AND e.stage IN ('challenged', 'in_review', 'approved') AND (${UNDER} OR ${ASKED_WITH})
           AND ($10::timestamptz IS NULL OR e.created_at < $10)
         ORDER BY e.id LIMIT $8 FOR UPDATE),
      closed AS (
@@ -137,7 +143,7 @@ export async function noteOpenPayments(db: Db, tenant: Tenant, stop: StopRow, de
       WHERE p.org_id = $1 AND p.mode = $2
         AND (p.phase IN ('authorizing', 'auth_unknown', 'pending', 'needs_review')
           OR p.phase = 'open' AND (p.authorized - p.captured - p.released > 0 OR p.capture_pending > 0 OR p.refund_pending > 0))
-        AND ($3 = 'processor' AND p.processor = $4 OR ${UNDER})
+        AND ($3 = 'processor' AND p.processor = $4 OR ${UNDER} OR ${ASKED_WITH})
      ON CONFLICT DO NOTHING`,
     [tenant.orgId, tenant.mode, stop.targetKind, stop.target, delegationIds, stop.id],
   );
