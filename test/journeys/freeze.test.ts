@@ -223,7 +223,10 @@ describe('a freeze', () => {
     expect((await freeze({ agent_id: cast.agent_id }, { wait_ms: 5_001 })).body.errors).toMatchObject([
       { path: 'wait_ms' },
     ]);
-    for (const target of [{ processor: 'nobody' }, { agent_id: cast.agent_id.replace(/.$/, '0') }]) {
+    for (const target of [
+      { processor: 'nobody' },
+      { agent_id: cast.agent_id.replace(/.$/, (c) => (c === '0' ? '1' : '0')) },
+    ]) {
       expect(refusal(await freeze(target))).toEqual([404, 'not_found']);
     }
     const made = await t.api<{ api_key: string }>('POST', '/v1/api-keys', {
