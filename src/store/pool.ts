@@ -34,14 +34,19 @@ export function createPool(url: string, size: number, name = 'prokura'): Pool {
   return pool;
 }
 
-/** Runs `work` in one transaction; any throw rolls back. */
+/**
+ * Runs `work` in one transaction; any throw rolls back.
+ * @throws also when `work` has passed over a statement that failed: PostgreSQL then answers COMMIT by rolling back, without
+ * an error, and what was written would be lost unheard
+ */
 export async function inTransaction<T>(pool: Pool, work: (db: Db) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken = false;
   try {
     await client.query('BEGIN');
     const result = await work(client);
-    await client.query('COMMIT');
+    const { command } = await client.query('COMMIT');
+    if (command !== 'COMMIT') throw new Error(`the transaction ended in ${command}: a statement of it had failed`);
     return result;
   } catch (error) {
     await client.query('ROLLBACK').catch(() => (broken = true));
