@@ -6,7 +6,6 @@ import { returnBudget } from '../../store/budget-return.ts';
 import { recordFact } from '../../store/facts.ts';
 import { closeHold, holdPayment, noteAttention, postEntry } from '../../store/payments/hold.ts';
 import { paymentEvent } from '../../store/payments/event.ts';
-import { findPayment } from '../../store/payments/read.ts';
 import { inTransaction } from '../../store/pool.ts';
 import { openMissing } from '../../store/settlement/exceptions.ts';
 import { newId } from '../../trust/new-id.ts';
@@ -67,13 +66,14 @@ export async function expireHold(
   });
 }
 
-/** Settlement is overdue: the payment is marked missing, for an operator to find; lines that come later still count. */
+/** Settlement is overdue: the payment is marked missing, once, for an operator to find; lines that come later still count. */
 export async function flagOverdueSettlement(deps: ActivityDeps, ref: ExecutionRef): Promise<void> {
   await inTransaction(deps.pool, async (db) => {
-    const payment = await findPayment(db, ref.tenant, ref.executionId);
+    // Held: a line that is being applied is counted first, and what it settles is not missing.
+    const payment = await holdPayment(db, ref.tenant, ref.executionId);
     if (!payment || payment.settled >= payment.captured) return;
     const at = deps.now();
-    await openMissing(db, ref.tenant, {
+    const opened = await openMissing(db, ref.tenant, {
       id: newId(),
       paymentId: payment.id,
       capturedMinor: payment.captured,
@@ -81,6 +81,7 @@ export async function flagOverdueSettlement(deps: ActivityDeps, ref: ExecutionRe
       currency: payment.currency,
       at,
     });
+    if (!opened) return;
     await noteAttention(db, payment.id, 'Settlement is overdue', 'missing', at);
     await recordFact(db, {
       tenant: ref.tenant,

@@ -42,6 +42,7 @@ export async function noteWarning(db: Db, id: string, letGo: boolean, at: Date):
   });
 }
 
+/** A person should look, for this reason unless there is one already: that one says more of what is at stake. */
 export async function noteAttention(
   db: Db,
   id: string,
@@ -51,7 +52,8 @@ export async function noteAttention(
 ): Promise<void> {
   await db.query({
     name: 'note-attention',
-    text: `UPDATE payments SET needs_attention = $2, reconciliation_status = $3, updated_at = $4 WHERE id = $1`,
+    text: `UPDATE payments SET needs_attention = COALESCE(needs_attention, $2), reconciliation_status = $3,
+                  updated_at = $4 WHERE id = $1`,
     values: [id, attention, reconciliation, at],
   });
 }

@@ -117,7 +117,8 @@ WITH given AS MATERIALIZED (
            ELSE p.reconciliation_status END,
          needs_attention = CASE
            WHEN m.worst IS NOT NULL THEN 'Settlement: ' || m.worst
-           WHEN p.reconciliation_status = 'missing' AND p.settled + m.amount >= p.captured THEN NULL
+           WHEN p.reconciliation_status = 'missing' AND p.settled + m.amount >= p.captured
+             AND p.needs_attention LIKE 'Settlement%' THEN NULL
            ELSE p.needs_attention END,
          reconciliation_refs = p.reconciliation_refs || m.refs
     FROM moving m WHERE p.id = m.pid AND p.org_id = $1 AND p.mode = $2
