@@ -3,9 +3,11 @@ import type { ProblemCode } from '../../domain/errors.ts';
 import type { CaptureRequest, OperationStep, RequestRef, VoidRequest } from '../../domain/messages.ts';
 import { capturable, refundable } from '../../domain/payment.ts';
 import type { Tenant } from '../../domain/types.ts';
+import { recordFact, type Fact } from '../../store/facts.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { reserveFollowUp, type Reservation } from '../../store/payments/reserve.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
+import { inTransaction } from '../../store/pool.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
@@ -25,6 +27,8 @@ interface FollowUpRequest {
   request: RequestRef;
   /** The operation's own key, where that of the request was used before: for the answer that somebody is asked. */
   ownKey?: string;
+  /** What is recorded in the commit of the reservation. */
+  fact?: Fact;
 }
 
 export async function capturePayment(deps: ActivityDeps, ref: ExecutionRef, capture: CaptureRequest) {
@@ -46,18 +50,7 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
   const at = deps.now();
   let reserved: Reservation | { code: ProblemCode; detail: string } | undefined;
   try {
-    reserved = await reserveFollowUp(deps.pool, type, {
-      tenant,
-      paymentId: f.paymentId,
-      operationId,
-      amountMinor: f.amountMinor ?? null,
-      final: f.final,
-      key: f.ownKey ?? request.key,
-      fingerprint: request.fingerprint,
-      at,
-      actor: request.actor,
-      ...(type === 'refund' ? { workflowId: activityInfo().workflowExecution?.workflowId } : {}),
-    });
+    reserved = await reserve(deps, type, f, at);
     reserved ??= type === 'capture' ? await reserveBeyond(deps, f, at) : undefined;
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
@@ -87,6 +80,33 @@ export async function followUp(deps: ActivityDeps, type: FollowUp, f: FollowUpRe
     processorReference: reserved.processorReference,
     sentAt: at,
     ...who,
+  });
+}
+
+/** Reserves it, with the fact that says why where there is one: a run that dies after this commit has lost nothing. */
+async function reserve(
+  deps: ActivityDeps,
+  type: FollowUp,
+  { tenant, paymentId, operationId, amountMinor, final, request, ownKey, fact }: FollowUpRequest,
+  at: Date,
+): Promise<Reservation | undefined> {
+  const reservation = {
+    tenant,
+    paymentId,
+    operationId,
+    amountMinor: amountMinor ?? null,
+    final,
+    key: ownKey ?? request.key,
+    fingerprint: request.fingerprint,
+    at,
+    actor: request.actor,
+    ...(type === 'refund' ? { workflowId: activityInfo().workflowExecution?.workflowId } : {}),
+  };
+  if (!fact) return reserveFollowUp(deps.pool, type, reservation);
+  return inTransaction(deps.pool, async (db) => {
+    const reserved = await reserveFollowUp(db, type, reservation);
+    if (reserved) await recordFact(db, fact);
+    return reserved;
   });
 }
 

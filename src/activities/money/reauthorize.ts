@@ -1,8 +1,7 @@
 import { toTypeId } from '../../domain/ids.ts';
 import type { OperationStep } from '../../domain/messages.ts';
-import { recordFact } from '../../store/facts.ts';
+import type { Fact } from '../../store/facts.ts';
 import { reserveRenewal } from '../../store/payments/renewal.ts';
-import { inTransaction } from '../../store/pool.ts';
 import { authorityOfExecution, freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
@@ -81,18 +80,14 @@ async function giveUp(
   reason: string,
 ): Promise<OperationStep> {
   const request = { key: operationId, fingerprint: 'void instead of a renewal', actor: ACTOR, replyTo: '' };
-  const step = await followUp(deps, 'void', { tenant, paymentId: executionId, operationId, final: true, request });
-  if (step.kind === 'refused') return step;
-  await inTransaction(deps.pool, (db) =>
-    recordFact(db, {
-      tenant,
-      at: deps.now(),
-      type: 'payment.reauthorization_refused',
-      actor: ACTOR,
-      subject: toTypeId('pay', executionId),
-      body: { operation_id: toTypeId('op', operationId), reason },
-      events: [],
-    }),
-  );
-  return step;
+  const fact: Fact = {
+    tenant,
+    at: deps.now(),
+    type: 'payment.reauthorization_refused',
+    actor: ACTOR,
+    subject: toTypeId('pay', executionId),
+    body: { operation_id: toTypeId('op', operationId), reason },
+    events: [],
+  };
+  return followUp(deps, 'void', { tenant, paymentId: executionId, operationId, final: true, request, fact });
 }
