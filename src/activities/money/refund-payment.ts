@@ -10,6 +10,7 @@ import { findOperation, findPayment } from '../../store/payments/read.ts';
 import { findRefundChallenge } from '../../store/refunds/challenge.ts';
 import { findReview } from '../../store/reviews/read.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
+import { atSoundTime } from '../decision/clock.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { standingOf } from '../review/assessment.ts';
 import { followUp } from './follow-up.ts';
@@ -86,7 +87,7 @@ async function judge(
     currency: execution.intent.currency,
     now: deps.now(),
     sessionId: execution.context.session_id,
-  });
+  }).then(atSoundTime);
   const kind = await freezeOnExecution(deps.pool, tenant, paymentId);
   if (kind !== undefined) return { code: 'frozen', detail: `Frozen: the ${kind}. No refund is sent.` };
   const granted = gathered.delegations.every(({ scope }) =>
