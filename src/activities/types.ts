@@ -155,8 +155,9 @@ export interface LifecycleActivities {
   escalateOperation(ref: OperationRef): Promise<void>;
   /** The hold ends soon: tells whoever may still capture. Whether what is left is to be captured by itself. */
   warnOfExpiry(ref: ExecutionRef): Promise<{ capture: boolean; reauthorize?: true }>;
-  /** Captures what is left of a hold that is about to end, as was chosen when it was made. */
+  /** Authorizes what is left of a hold anew before it ends; without its authority, gives it back. */
   reauthorizeAtExpiry(ref: ExecutionRef, operationId: string): Promise<OperationStep>;
+  /** Captures what is left of a hold that is about to end, as was chosen when it was made. */
   captureAtExpiry(ref: ExecutionRef, operationId: string): Promise<OperationStep>;
   /** The hold's date has passed: releases what was not captured; nothing is sent. */
   expireHold(ref: ExecutionRef, until?: string): Promise<{ stage: PaymentStage; authorizationExpiresAt?: string }>;
