@@ -52,6 +52,28 @@ describe('the completion of an operation', () => {
     expect(await eventsOf(paymentId)).toEqual(['payment.authorized', 'payment.captured']);
   });
 
+  it.each([
+    ['another operation that a person is asked about', 'The outcome of a capture is unknown', true],
+    ['its settlement', 'Settlement is overdue', false],
+  ])('leaves a payment that needs a person for %s as it is', async (_, attention, review) => {
+    const paymentId = await authorized(w);
+    const [asked, other] = [
+      (await follow(w, 'capture', paymentId, { amountMinor: 10_00, final: false }))!,
+      (await follow(w, 'capture', paymentId, { amountMinor: 20_00, final: false }))!,
+    ];
+    await w.pool.query('UPDATE payments SET needs_attention = $2 WHERE id = $1', [paymentId, attention]);
+    if (review) {
+      await w.pool.query(`UPDATE operations SET status = 'needs_review' WHERE id = $1`, [asked.operationId]);
+      await w.pool.query(
+        `UPDATE payments SET operations = jsonb_set(operations, ARRAY[$2, 'status'], '"needs_review"') WHERE id = $1`,
+        [paymentId, asked.operationId],
+      );
+    }
+    expect(await succeed(w, other)).toMatchObject({ needs_attention: attention });
+    // The control: the outcome of the one that was asked about ends that, and nothing but that.
+    expect(await succeed(w, asked)).toMatchObject({ needs_attention: review ? null : attention });
+  });
+
   it('keeps what is unknown reserved, until it is known', async () => {
     const paymentId = await authorized(w);
     const capture = (await follow(w, 'capture', paymentId, { amountMinor: 60_00 }))!;

@@ -122,9 +122,11 @@ WITH op AS (
          -- One without a date is not taken to end with the hold before it.
          authorization_expires_at = CASE WHEN $42 THEN $28 ELSE COALESCE($28, p.authorization_expires_at) END,
          attempts = p.attempts || $29::jsonb, decline = COALESCE($30, p.decline),
-         -- A conflict is a person's to close, not the next success's.
-         needs_attention = COALESCE($31, CASE WHEN EXISTS (
-           SELECT 1 FROM payment_conflicts f WHERE f.payment_id = p.id AND f.closed_at IS NULL) THEN p.needs_attention END),
+         -- A conflict, a settlement and another operation that nobody knows of are not over with this one's outcome.
+         needs_attention = COALESCE($31, CASE WHEN p.needs_attention LIKE 'Settlement%'
+             OR jsonb_path_exists(p.operations - op.id::text, '$.* ? (@.status == "needs_review")')
+             OR EXISTS (SELECT 1 FROM payment_conflicts f WHERE f.payment_id = p.id AND f.closed_at IS NULL)
+           THEN p.needs_attention END),
          operations = p.operations || jsonb_build_object(op.id::text,
            (p.operations->op.id::text) || jsonb_strip_nulls(jsonb_build_object('status', $13::text, 'class', $14::text, 'code', $15::text)))
            || CASE WHEN $35::uuid IS NULL THEN '{}' ELSE jsonb_build_object(($35::uuid)::text, jsonb_build_object(
