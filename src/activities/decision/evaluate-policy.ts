@@ -7,6 +7,7 @@ import { judge } from '../../policy-language/pipeline.ts';
 import { commitDecision, DecisionRaced } from '../../store/executions/commit-decision.ts';
 import type { FactEvent } from '../../store/facts.ts';
 import { newId } from '../../trust/new-id.ts';
+import { KEY_TAKEN, refusal } from '../answer-under-key.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { Assessment, DecidedExecution } from '../types.ts';
 import { authorizeAnswer } from './answer.ts';
@@ -43,11 +44,8 @@ export async function evaluatePolicy(
 
 /** Another kind of request holds the key: nothing is decided, and whoever waits is told of the conflict. */
 async function keyTaken(deps: ActivityDeps, input: AuthorizeInput): Promise<DecidedExecution> {
-  await deps.replies.announce(deps.pool, input.tenant, input.request, {
-    fingerprint: '',
-    status: 409,
-    body: { code: 'idempotency_conflict', detail: 'The key was used for another request.' },
-  });
+  const conflict = refusal({ fingerprint: '' }, 'idempotency_conflict', KEY_TAKEN);
+  await deps.replies.announce(deps.pool, input.tenant, input.request, conflict);
   return { executionId: input.executionId, decision: 'deny', stage: 'denied', reasonCode: 'idempotency_conflict' };
 }
 

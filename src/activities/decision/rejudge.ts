@@ -1,5 +1,4 @@
 import { toTypeId } from '../../domain/ids.ts';
-import type { CommittedAnswer, RequestRef } from '../../domain/messages.ts';
 import { besidesItself } from '../../domain/exposure.ts';
 import { nextStepAfter, type Fallen } from '../../domain/next-step.ts';
 import type { Judgement } from '../../domain/pipeline.ts';
@@ -186,27 +185,4 @@ export async function storeVerdict(
     publicUrl: deps.publicUrl,
   });
   return { decided: { ...decided(row.id, judgement, timers), stage: verdict.stage }, answer };
-}
-
-/** Keeps an answer under the request's key, in the transaction that made it. */
-export async function keepRequest(
-  db: Db,
-  ref: ExecutionRef,
-  request: RequestRef,
-  answer: CommittedAnswer,
-): Promise<void> {
-  await db.query({
-    name: 'keep-request',
-    text: `INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, status, response, execution_id)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    values: [
-      ref.tenant.orgId,
-      ref.tenant.mode,
-      request.key,
-      request.fingerprint,
-      answer.status,
-      JSON.stringify(answer.body),
-      ref.executionId,
-    ],
-  });
 }

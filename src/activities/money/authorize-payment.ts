@@ -5,16 +5,18 @@ import type { ProblemCode } from '../../domain/errors.ts';
 import { FAILURES, type FailureClass } from '../../domain/failures.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { findExecution } from '../../store/executions/read.ts';
+import { isKeyTaken } from '../../store/idempotency.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { planStands } from '../../store/payments/route-plans.ts';
 import { reserveAuthorization, reserveNextAttempt } from '../../store/payments/reserve.ts';
 import { freezeOnExecution, frozenProcessors } from '../../store/stops/read.ts';
+import { KEY_TAKEN } from '../answer-under-key.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { gatherAgain } from '../decision/rejudge.ts';
 import type { ExecutionRef } from '../types.ts';
 import { perform } from './perform.ts';
 import { takeUpOwn } from './take-up.ts';
-import { isKeyTaken, refuse } from './refuse.ts';
+import { refuse } from './refuse.ts';
 import { abandon } from './standing.ts';
 import type { PaymentMethod } from './send.ts';
 
@@ -69,7 +71,7 @@ export async function authorizePayment(
     if (!isKeyTaken(error)) throw error;
     // Ours, from a run that died after its commit; or another request's.
     const before = await takeUpOwn(deps, tenant, operationId, request);
-    return before ?? refuse(deps, ref.tenant, request, 'idempotency_conflict', 'The key was used for another request.');
+    return before ?? refuse(deps, ref.tenant, request, 'idempotency_conflict', KEY_TAKEN);
   }
   if (!reserved) {
     const before = await takeUpOwn(deps, tenant, operationId, request);

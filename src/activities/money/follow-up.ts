@@ -4,17 +4,19 @@ import type { CaptureRequest, OperationStep, RequestRef, VoidRequest } from '../
 import { capturable, refundable } from '../../domain/payment.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { recordFact, type Fact } from '../../store/facts.ts';
+import { isKeyTaken } from '../../store/idempotency.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import { reserveFollowUp, type Reservation } from '../../store/payments/reserve.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 import { inTransaction } from '../../store/pool.ts';
 import { freezeOnExecution } from '../../store/stops/read.ts';
+import { KEY_TAKEN } from '../answer-under-key.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 import { reserveBeyond } from './overcapture.ts';
 import { perform } from './perform.ts';
 import { takeUpOwn } from './take-up.ts';
-import { isKeyTaken, refuse } from './refuse.ts';
+import { refuse } from './refuse.ts';
 
 type FollowUp = 'capture' | 'void' | 'refund';
 
@@ -117,7 +119,7 @@ async function reserve(
 export const SPENT_BEFORE: OperationStep = {
   kind: 'refused',
   code: 'idempotency_conflict',
-  detail: 'The key was used for another request.',
+  detail: KEY_TAKEN,
 };
 
 /** Which of the conditions of the reservation did not hold. */

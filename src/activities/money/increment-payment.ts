@@ -6,6 +6,7 @@ import { capturable } from '../../domain/payment.ts';
 import { DecisionRaced, isRaced } from '../../store/executions/commit-decision.ts';
 import { findExecution, type ExecutionRow } from '../../store/executions/read.ts';
 import { recordFact, type Fact } from '../../store/facts.ts';
+import { isKeyTaken } from '../../store/idempotency.ts';
 import { abilitiesOf, reserveIncrement, type HoldAbilities } from '../../store/payments/increment.ts';
 import { findPayment } from '../../store/payments/read.ts';
 import type { Reservation } from '../../store/payments/reserve.ts';
@@ -18,7 +19,7 @@ import { SPENT_BEFORE } from './follow-up.ts';
 import { commitAddition, judgeAddition, type Addition } from './judge-addition.ts';
 import { perform } from './perform.ts';
 import { takeUpOwn } from './take-up.ts';
-import { isKeyTaken, refuse } from './refuse.ts';
+import { refuse } from './refuse.ts';
 
 /**
  * Raises a hold: the addition is decided anew, reserved and charged in one commit, and asked of the account that

@@ -6,6 +6,7 @@ import { overcaptureCeiling } from '../../domain/payment/overcapture.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { DecisionRaced, isRaced } from '../../store/executions/commit-decision.ts';
 import { findExecution } from '../../store/executions/read.ts';
+import { isKeyTaken } from '../../store/idempotency.ts';
 import { abilitiesOf } from '../../store/payments/increment.ts';
 import { reserveOvercapture } from '../../store/payments/overcapture.ts';
 import { findPayment } from '../../store/payments/read.ts';
@@ -14,7 +15,6 @@ import { inTransaction } from '../../store/pool.ts';
 import { holdStanding } from '../../store/stops/begin.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { commitAddition, judgeAddition } from './judge-addition.ts';
-import { isKeyTaken } from './refuse.ts';
 
 interface Beyond {
   tenant: Tenant;

@@ -1,6 +1,7 @@
 import { toTypeId } from '../../domain/ids.ts';
 import type { OperationStep } from '../../domain/messages.ts';
 import type { Fact } from '../../store/facts.ts';
+import { isKeyTaken } from '../../store/idempotency.ts';
 import { reserveRenewal } from '../../store/payments/renewal.ts';
 import { authorityOfExecution, freezeOnExecution } from '../../store/stops/read.ts';
 import type { ActivityDeps } from '../deps.ts';
@@ -8,7 +9,6 @@ import type { ExecutionRef } from '../types.ts';
 import { followUp } from './follow-up.ts';
 import { perform } from './perform.ts';
 import { takeUp } from './take-up.ts';
-import { isKeyTaken } from './refuse.ts';
 
 const ACTOR = 'system:timer';
 

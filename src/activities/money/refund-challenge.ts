@@ -6,9 +6,9 @@ import type {
   RefundChallengeStanding,
   RefundInput,
   RefundStep,
-  Refusal,
 } from '../../domain/messages.ts';
 import { recordFact } from '../../store/facts.ts';
+import { keepNewAnswer } from '../../store/idempotency.ts';
 import { inTransaction, type Db } from '../../store/pool.ts';
 import {
   findRefundChallenge,
@@ -17,15 +17,12 @@ import {
   moveRefundChallenge,
   type RefundChallengeRow,
 } from '../../store/refunds/challenge.ts';
-import { keepAnswer } from '../../store/reviews/keep-answer.ts';
-import { holdStanding } from '../../store/stops/begin.ts';
 import { judgeAnswer } from '../decision/step-up-proof.ts';
-import { refusal } from '../decision/unless-key-taken.ts';
 import { CHALLENGE_ATTEMPTS } from '../decision/verdict.ts';
+import { answerUnderKey, refusal, type Answered } from '../answer-under-key.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { openQuestion } from './open-question.ts';
 import { keepRefusal, type Question } from './refund-review.ts';
-import { isKeyTaken } from './refuse.ts';
 
 /**
  * The principal must confirm the refund: nothing is reserved and nothing sent; what is asked is kept with its challenge,
@@ -51,7 +48,7 @@ export async function askPrincipal(deps: ActivityDeps, input: RefundInput, quest
     },
   };
   const refused = await openQuestion(deps, input, answer, async (db) => {
-    await keepAnswer(db, tenant, request, answer);
+    await keepNewAnswer(db, tenant, request, answer);
     await insertRefundChallenge(db, tenant, {
       id: operationId,
       paymentId,
@@ -88,33 +85,27 @@ export async function answerRefundChallenge(
   response: ChallengeResponse,
 ): Promise<RefundChallengeStanding> {
   const { tenant, operationId } = input;
-  const { request } = response;
-  const { standing, answer } = await inTransaction(deps.pool, (db) => answerUnderLock(deps, db, input, response)).catch(
-    async (error: unknown) => {
-      if (!isKeyTaken(error)) throw error;
-      const row = (await findRefundChallenge(deps.pool, tenant, operationId))!;
-      const detail = 'The key was used for another request.';
-      return { standing: standingOf(row), answer: refusal(request.fingerprint, 'idempotency_conflict', detail) };
-    },
+  return answerUnderKey(
+    deps,
+    tenant,
+    response.request,
+    (db) => hear(deps, db, input, response),
+    async () => standingOf((await findRefundChallenge(deps.pool, tenant, operationId))!),
   );
-  await deps.replies.announce(deps.pool, tenant, request, answer);
-  return answer.status >= 400 ? { ...standing, refused: answer.body as unknown as Refusal } : standing;
 }
 
-async function answerUnderLock(
+async function hear(
   deps: ActivityDeps,
   db: Db,
   input: RefundInput,
   response: ChallengeResponse,
-): Promise<{ standing: RefundChallengeStanding; answer: CommittedAnswer }> {
+): Promise<Answered<RefundChallengeStanding>> {
   const { tenant, operationId } = input;
   const { request, method } = response;
-  // Before any row: what is revoked or frozen while this commits is judged by what follows.
-  await holdStanding(db, tenant);
   const row = await holdRefundChallenge(db, tenant, operationId);
   const at = deps.now();
   if (row.status !== 'open' || at >= new Date(row.expires_at)) {
-    const over = refusal(request.fingerprint, 'challenge_expired', 'The challenge is over.');
+    const over = refusal(request, 'challenge_expired', 'The challenge is over.');
     return { standing: standingOf(row), answer: over };
   }
   const about = { id: operationId, intent: row.intent, principal_id: row.principal_id };
@@ -133,7 +124,7 @@ async function answerUnderLock(
         challenge: { challenge_id: toTypeId('chl', operationId), status },
       },
     };
-    await keepAnswer(db, tenant, request, answer);
+    await keepNewAnswer(db, tenant, request, answer);
     if (verdict === 'declined') await keepRefusal(db, input, 'policy_denied', 'The principal declined the refund.');
     return { standing: { status }, answer };
   }
@@ -147,7 +138,7 @@ async function answerUnderLock(
   if (left === 0) await keepRefusal(db, input, 'challenge_failed', 'The challenge was answered wrongly too often.');
   return {
     standing: { status },
-    answer: refusal(request.fingerprint, 'challenge_failed', 'The response is wrong.', { attempts_left: left }),
+    answer: refusal(request, 'challenge_failed', 'The response is wrong.', { attempts_left: left }),
   };
 }
 

@@ -1,25 +1,23 @@
 import { activityInfo } from '@temporalio/activity';
 import { PROBLEMS, type ProblemCode } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
-import type { CommittedAnswer, RefundInput, RefundStep, Refusal, ReviewVerdict } from '../../domain/messages.ts';
+import type { CommittedAnswer, RefundInput, RefundStep, ReviewVerdict } from '../../domain/messages.ts';
 import type { Intent } from '../../domain/types.ts';
 import type { ReviewStanding } from '../../domain/review/standing.ts';
 import { recordFact } from '../../store/facts.ts';
-import { keepAnswer } from '../../store/idempotency.ts';
+import { keepAnswer, keepNewAnswer } from '../../store/idempotency.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 import { inTransaction, type Db } from '../../store/pool.ts';
 import { holdRefundReview, insertRefundRequest, type RefundRequest } from '../../store/refunds/request.ts';
-import { keepAnswer as keepNewAnswer } from '../../store/reviews/keep-answer.ts';
 import { findReview } from '../../store/reviews/read.ts';
 import { findReviewSettings } from '../../store/reviews/settings.ts';
 import { closeReview } from '../../store/reviews/vote.ts';
 import { newId } from '../../trust/new-id.ts';
-import { refusal } from '../decision/unless-key-taken.ts';
+import { answerUnderKey, refusal, type Answered } from '../answer-under-key.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { castVote, holdVoterOf } from '../review/cast-vote.ts';
 import { standingOf } from '../review/assessment.ts';
 import { openQuestion } from './open-question.ts';
-import { isKeyTaken } from './refuse.ts';
 
 /** What the policy wants a person for, and of which payment. */
 export interface Question extends Pick<
@@ -99,19 +97,14 @@ export async function answerRefundReview(
   input: RefundInput,
   said: ReviewVerdict,
 ): Promise<ReviewStanding> {
-  const { tenant } = input;
-  const { standing, answer } = await inTransaction(deps.pool, (db) => countVote(deps, db, input, said)).catch(
-    async (error: unknown) => {
-      if (!isKeyTaken(error)) throw error;
-      const detail = 'The key was used for another request.';
-      return {
-        standing: standingOf((await findReview(deps.pool, tenant, input.operationId))!, deps.now()),
-        answer: refusal(said.request.fingerprint, 'idempotency_conflict', detail),
-      };
-    },
+  const { tenant, operationId } = input;
+  return answerUnderKey(
+    deps,
+    tenant,
+    said.request,
+    (db) => countVote(deps, db, input, said),
+    async () => standingOf((await findReview(deps.pool, tenant, operationId))!, deps.now()),
   );
-  await deps.replies.announce(deps.pool, tenant, said.request, answer);
-  return answer.status >= 400 ? { ...standing, refused: answer.body as unknown as Refusal } : standing;
 }
 
 async function countVote(
@@ -119,7 +112,7 @@ async function countVote(
   db: Db,
   input: RefundInput,
   { request, verdict, note }: ReviewVerdict,
-): Promise<{ standing: ReviewStanding; answer: CommittedAnswer }> {
+): Promise<Answered<ReviewStanding>> {
   const { tenant, operationId } = input;
   const { actor, fingerprint } = request;
   const voter = await holdVoterOf(db, tenant, actor);
@@ -128,7 +121,7 @@ async function countVote(
   const at = deps.now();
   const refuse = (code: ProblemCode, detail: string) => ({
     standing: standingOf(review, at),
-    answer: { ...refusal(fingerprint, code, detail), status: PROBLEMS[code].status },
+    answer: refusal(request, code, detail),
   });
   if (review.status !== 'open') return refuse('review_closed', `The review is ${review.status}.`);
   if (at >= new Date(review.expires_at)) return refuse('review_closed', 'The time for the review is over.');

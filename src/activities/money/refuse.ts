@@ -18,10 +18,3 @@ export async function refuse(
   });
   return { kind: 'refused', code, detail };
 }
-
-const UNIQUE_VIOLATION = '23505';
-
-export function isKeyTaken(error: unknown): boolean {
-  const { code, constraint } = error as { code?: string; constraint?: string };
-  return code === UNIQUE_VIOLATION && (constraint === 'idempotency_keys_pkey' || constraint === 'operations_pkey');
-}

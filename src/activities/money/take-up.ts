@@ -4,6 +4,7 @@ import type { QueryOutcome } from '../../processors/port.ts';
 import { findKey } from '../../store/executions/read.ts';
 import { findOperation } from '../../store/payments/read.ts';
 import { authorityOfExecution, freezeOnExecution } from '../../store/stops/read.ts';
+import { KEY_TAKEN } from '../answer-under-key.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { ExecutionRef } from '../types.ts';
 import { evidenceOf, note, operationOf, perform, record, sendingOf, type Operation } from './perform.ts';
@@ -51,7 +52,7 @@ export async function takeUpOwn(
   const key = await findKey(deps.pool, tenant, request.key);
   if (!key) return undefined;
   if (key.fingerprint !== request.fingerprint) {
-    return refuse(deps, tenant, request, 'idempotency_conflict', 'The key was used for another request.');
+    return refuse(deps, tenant, request, 'idempotency_conflict', KEY_TAKEN);
   }
   return takeUp(deps, tenant, operationId, { actor: request.actor, reply: request });
 }

@@ -1,21 +1,18 @@
-import { PROBLEMS, type ProblemCode } from '../../domain/errors.ts';
+import type { ProblemCode } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
-import type { CommittedAnswer, Refusal, RequestRef, ReviewVerdict } from '../../domain/messages.ts';
+import type { ReviewVerdict } from '../../domain/messages.ts';
 import type { ReviewStanding } from '../../domain/review/standing.ts';
 import { tally } from '../../domain/review/vote.ts';
 import type { Screening } from '../../domain/screening.ts';
 import type { Reason } from '../../domain/types.ts';
-import { DecisionRaced } from '../../store/executions/commit-decision.ts';
 import { recordFact } from '../../store/facts.ts';
+import { keepNewAnswer } from '../../store/idempotency.ts';
 import { inTransaction, type Db } from '../../store/pool.ts';
 import { holdAssessmentReview } from '../../store/reviews/assessment.ts';
 import type { ReviewRow } from '../../store/reviews/row.ts';
-import { keepAnswer } from '../../store/reviews/keep-answer.ts';
 import { findReview } from '../../store/reviews/read.ts';
-import { holdStanding } from '../../store/stops/begin.ts';
-import { refusal } from '../decision/unless-key-taken.ts';
+import { answerUnderKey, refusal, type Answered } from '../answer-under-key.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { isKeyTaken } from '../money/refuse.ts';
 import { castVote, holdVoterOf } from './cast-vote.ts';
 import { decideAssessment, screenAssessment } from './decide-assessment.ts';
 import type { ReviewRef } from './types.ts';
@@ -47,18 +44,14 @@ export async function answerAssessmentReview(
   ref: ReviewRef,
   said: ReviewVerdict,
 ): Promise<ReviewStanding> {
-  const { request } = said;
   const screening = await screenAssessment(deps, ref.tenant, ref.reviewId);
-  const { standing, answer } = await untilItHolds(deps, ref, request, (db) =>
-    countVote(deps, db, ref, { ...said, screening }),
+  return answerUnderKey(
+    deps,
+    ref.tenant,
+    said.request,
+    (db) => countVote(deps, db, ref, { ...said, screening }),
+    () => standingOfReview(deps, ref),
   );
-  await deps.replies.announce(deps.pool, ref.tenant, request, answer);
-  return answer.status >= 400 ? { ...standing, refused: answer.body as unknown as Refusal } : standing;
-}
-
-interface Answered {
-  standing: ReviewStanding;
-  answer: CommittedAnswer;
 }
 
 async function countVote(
@@ -66,16 +59,16 @@ async function countVote(
   db: Db,
   ref: ReviewRef,
   { request, verdict, note, screening }: ReviewVerdict & { screening: Screening | undefined },
-): Promise<Answered> {
+): Promise<Answered<ReviewStanding>> {
   const { tenant, reviewId } = ref;
   const { actor, fingerprint } = request;
   const voter = await holdVoterOf(db, tenant, actor);
   const held = await holdAssessmentReview(db, tenant, reviewId);
   if (!held) throw new Error(`review ${reviewId} is missing`);
   const at = deps.now();
-  const refuse = (code: ProblemCode, detail: string): Answered => ({
+  const refuse = (code: ProblemCode, detail: string): Answered<ReviewStanding> => ({
     standing: standingOf(held.review, at),
-    answer: { ...refusal(fingerprint, code, detail), status: PROBLEMS[code].status },
+    answer: refusal(request, code, detail),
   });
   if (held.review.status !== 'open') return refuse('review_closed', `The review is ${held.review.status}.`);
   if (at >= new Date(held.review.expires_at)) return refuse('review_closed', 'The time for the review is over.');
@@ -117,7 +110,7 @@ async function countVote(
     review: { status: after.status, approvals: standing.votes.approvals, quorum, expires_at: iso(after.expires_at) },
   };
   const committed = { fingerprint, status: 200, body };
-  await keepAnswer(db, tenant, request, committed);
+  await keepNewAnswer(db, tenant, request, committed);
   return { standing, answer: committed };
 }
 
@@ -142,28 +135,6 @@ export async function withdrawAssessment(deps: ActivityDeps, ref: ReviewRef): Pr
     const order = { proposal: { deny: WITHDRAWN }, actor: 'system:stop', at: deps.now(), body: {} };
     await decideAssessment(deps, db, ref.tenant, held, order);
   });
-}
-
-/** Under the lock that orders it against stops, anew when it was overtaken; a key that is another's is a conflict. */
-async function untilItHolds(
-  deps: ActivityDeps,
-  ref: ReviewRef,
-  request: RequestRef,
-  work: (db: Db) => Promise<Answered>,
-): Promise<Answered> {
-  for (;;) {
-    try {
-      return await inTransaction(deps.pool, async (db) => {
-        await holdStanding(db, ref.tenant);
-        return work(db);
-      });
-    } catch (error) {
-      if (error instanceof DecisionRaced) continue;
-      if (!isKeyTaken(error)) throw error;
-      const answer = refusal(request.fingerprint, 'idempotency_conflict', 'The key was used for another request.');
-      return { standing: await standingOfReview(deps, ref), answer };
-    }
-  }
 }
 
 function iso(text: string): string {
