@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ChallengeResponse } from '../../domain/messages.ts';
-import { stepUpQuestion } from '../../store/executions/step-up-question.ts';
+import { stepUpQuestion } from '../../store/step-up-question.ts';
 import type { ExecutionRow } from '../../store/executions/read.ts';
 import { listPasskeys, usePasskey } from '../../store/passkeys.ts';
 import type { Db } from '../../store/pool.ts';

@@ -3,7 +3,7 @@ import { Problem } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import type { ChallengeResponse } from '../../domain/messages.ts';
 import { findChallengePage, type ChallengePage } from '../../store/executions/challenge-page.ts';
-import { stepUpQuestion } from '../../store/executions/step-up-question.ts';
+import { stepUpQuestion } from '../../store/step-up-question.ts';
 import { listPasskeys } from '../../store/passkeys.ts';
 import { sha256Hex } from '../../trust/canonical.ts';
 import { newId } from '../../trust/new-id.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Problem } from '../../domain/errors.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { findChallengePage } from '../../store/executions/challenge-page.ts';
-import { stepUpQuestion } from '../../store/executions/step-up-question.ts';
+import { stepUpQuestion } from '../../store/step-up-question.ts';
 import { listPasskeys } from '../../store/passkeys.ts';
 import type { ApiDeps } from '../deps.ts';
 import { domainOf } from '../identity/passkey-routes.ts';
