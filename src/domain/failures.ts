@@ -127,3 +127,8 @@ export function nextStep(cls: FailureClass, progress: Progress): 'failover' | 's
     progress.attemptsMade < MAX_ATTEMPTS && progress.candidatesLeft > 0 && progress.elapsedMs < WALL_CLOCK_CAP_MS;
   return FAILURES[cls].otherMid && budgetLeft ? 'failover' : 'stop';
 }
+
+/** The processor did nothing, for certain, and not because of what was asked: the same may be asked again. */
+export function isNotDone(failure: FailureClass): boolean {
+  return failure === 'not_sent' || failure === 'throttled';
+}

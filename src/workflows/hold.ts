@@ -1,3 +1,4 @@
+import { isNotDone } from '../domain/failures.ts';
 import { operationIdAtExpiry } from '../domain/ids.ts';
 import type { OperationStep, RequestRef } from '../domain/messages.ts';
 import { evidence, money } from './activities.ts';
@@ -74,12 +75,10 @@ export function holdOf(run: LifecycleRun, { operate, expire }: Acts) {
     const giveBack = step.kind === 'succeeded' && step.renewal ? step.giveBack : undefined;
     if (giveBack) await letGo(giveBack);
     const left = run.waitUntil - Date.now();
-    const notDone = step.kind === 'refused' || (step.kind === 'failed' && NOT_DONE.has(step.class));
+    const notDone = step.kind === 'refused' || (step.kind === 'failed' && isNotDone(step.class));
     if (notDone && left > LAST_TRY_MS) actAt = Date.now() + left / 2;
   }
 }
 
 /** Nobody waits for the answer. */
 const byItself = (key: string): RequestRef => ({ key, fingerprint: '', actor: 'system:timer', replyTo: '' });
-
-const NOT_DONE: ReadonlySet<string> = new Set(['not_sent', 'throttled']);

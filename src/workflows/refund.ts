@@ -27,8 +27,9 @@ import { attributes } from './visibility.ts';
 const NOT_CONFIRMED: Readonly<Record<string, string>> = { failed: 'challenge_failed', declined: 'policy_denied' };
 
 /**
- * One governed refund: policy check, the principal or an operator where the policy wants one, reservation, processor, record. It works on a
- * payment whose lifecycle has ended, since the limit is held by the payment's row and not by a workflow.
+ * One governed refund: policy check, the principal or an operator where the policy wants one, reservation, processor,
+ * record. It works on a payment whose lifecycle has ended, since the limit is held by the payment's row and not by a
+ * workflow.
  */
 export async function refund(input: RefundInput): Promise<OperationStep> {
   const nudges: Nudges = new Set();

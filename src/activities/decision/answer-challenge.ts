@@ -15,8 +15,8 @@ import { judgeAnswer } from './step-up-proof.ts';
 
 /**
  * The principal's answer to a challenge. A correct one decides again with the proof, a no denies; a wrong one costs an
- * attempt, the last wrong one denies. Everything under a lock on the execution, so that an answer, a timer and a revocation cannot
- * all win.
+ * attempt, the last wrong one denies. Everything under a lock on the execution, so that an answer, a timer and a revocation
+ * cannot all win.
  */
 export async function answerChallenge(
   deps: ActivityDeps,

@@ -65,8 +65,8 @@ export async function screenAgain(
 }
 
 /**
- * Judges with the proof that was given, or with none. The amount is already counted in the running totals, so they are not checked
- * a second time: what is held by this execution is added back first, and it does not count against its own exposure.
+ * Judges with the proof that was given, or with none. The amount is already counted in the running totals, so they are not
+ * checked a second time: what is held by this execution is added back first, and it does not count against its own exposure.
  */
 export function judgeWithProof(row: ExecutionRow, context: DecisionContext, proof?: 'challenge' | 'review'): Judgement {
   const delegations = context.delegations.map((delegation) => ({
@@ -97,7 +97,10 @@ export function denial(row: ExecutionRow, reason: Reason, fallen: Fallen): Judge
   return { decision: 'deny', reasons: [reason], risk: row.risk, fallen };
 }
 
-/** Stores a new verdict of a held execution with its audit entry and events, and says what the answer is. @throws DecisionRaced when an approval was overtaken */
+/**
+ * Stores a new verdict of a held execution with its audit entry and events, and says what the answer is.
+ * @throws DecisionRaced when an approval was overtaken
+ */
 export async function storeVerdict(
   deps: ActivityDeps,
   db: Db,

@@ -1,3 +1,4 @@
+import { isNotDone } from '../../domain/failures.ts';
 import type { OperationStep } from '../../domain/messages.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { findOperation } from '../../store/payments/read.ts';
@@ -11,7 +12,10 @@ import { resolveOperation } from '../money/resolve.ts';
 import type { LaneReport, StopRef } from '../types.ts';
 import { beating, parallel } from './parallel.ts';
 
-/** Calls to one account at once: fewer than connections to the database, which others need as well. Each account has a lane of its own: one that hangs holds up no other. */
+/**
+ * Calls to one account at once: fewer than connections to the database, which others need as well. Each account has a lane
+ * of its own: one that hangs holds up no other.
+ */
 const WIDTH = 6;
 const BATCH = 200;
 
@@ -99,7 +103,7 @@ async function voidHold(
     sentAt: at,
     actor: stop.actor,
   });
-  const notDone = step.kind === 'failed' && (step.class === 'not_sent' || step.class === 'throttled');
+  const notDone = step.kind === 'failed' && isNotDone(step.class);
   return notDone || isOpen(step) ? 'unanswered' : 'known';
 }
 

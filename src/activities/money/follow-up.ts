@@ -2,6 +2,7 @@ import { activityInfo } from '@temporalio/activity';
 import type { ProblemCode } from '../../domain/errors.ts';
 import type { CaptureRequest, OperationStep, RequestRef, VoidRequest } from '../../domain/messages.ts';
 import { capturable, refundable } from '../../domain/payment.ts';
+import { isOutcomeKnown } from '../../domain/payment/resolution.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { recordFact, type Fact } from '../../store/facts.ts';
 import { isKeyTaken } from '../../store/idempotency.ts';
@@ -180,8 +181,7 @@ const RENEWAL_FIRST = 'The hold is being renewed; the outcome of that must be kn
 /** An authorization of what is left of the hold is under way. */
 function isRenewing({ operations }: PaymentRow): boolean {
   return Object.values(operations).some(
-    ({ type, renews, status }) =>
-      renews && type === 'authorize' && ['sent', 'pending', 'unknown', 'needs_review'].includes(status),
+    ({ type, renews, status }) => renews && type === 'authorize' && !isOutcomeKnown(status),
   );
 }
 

@@ -1,3 +1,4 @@
+import { isNotDone, type FailureClass } from '../../domain/failures.ts';
 import { toTypeId } from '../../domain/ids.ts';
 import { postings, type LedgerEvent } from '../../domain/ledger.ts';
 import type { Tenant } from '../../domain/types.ts';
@@ -36,6 +37,11 @@ export interface Known {
   keepsRest?: boolean;
   /** No other account is asked, whatever the failure is. */
   last?: boolean;
+}
+
+/** How an operation ended that a processor refused, or never got. */
+export function statusOfFailure(failure: FailureClass): 'not_sent' | 'declined' {
+  return isNotDone(failure) ? 'not_sent' : 'declined';
 }
 
 export function attempt(known: Known, what: { outcome: string; class?: string; code?: string }) {

@@ -2,8 +2,8 @@ import { FAILURES, nextStep } from '../../domain/failures.ts';
 import { operationIdOfGiveBack, operationIdOfRest } from '../../domain/ids.ts';
 import { capturable } from '../../domain/payment.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
-import type { Completion, OperationStatus } from '../../store/payments/complete.ts';
-import { answer, attempt, entry, fact, PARTIAL_APPROVAL, released, type Known } from './known.ts';
+import type { Completion } from '../../store/payments/complete.ts';
+import { answer, attempt, entry, fact, PARTIAL_APPROVAL, released, statusOfFailure, type Known } from './known.ts';
 import { earlierHoldOutcome, renewalOutcome } from './renewal-outcome.ts';
 
 /**
@@ -172,11 +172,10 @@ function notGivenBack(known: Known): Pick<Completion, 'needsAttention'> {
 function failed(known: Known, outcome: Extract<ProcessorOutcome, { status: 'failed' }>, failover: boolean): Rest {
   const { operation } = known;
   const rule = FAILURES[outcome.class];
-  const status: OperationStatus =
-    outcome.class === 'not_sent' || outcome.class === 'throttled' ? 'not_sent' : 'declined';
+  const status = statusOfFailure(outcome.class);
   const body = { class: outcome.class, code: outcome.code };
   const common = {
-    status: status,
+    status,
     failure: { class: outcome.class, code: outcome.code, reason: outcome.message },
   };
   switch (operation.type) {
@@ -239,7 +238,7 @@ function open(known: Known, outcome: Extract<ProcessorOutcome, { status: 'pendin
     status: outcome.status,
     absentSince: known.absentSince,
     processorReference: pending && operation.type === 'authorize' ? outcome.processorReference : undefined,
-    ...(operation.type === 'authorize' ? { phase: phase } : {}),
+    ...(operation.type === 'authorize' ? { phase } : {}),
     failure: pending ? undefined : { class: 'unknown', code: 'unknown', reason: outcome.reason },
     answer: answer(known, 202),
     fact: fact(known, `payment.${operation.type}_${outcome.status}`, { reason: pending ? null : outcome.reason }, []),

@@ -25,7 +25,8 @@ const ACTION = 'payment.refund';
  * A governed refund: the delegation behind the payment must have granted refunds (it need not be live any more: money
  * goes back under the organization's own credential), and the active policy is asked with the action `payment.refund`.
  * Where it wants the principal (a step-up) or an operator (a review), they are asked first; their yes takes that need
- * away, and nothing else. An operator's word is enough for both, and is asked where the principal has nothing to confirm with.
+ * away, and nothing else. An operator's word is enough for both, and is asked where the principal has nothing to confirm
+ * with.
  */
 export async function refundPayment(deps: ActivityDeps, asked: RefundInput): Promise<RefundStep> {
   const { tenant, request } = asked;

@@ -2,7 +2,7 @@ import { operationIdOfGiveBack } from '../../domain/ids.ts';
 import type { ProcessorOutcome } from '../../processors/port.ts';
 import type { Completion } from '../../store/payments/complete.ts';
 import { ENDS_SOON } from '../../store/payments/hold.ts';
-import { entry, fact, PARTIAL_APPROVAL, released, type Known } from './known.ts';
+import { entry, fact, PARTIAL_APPROVAL, released, statusOfFailure, type Known } from './known.ts';
 
 type Part = Omit<Completion, 'operationId' | 'delta' | 'release' | 'entries' | 'needsAttention'> &
   Partial<Pick<Completion, 'entries' | 'needsAttention'>>;
@@ -53,7 +53,7 @@ export function renewalOutcome(known: Known, outcome: ProcessorOutcome): Part {
     }
     case 'failed':
       return {
-        status: outcome.class === 'not_sent' || outcome.class === 'throttled' ? 'not_sent' : 'declined',
+        status: statusOfFailure(outcome.class),
         failure: { class: outcome.class, code: outcome.code, reason: outcome.message },
         endVoid: true,
         needsAttention: ENDS_SOON,
@@ -79,7 +79,7 @@ export function earlierHoldOutcome(known: Known, outcome: ProcessorOutcome): Par
       };
     case 'failed':
       return {
-        status: outcome.class === 'not_sent' || outcome.class === 'throttled' ? 'not_sent' : 'declined',
+        status: statusOfFailure(outcome.class),
         failure: { class: outcome.class, code: outcome.code, reason: outcome.message },
         needsAttention:
           outcome.class === 'invalid_data'

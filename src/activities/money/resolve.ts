@@ -1,4 +1,5 @@
 import type { OperationStep } from '../../domain/messages.ts';
+import { isOutcomeKnown } from '../../domain/payment/resolution.ts';
 import { completeOperation } from '../../store/payments/complete.ts';
 import { openConflict } from '../../store/payments/conflicts.ts';
 import { paymentEvent } from '../../store/payments/event.ts';
@@ -15,7 +16,6 @@ import { mayLeave, mayRepeat, takeUp } from './take-up.ts';
 import { ask } from './send.ts';
 
 const ACTOR = 'system:resolution';
-const ENDED: ReadonlySet<string> = new Set(['succeeded', 'declined', 'not_sent', 'reversed']);
 
 /**
  * Asks the processor once what became of an operation. Found: recorded. Not found: believed when it was not found
@@ -28,7 +28,7 @@ export async function resolveOperation(deps: ActivityDeps, ref: OperationRef): P
   if (!view) throw new Error(`operation ${ref.operationId} is missing`);
   const { operation: row } = view;
   const operation = operationOf(view, ref.tenant, { actor: ACTOR, reply: ref.reply });
-  if (ENDED.has(row.status)) {
+  if (isOutcomeKnown(row.status)) {
     await endReview(deps, operation, row.status === 'succeeded' ? 'succeeded' : 'failed');
     return (await takeUp(deps, ref.tenant, ref.operationId, { actor: ACTOR, reply: ref.reply }))!;
   }

@@ -1,6 +1,7 @@
 import type { OperationStep, PaymentStage } from '../../domain/messages.ts';
 import { operationIdOfAttempt, operationIdOfGiveBack, operationIdOfRest } from '../../domain/ids.ts';
 import { paymentStatus } from '../../domain/payment.ts';
+import { isOutcomeKnown } from '../../domain/payment/resolution.ts';
 import type { PaymentRow } from '../../store/payments/row.ts';
 import { PARTIAL_APPROVAL } from './known.ts';
 
@@ -64,7 +65,7 @@ function wasFollowed({ operations }: PaymentRow, operationId: string): boolean {
  */
 function openGiveBack({ operations }: PaymentRow, operationId: string): string | undefined {
   return [operationIdOfGiveBack(operationId), operationIdOfRest(operationId)].find(
-    (id) => operations[id] && !['succeeded', 'declined', 'not_sent', 'reversed'].includes(operations[id].status),
+    (id) => operations[id] && !isOutcomeKnown(operations[id].status),
   );
 }
 

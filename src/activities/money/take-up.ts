@@ -71,8 +71,8 @@ export async function giveBack(
 
 /**
  * Whether an operation that its processor does not know may be sent (again). Under a freeze nothing leaves but voids,
- * until it is lifted. Without the authority that it was approved under, an authorization or an increment never leaves again; what
- * follows an authorization that stands (capture, refund) is not undone by a revocation.
+ * until it is lifted. Without the authority that it was approved under, an authorization or an increment never leaves
+ * again; what follows an authorization that stands (capture, refund) is not undone by a revocation.
  */
 export async function mayLeave(
   deps: ActivityDeps,

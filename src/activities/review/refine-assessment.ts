@@ -1,7 +1,6 @@
 import type { ReviewStanding } from '../../domain/review/standing.ts';
 import { automaticVerdict } from '../../domain/review/vote.ts';
 import type { Screening } from '../../domain/screening.ts';
-import type { Reason } from '../../domain/types.ts';
 import { DecisionRaced } from '../../store/executions/commit-decision.ts';
 import { inTransaction, type Db } from '../../store/pool.ts';
 import { holdAssessmentReview } from '../../store/reviews/assessment.ts';
@@ -12,14 +11,8 @@ import { holdStanding } from '../../store/stops/begin.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { standingOf } from './assessment.ts';
 import { assessmentNeedsPerson, decideAssessment, screenAssessment } from './decide-assessment.ts';
-import { lookAgain, storeRefinement } from './refine.ts';
+import { lookAgain, storeRefinement, TOO_UNUSUAL } from './refine.ts';
 import type { ReviewRef } from './types.ts';
-
-const TOO_UNUSUAL: Reason = {
-  code: 'risk_elevated',
-  category: 'risk',
-  message: 'The second look found it too unusual to be asked about',
-};
 
 /**
  * The second look at an assessment; it decides only where the organization has set a score for that, and releases

@@ -9,18 +9,11 @@ import { findReviewSettings } from '../../store/reviews/settings.ts';
 import { closeReview } from '../../store/reviews/vote.ts';
 import { holdStanding } from '../../store/stops/begin.ts';
 import type { Screening } from '../../domain/screening.ts';
-import type { Reason } from '../../domain/types.ts';
 import { isOver } from '../decision/answer-review.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { denial, gatherAgain, judgeWithProof, screenAgain, storeVerdict, type Rejudged } from '../decision/rejudge.ts';
 import type { DecidedExecution, ExecutionRef } from '../types.ts';
-import { lookAgain, storeRefinement } from './refine.ts';
-
-const TOO_UNUSUAL: Reason = {
-  code: 'risk_elevated',
-  category: 'risk',
-  message: 'The second look found it too unusual to be asked about',
-};
+import { lookAgain, storeRefinement, TOO_UNUSUAL } from './refine.ts';
 
 /**
  * The second look at an execution in review, after its answer and beside the person. It informs; it decides only where

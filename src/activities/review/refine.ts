@@ -1,6 +1,6 @@
 import { activityInfo } from '@temporalio/activity';
 import { toTypeId } from '../../domain/ids.ts';
-import type { Tenant } from '../../domain/types.ts';
+import type { Reason, Tenant } from '../../domain/types.ts';
 import { embeddedRefinement } from '../../refinement/embedded.ts';
 import { recordFact } from '../../store/facts.ts';
 import type { Db } from '../../store/pool.ts';
@@ -13,6 +13,13 @@ import type { ActivityDeps } from '../deps.ts';
 const ATTEMPTS = 3;
 const ACTOR = 'system:refinement';
 const PREFIX = { execution: 'exec', assessment: 'asmt', refund: 'op' } as const;
+
+/** Why it is denied without a person, where the organization has set a score for that. */
+export const TOO_UNUSUAL: Reason = {
+  code: 'risk_elevated',
+  category: 'risk',
+  message: 'The second look found it too unusual to be asked about',
+};
 
 const embedded = embeddedRefinement();
 

@@ -1,15 +1,15 @@
+import { isOutcomeKnown } from '../../domain/payment/resolution.ts';
 import type { AttemptRow, OperationSummary, PaymentRow } from '../../store/payments/row.ts';
 import { utc } from '../utc.ts';
-
-/** An authorization that a processor was asked for, and whose outcome is not known. */
-const OPEN = new Set(['sent', 'pending', 'unknown', 'needs_review']);
 
 /**
  * Attempts as they are printed: those that are over, and the one that is not, with the status of its operation for an
  * outcome and the milliseconds until the last thing heard of it.
  */
 export function printAttempts(row: PaymentRow): AttemptRow[] {
-  const open = Object.values(row.operations).find(({ type, status }) => type === 'authorize' && OPEN.has(status));
+  const open = Object.values(row.operations).find(
+    ({ type, status }) => type === 'authorize' && !isOutcomeKnown(status),
+  );
   return open && row.processor && row.mid
     ? [...row.attempts, underWay(row, open, row.processor, row.mid)]
     : row.attempts;

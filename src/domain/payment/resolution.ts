@@ -30,14 +30,19 @@ interface Check extends ResolutionRefusal {
   refuses: (facts: ResolutionFacts) => boolean;
 }
 
-const KNOWN = new Set(['succeeded', 'declined', 'not_sent', 'reversed']);
+const KNOWN: ReadonlySet<string> = new Set(['succeeded', 'declined', 'not_sent', 'reversed']);
+
+/** Whether an operation has ended; the outcome of every other one is awaited, by whomever. */
+export function isOutcomeKnown(status: string): boolean {
+  return KNOWN.has(status);
+}
 
 /** In this order; the first that refuses is told. */
 const CHECKS: readonly Check[] = [
   {
     code: 'invalid_payment_state',
     sentence: 'The outcome of the operation is known.',
-    refuses: ({ status }) => KNOWN.has(status),
+    refuses: ({ status }) => isOutcomeKnown(status),
   },
   {
     code: 'invalid_payment_state',

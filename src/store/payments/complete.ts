@@ -5,7 +5,7 @@ import { factArguments, type Fact } from '../facts.ts';
 import type { Db } from '../pool.ts';
 import type { AttemptRow, PaymentRow } from './row.ts';
 
-export type OperationStatus = 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
+type OperationStatus = 'pending' | 'unknown' | 'succeeded' | 'declined' | 'not_sent' | 'needs_review';
 
 type DeltaCounter =
   'authorized' | 'overcaptured' | 'increment_pending' | 'captured' | 'capture_pending' | 'refunded' | 'refund_pending';

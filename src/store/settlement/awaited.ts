@@ -1,3 +1,4 @@
+import { isOutcomeKnown } from '../../domain/payment/resolution.ts';
 import type { FileLine } from '../../domain/settlement-file.ts';
 import type { Tenant } from '../../domain/types.ts';
 import { tellOperation } from '../payments/news.ts';
@@ -85,7 +86,7 @@ async function tell(
   const { type, currency, amountMinor, lineId: detail } = line;
   const evidence = { source: 'settlement', says: 'succeeded', amountMinor, detail, at } as const;
   const told = await tellOperation(db, { paymentId, operationId, from: processor, line: { type, currency } }, evidence);
-  if (!told || ['declined', 'not_sent', 'succeeded', 'reversed'].includes(told.status)) return undefined;
+  if (!told || isOutcomeKnown(told.status)) return undefined;
   const kept = await keep(db, tenant, source, processor, line);
   return { kept, awaiting: { paymentId, workflowId: told.workflowId, complete: false, evidenceFor: operationId } };
 }
