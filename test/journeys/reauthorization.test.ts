@@ -180,7 +180,9 @@ describe('a hold that is to be renewed', () => {
   it('is neither captured, raised nor voided while the outcome of the renewal is open', async () => {
     const payment = await held();
     await script('pending', { operation: 'authorize', reference: payment.payment_id });
-    await t.becomes(payment, ({ operations }) => operations.some(({ status }) => status === 'pending'));
+    const open = await t.becomes(payment, ({ operations }) => operations.some(({ status }) => status === 'pending'));
+    // It is no attempt at another account.
+    expect(open.attempts).toHaveLength(1);
     for (const act of ['capture', 'void'] as const) {
       expect(refusal(await t.operate(act, payment))).toEqual([409, 'invalid_payment_state']);
     }

@@ -4,11 +4,11 @@ import { utc } from '../utc.ts';
 
 /**
  * Attempts as they are printed: those that are over, and the one that is not, with the status of its operation for an
- * outcome and the milliseconds until the last thing heard of it.
+ * outcome and the milliseconds until the last thing heard of it. What renews a hold is none.
  */
 export function printAttempts(row: PaymentRow): AttemptRow[] {
   const open = Object.values(row.operations).find(
-    ({ type, status }) => type === 'authorize' && !isOutcomeKnown(status),
+    ({ type, status, renews }) => type === 'authorize' && !renews && !isOutcomeKnown(status),
   );
   return open && row.processor && row.mid
     ? [...row.attempts, underWay(row, open, row.processor, row.mid)]
