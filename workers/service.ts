@@ -13,9 +13,10 @@ import { codecRouter } from '../src/api/codec/router.ts';
 import { AesPayloadCodec } from '../src/api/codec/payload-codec.ts';
 import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
-import { signingKeysFrom } from '../src/cli/keystore-file.ts';
+import { checkDataKeys, signingKeysFrom } from '../src/cli/keystore-file.ts';
+import { needing } from '../src/cli/output.ts';
 import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
-import { authoritySettings, ConfigError, type Config } from '../src/config.ts';
+import { authoritySettings, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
 import { createRefinement } from '../src/refinement/registry.ts';
@@ -47,8 +48,8 @@ let runtimeInstalled = false;
  * task of a lifecycle is handed over within the process (eager start).
  */
 export async function startService(config: Config, role: 'all' | 'api' | 'worker'): Promise<RunningService> {
-  const { PROKURA_DATA_KEY: dataKey } = config;
-  if (!dataKey) throw new ConfigError('PROKURA_DATA_KEY must be set.');
+  checkDataKeys(config);
+  const dataKey = config.PROKURA_DATA_KEY!;
   const signingKeys = signingKeysFrom(config);
   const trustedIssuers = await trustedIssuersFrom(config);
   if (config.PROKURA_FAST_SANDBOX) enableFastSandbox();
@@ -59,19 +60,27 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   const passkeys = createPasskeys(dataKey, config.passkeyOrigins);
   const codec = config.PROKURA_PAYLOAD_KEY ? new AesPayloadCodec(config.PROKURA_PAYLOAD_KEY) : undefined;
   const dataConverter: DataConverter | undefined = codec && { payloadCodecs: [codec] };
-  const screening = createScreening(config, (news) =>
-    'error' in news
-      ? log.error({ err: news.error }, 'the list of payees is not usable; the one before stays in force')
-      : log.info(news, 'the list of payees was read'),
+  const screening = await needing('The list of payees', 'Correct it, or PAYEE_LIST_FILE.', async () =>
+    createScreening(config, (news) =>
+      'error' in news
+        ? log.error({ err: news.error }, 'the list of payees is not usable; the one before stays in force')
+        : log.info(news, 'the list of payees was read'),
+    ),
   );
   const pool = createPool(config.DATABASE_URL, config.DATABASE_POOL_SIZE);
   const authorities = new Authorities({ pool, sealer, settings: authoritySettings(config) });
   const replies = new ReplyBus(randomUUID());
   const listener = new Listener();
-  const connection = await NativeConnection.connect({
-    address: config.TEMPORAL_ADDRESS,
-    grpcCompression: { codec: 'none' },
-  });
+  const { host: databaseHost } = new URL(config.DATABASE_URL);
+  await needing(`The database at ${databaseHost} cannot be used`, 'Start it, or correct DATABASE_URL.', () =>
+    pool.query('SELECT 1'),
+  );
+  const { TEMPORAL_ADDRESS: address } = config;
+  const connection = await needing(
+    `Temporal at ${address} does not answer`,
+    'Start it, or correct TEMPORAL_ADDRESS.',
+    () => NativeConnection.connect({ address, grpcCompression: { codec: 'none' } }),
+  );
 
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
 
@@ -164,7 +173,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       authorities,
       log,
       lifecycle,
-      tokens: createExecutionTokens(dataKey!),
+      tokens: createExecutionTokens(dataKey),
       passkeys,
       screening,
       trustedIssuers,
@@ -177,9 +186,11 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     });
     const server = createApiServer(app);
     server.listen(config.PORT, config.HOST);
-    await once(server, 'listening');
-    const address = server.address();
-    const port = typeof address === 'object' && address ? address.port : config.PORT;
+    await needing('The API cannot listen', 'Free that port, or set PORT and HOST to others.', () =>
+      once(server, 'listening'),
+    );
+    const bound = server.address();
+    const port = typeof bound === 'object' && bound ? bound.port : config.PORT;
     return {
       url: `http://${config.HOST}:${port}`,
       async stop() {

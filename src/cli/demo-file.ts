@@ -1,3 +1,5 @@
+import { readJson } from './private-file.ts';
+
 /** `.prokura/demo.json`: where a development start serves, and the credentials of its demo organization. */
 export interface DemoFile {
   api_url: string;
@@ -26,4 +28,12 @@ export function seededInto(file: DemoFile, databaseUrl: string): boolean {
     return [url.username, url.password, url.hostname, url.pathname].join('\n');
   };
   return identity(file.database_url) === identity(databaseUrl);
+}
+
+/** The start-up file at `file`, where a start has written one. @throws DamagedFile */
+export function readDemoFile(file: string): DemoFile | undefined {
+  const members = ['api_url', 'temporal_ui_url', 'temporal_address', 'temporal_namespace', 'database_url'] as const;
+  const made = ['simulator_url', 'org_id', 'api_key', 'client_id', 'client_secret'] as const;
+  const remedy = 'Remove it: the next start makes another demo organization in the same database.';
+  return readJson<DemoFile>({ file, members: [...members, ...made], remedy });
 }

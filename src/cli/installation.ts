@@ -6,10 +6,9 @@ import { isMigrated } from '../store/migrated.ts';
 import { findSealedValue } from '../store/provisioning.ts';
 import { createSealer, type Sealer } from '../trust/seal.ts';
 import { dataKeyLength } from './doctor/key-checks.ts';
-import { CommandError, messageOf } from './output.ts';
+import { CommandError, type Log, messageOf, needing } from './output.ts';
 import { statePaths } from './paths.ts';
-import { readJson } from './private-file.ts';
-import type { DevelopmentKeys } from './provision/keys.ts';
+import { readDevelopmentKeys } from './provision/keys.ts';
 import { databaseUrlOrRunning, runningStart } from './running.ts';
 
 /** For the help of commands: what {@link withInstallation} and {@link withDatabase} work on. */
@@ -27,17 +26,40 @@ export async function withDatabase<T>(work: (pool: Pool) => Promise<T>): Promise
   const { DATABASE_URL } = settings();
   const pool = createPool(DATABASE_URL, 1);
   try {
-    const migrated = await isMigrated(pool).catch((error: unknown) => {
-      const { host } = new URL(DATABASE_URL);
-      throw new CommandError(
-        `The database at ${host} cannot be used: ${messageOf(error)}. Start it, or correct DATABASE_URL.`,
-      );
-    });
+    const migrated = await needing(...databaseNeeded(DATABASE_URL), () => isMigrated(pool));
     if (!migrated) throw new CommandError('The database has not the current schema: run `prokura migrate` first.');
     return await work(pool);
   } finally {
     await pool.end();
   }
+}
+
+/**
+ * Brings the schema of that database up to date.
+ * @returns the names of the migrations that were applied now
+ * @throws CommandError when it is away, or of a newer version than this one
+ */
+export async function migrateDatabase(log: Log): Promise<string[]> {
+  const { DATABASE_URL } = settings();
+  const pool = createPool(DATABASE_URL, 1);
+  try {
+    await needing(...databaseNeeded(DATABASE_URL), () => pool.query('SELECT 1'));
+  } finally {
+    await pool.end();
+  }
+  const { migrate } = await import('../store/migrate.ts');
+  return migrate(DATABASE_URL, log).catch((error: unknown) => {
+    throw isForeignSchema(error) ? new CommandError(`${FOREIGN_SCHEMA} (${messageOf(error)}).`) : error;
+  });
+}
+
+const FOREIGN_SCHEMA =
+  'This database has migrations that this version of Prokura does not know, or in another order: use the version that ' +
+  'made it, or a later one';
+
+/** What node-pg-migrate says of a database that another version has migrated. */
+export function isForeignSchema(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Not run migration');
 }
 
 /**
@@ -66,11 +88,15 @@ export async function withInstallation<T>(work: (pool: Pool, sealer: Sealer) => 
   });
 }
 
+function databaseNeeded(url: string): [what: string, remedy: string] {
+  return [`The database at ${new URL(url).host} cannot be used`, 'Start it, or correct DATABASE_URL.'];
+}
+
 /** A database named by the environment never meets the data key of a development start on another one. */
 function settings(): z.infer<typeof Needed> {
   const url = databaseUrlOrRunning();
   const running = runningStart()?.database_url === url;
-  const kept = running ? readJson<DevelopmentKeys>(statePaths().keys)?.data_key : undefined;
+  const kept = running ? readDevelopmentKeys(statePaths().keys)?.data_key : undefined;
   const parsed = Needed.safeParse({ PROKURA_DATA_KEY: kept, ...process.env, DATABASE_URL: url });
   if (!parsed.success) throw new ConfigError(`Settings are not usable:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;

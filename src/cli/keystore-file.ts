@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { ConfigError, type Config } from '../config.ts';
+import { dataKeyLength, signingKeyId } from './doctor/key-checks.ts';
 import { KeystoreRefused, openKeystore, sealKeystore, type KeystoreSecret } from '../trust/keystore.ts';
 
 type KeySettings = Pick<
@@ -16,7 +17,10 @@ export function signingKeysFrom(settings: KeySettings): string {
   if (key !== undefined && file !== undefined) {
     throw new ConfigError('Set PROKURA_KEYSTORE or PROKURA_SIGNING_KEY, not both: nobody could tell which key signs.');
   }
-  if (key !== undefined) return key;
+  if (key !== undefined) {
+    checked(() => signingKeyId(key));
+    return key;
+  }
   if (file === undefined) {
     throw new ConfigError(
       'PROKURA_KEYSTORE (or PROKURA_SIGNING_KEY) must be set: `prokura keys store create` makes one.',
@@ -26,6 +30,26 @@ export function signingKeysFrom(settings: KeySettings): string {
     return readKeystore(file, keystoreSecret(settings));
   } catch (error) {
     throw new ConfigError(`The keystore ${file} cannot be used: ${(error as Error).message}.`);
+  }
+}
+
+/**
+ * The symmetric keys of a process have the form that sealing and encrypting need.
+ * @throws ConfigError which names the setting and repeats nothing of it
+ */
+export function checkDataKeys({
+  PROKURA_DATA_KEY: dataKey,
+  PROKURA_PAYLOAD_KEY: payloadKey,
+}: Pick<Config, 'PROKURA_DATA_KEY' | 'PROKURA_PAYLOAD_KEY'>): void {
+  checked(() => dataKeyLength('PROKURA_DATA_KEY', dataKey));
+  if (payloadKey) checked(() => dataKeyLength('PROKURA_PAYLOAD_KEY', payloadKey));
+}
+
+function checked(check: () => unknown): void {
+  try {
+    check();
+  } catch (error) {
+    throw new ConfigError(`${(error as Error).message}: \`prokura keys\` prints new ones in the right form.`);
   }
 }
 

@@ -19,11 +19,8 @@ import { serviceCommands } from './commands/service.ts';
 import { simulatorCommand } from './commands/simulator.ts';
 import { startCommand } from './commands/start.ts';
 import { verifyCommand } from './commands/verify.ts';
-import { CommandError } from './output.ts';
+import { toldOf } from './output.ts';
 import { projectRoot } from './paths.ts';
-
-/** Errors whose message says everything; any other one is a defect and is printed with its stack. */
-const SELF_EXPLAINING = new Set(['CommandError', 'ConfigError']);
 
 const { version } = JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 'utf8')) as { version: string };
 const program = new Command('prokura')
@@ -55,7 +52,6 @@ verifyCommand(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  const known = error instanceof CommandError || (error instanceof Error && SELF_EXPLAINING.has(error.name));
-  process.stderr.write(`${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+  process.stderr.write(`${toldOf(error)}\n`);
   process.exitCode = 1;
 }

@@ -42,3 +42,24 @@ export function messageOf(error: unknown): string {
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
+
+/** Errors whose message says everything; any other one is a defect and is told with its stack. */
+const SELF_EXPLAINING = new Set(['CommandError', 'ConfigError']);
+
+/** What a person is told of whatever a command threw. */
+export function toldOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return SELF_EXPLAINING.has(error.name) ? error.message : (error.stack ?? error.message);
+}
+
+/**
+ * Does what needs something outside this process.
+ * @throws CommandError `<what>: <why>. <remedy>` when it cannot be had
+ */
+export async function needing<T>(what: string, remedy: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new CommandError(`${what}: ${messageOf(error)}. ${remedy}`);
+  }
+}

@@ -11,12 +11,23 @@ export function writePrivateJson(file: string, value: unknown): void {
   renameSync(draft, file);
 }
 
+/** What {@link writePrivateJson} wrote is not that any more. */
+export class DamagedFile extends CommandError {}
+
+/** How a file of the state folder is recognized. */
+export interface Kept<T> {
+  file: string;
+  /** What the object must have. */
+  members: readonly (keyof T & string)[];
+  /** What to do when it is damaged: sentences. */
+  remedy: string;
+}
+
 /**
  * Reads what {@link writePrivateJson} wrote; `undefined` when the file does not exist.
- * @throws CommandError when it is not JSON
+ * @throws DamagedFile when it is not JSON, or lacks a member
  */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names what the caller wrote there
-export function readJson<T>(file: string): T | undefined {
+export function readJson<T>({ file, members, remedy }: Kept<T>): T | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -24,9 +35,14 @@ export function readJson<T>(file: string): T | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new CommandError(`${file} cannot be read: ${messageOf(error)}`);
   }
+  const damaged = (how: string) => new DamagedFile(`${file} is damaged (${how}). ${remedy}`);
+  let value: T;
   try {
-    return JSON.parse(text) as T;
+    value = JSON.parse(text) as T;
   } catch {
-    throw new CommandError(`${file} is damaged (not JSON). Remove it, or start with --reset.`);
+    throw damaged('not JSON');
   }
+  const lacking = members.filter((name) => (Object(value) as Partial<T>)[name] === undefined);
+  if (lacking.length > 0) throw damaged(`without ${lacking.join(', ')}`);
+  return value;
 }

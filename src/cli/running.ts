@@ -1,14 +1,13 @@
 import { CommandError } from './output.ts';
-import type { DemoFile } from './demo-file.ts';
+import { readDemoFile, type DemoFile } from './demo-file.ts';
 import { statePaths } from './paths.ts';
-import { readJson } from './private-file.ts';
 import { readState, runningSupervisor } from './provision/state.ts';
 
 /** The start-up file of the `start` that runs now from this state folder, or `undefined`. */
 export function runningStart(): DemoFile | undefined {
   const paths = statePaths();
   if (!runningSupervisor(readState(paths.state))) return undefined;
-  return readJson<DemoFile>(paths.demo);
+  return readDemoFile(paths.demo);
 }
 
 /**

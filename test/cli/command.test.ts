@@ -84,6 +84,7 @@ describe('prokura', () => {
   it.each([
     [['start'], { PROKURA_ENV: 'production' }, 'is for development'],
     [['start', '--reset'], { DATABASE_URL: 'postgres://u:p@127.0.0.1/d' }, '--reset empties only what'],
+    [['start'], { REVIEW_TTL_SECONDS: 'soon' }, 'at REVIEW_TTL_SECONDS'],
     [['start', '--port', '99999'], {}, 'a port is 1 to 65535'],
     [['migrate'], {}, 'Set DATABASE_URL'],
     [['serve'], { PROKURA_ENV: 'production' }, 'DATABASE_URL'],

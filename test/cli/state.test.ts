@@ -3,10 +3,12 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readDemoFile } from '../../src/cli/demo-file.ts';
 import { statePaths } from '../../src/cli/paths.ts';
 import { writePrivateJson } from '../../src/cli/private-file.ts';
+import { developmentKeys } from '../../src/cli/provision/keys.ts';
 import { endProcess, isRunning, processRef } from '../../src/cli/provision/processes.ts';
-import { claimState, endOrphans, readState, resetState } from '../../src/cli/provision/state.ts';
+import { claimState, endOrphans, readState, resetState, resetUnlessRunning } from '../../src/cli/provision/state.ts';
 
 const log = () => undefined;
 const children: ChildProcess[] = [];
@@ -61,9 +63,31 @@ describe('state of a start', () => {
     expect(readState(file).supervisor).toEqual(processRef(process.pid));
   });
 
-  it('says so when the file is damaged', () => {
-    writeFileSync(file, '{');
-    expect(() => readState(file)).toThrow('--reset');
+  it.each([['{'], ['{}'], ['null']])(
+    'says so when the file is damaged: %s, and is reset all the same',
+    async (text) => {
+      writeFileSync(file, text);
+      expect(() => readState(file)).toThrow(/is damaged .*--reset/);
+      const paths = statePaths(folder);
+      writePrivateJson(paths.keys, {});
+      await resetUnlessRunning(paths, log);
+      expect([existsSync(file), existsSync(paths.keys)]).toEqual([false, false]);
+    },
+  );
+
+  it('is not reset while a start runs', async () => {
+    const paths = statePaths(folder);
+    writePrivateJson(paths.state, { supervisor: processRef(run()), programs: [] });
+    writePrivateJson(paths.keys, {});
+    await resetUnlessRunning(paths, log);
+    expect(existsSync(paths.keys)).toBe(true);
+  });
+
+  it('names the files of it that are damaged, and what to do', async () => {
+    const paths = statePaths(folder);
+    for (const damaged of [paths.keys, paths.demo]) writePrivateJson(damaged, { data_key: 'x', api_url: 'y' });
+    await expect(developmentKeys(paths.keys)).rejects.toThrow(/keys\.json is damaged .*postgres_password.*--reset/);
+    expect(() => readDemoFile(paths.demo)).toThrow(/demo\.json is damaged .*api_key.*Remove it/);
   });
 
   it('is reset without touching anything else in the folder', () => {

@@ -1,85 +1,36 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { pino } from 'pino';
+import { readdirSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { allRoutes, type ApiDeps } from '../../src/api/app.ts';
 import type { AnyRoute } from '../../src/api/route.ts';
-import { loadConfig } from '../../src/config.ts';
 import { PROBLEMS } from '../../src/domain/errors.ts';
 import { EVENT_TYPES } from '../../src/domain/event-catalogue.ts';
 import { ROLES } from '../../src/domain/roles.ts';
-import { createExecutionTokens } from '../../src/trust/execution-token.ts';
-import { createSealer } from '../../src/trust/seal.ts';
-import { createSigner } from '../../src/trust/signing.ts';
+import { callsOf, declaredRoutes, refusalOf, routeOf, routesNamed } from './calls.ts';
 import { codeOf, pageOf, rowsOf, sectionOf } from './tables.ts';
 
 const page = pageOf('docs/integration.md');
-
-/** One curl command of a page. */
-interface Call {
-  method: string;
-  path: string;
-  hasKey: boolean;
-  body: string | undefined;
-}
-
-function callsOf(text: string): Call[] {
-  const shells = [...text.matchAll(/```sh\n([^]*?)```/g)].map((match) => match[1]!);
-  return shells
-    .flatMap((shell) => shell.split(/(?=^curl )/m).filter((part) => part.startsWith('curl ')))
-    .map((command) => {
-      const body = /-d '([^']*)'/.exec(command)?.[1];
-      return {
-        method: /-X (\w+)/.exec(command)?.[1] ?? (body === undefined ? 'GET' : 'POST'),
-        path: /(?:\$API|http:\/\/127\.0\.0\.1:8080)(\/\S+)/.exec(command)![1]!,
-        hasKey: command.includes('Idempotency-Key: '),
-        body,
-      };
-    });
-}
-
-/** Why a call would be refused before it reaches its handler; `undefined` when it would not be. */
-function refusalOf(call: Call, routes: AnyRoute[]): string | undefined {
-  const found = routes.find(
-    (route) =>
-      route.method === call.method.toLowerCase() &&
-      new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`).test(call.path),
-  );
-  if (!found) return 'no such route';
-  if (found.idempotency === 'required' && !call.hasKey) return 'no Idempotency-Key';
-  if (!found.body) return call.body === undefined ? undefined : 'takes no body';
-  const parsed = found.body.safeParse(call.body === undefined ? undefined : JSON.parse(call.body));
-  return parsed.success ? undefined : parsed.error.message;
-}
+const pages = [
+  'README.md',
+  ...readdirSync(new URL('../../docs', import.meta.url))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`),
+];
 
 let routes: AnyRoute[];
 beforeAll(async () => {
-  const dataKey = randomBytes(32).toString('base64');
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const signingKey = JSON.stringify(privateKey.export({ format: 'jwk' }));
-  // Routes are declared and never run here: nothing behind them is ever asked.
-  routes = allRoutes({
-    config: loadConfig({
-      DATABASE_URL: 'postgres://u@h/d',
-      PROKURA_DATA_KEY: dataKey,
-      PROKURA_SIGNING_KEY: signingKey,
-    }),
-    pool: {} as ApiDeps['pool'],
-    signer: await createSigner(signingKey),
-    sealer: createSealer(dataKey),
-    authorities: {} as ApiDeps['authorities'],
-    log: pino({ level: 'silent' }),
-    lifecycle: {} as ApiDeps['lifecycle'],
-    tokens: createExecutionTokens(dataKey),
-  });
+  routes = await declaredRoutes();
 });
 
-describe.each(['docs/integration.md', 'README.md'])('the calls of %s', (name) => {
-  it('would all be accepted', () => {
+describe.each(pages)('the page %s', (name) => {
+  it('makes calls that would all be accepted', () => {
     const calls = callsOf(pageOf(name));
     expect(calls.map((call) => [call.path, refusalOf(call, routes)])).toEqual(
       calls.map((call) => [call.path, undefined]),
     );
-    expect(calls.length).toBeGreaterThan(0);
+  });
+
+  it('names routes that there are', () => {
+    const absent = routesNamed(pageOf(name)).filter((named) => !routeOf(named, routes));
+    expect(absent.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
   });
 });
 
@@ -97,6 +48,12 @@ describe('docs/integration.md', () => {
     ]) {
       expect(walked).toContain(path);
     }
+  });
+
+  it('uses each Idempotency-Key for one request: the second one would be a conflict', () => {
+    const keys = callsOf(page).flatMap(({ key }) => key ?? []);
+    expect(keys.filter((key, at) => keys.indexOf(key) !== at)).toEqual([]);
+    expect(keys.length).toBeGreaterThan(10);
   });
 
   it('lists exactly the events that there are', () => {
@@ -124,5 +81,9 @@ describe('docs/integration.md', () => {
     expect(refusalOf({ ...call, body: call.body!.replace('payment_id', 'payment') }, routes)).toContain('payment');
     expect(refusalOf({ ...call, hasKey: false }, routes)).toBe('no Idempotency-Key');
     expect(refusalOf({ ...call, path: '/v1/payments/captures' }, routes)).toBe('no such route');
+    expect(routesNamed('ask `POST /v1/agents/{id}/stop`, or').filter((named) => !routeOf(named, routes))).toEqual([
+      { method: 'POST', path: '/v1/agents/x/stop' },
+    ]);
+    expect(routesNamed('ask `POST /v1/agents/{id}/halt`, or').filter((named) => !routeOf(named, routes))).toEqual([]);
   });
 });

@@ -63,6 +63,20 @@ describe('docs/operations.md', () => {
     expect(listed.map(([name]) => name)).toEqual(Object.keys(SEARCH_ATTRIBUTES));
   });
 
+  it('lists the workflows that there are, and how their ids begin', () => {
+    const exported = readFileSync(join(root, 'src/workflows/index.ts'), 'utf8').matchAll(/export \{ ([^}]+) \}/g);
+    const types = [...exported].flatMap(([, names]) => names!.split(', '));
+    const listed = rowsOf(sectionOf(page, '## Workflows'));
+    expect(listed.map(([type]) => codeOf(type!)).toSorted()).toEqual(types.toSorted());
+    const code = ['src/workflows/identity.ts', 'workers/audit-sealer.ts', 'workers/coverage.ts', 'workers/watches.ts']
+      .map((file) => readFileSync(join(root, file), 'utf8'))
+      .join('\n');
+    const begins = [...code.matchAll(/`([a-z-]+):\$\{/g)].map((match) => match[1]!);
+    // One function makes the ids of both kinds of stops.
+    const wanted = [...begins, 'freeze', 'revocation'];
+    expect(listed.map(([, id]) => codeOf(id!).split(':')[0]!).toSorted()).toEqual(wanted.toSorted());
+  });
+
   it('would fail with a setting left out, or with another default', () => {
     const without = page.replace(/^\| `PROKURA_DATA_KEY` .*\n/m, '');
     const other = page.replace(/^(\| `REVIEW_TTL_SECONDS` +\| )`86400`/m, '$1`3600`');

@@ -82,7 +82,7 @@ describe('the page behind approval_url', () => {
   it('says so when the code is wrong, and leaves the challenge open', async () => {
     const { challenge, execution_ref } = await authorize();
     const page = await (await post(challenge.approval_url, { code: '000000' })).text();
-    expect(page).toContain('That code is not right');
+    expect(page).toMatch(/That code is not right\. .* 2 attempts are left\./);
     const { body } = await service.api('GET', `/v1/executions/${execution_ref}`);
     expect(body).toMatchObject({ stage: 'challenged', challenge: { attempts_left: 2 } });
   });

@@ -9,6 +9,7 @@ import { sha256Hex } from '../../trust/canonical.ts';
 import { newId } from '../../trust/new-id.ts';
 import type { ApiDeps } from '../deps.ts';
 import { approvalPage, html, type PasskeyOffer } from './page.ts';
+import { noticeOf } from './notice.ts';
 import { PASSKEY_SCRIPT } from './passkey-script.ts';
 
 type Deps = Pick<ApiDeps, 'pool' | 'sealer' | 'lifecycle' | 'passkeys'>;
@@ -86,14 +87,9 @@ async function answer(
     return undefined;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    return error.code === 'challenge_failed' ? WRONG[said.method] : undefined;
+    return noticeOf(error, said.method);
   }
 }
-
-const WRONG: Partial<Record<ChallengeResponse['method'], string>> = {
-  totp: 'That code is not right. Wait for the next one, and try again.',
-  webauthn: 'That passkey did not confirm this payment. Try again.',
-};
 
 /** What the form says; a text is what is wrong with it. */
 function responseOf(

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { API_HELP, apiPlace } from '../api-access.ts';
+import { serviceUrl } from '../options.ts';
 import { CommandError } from '../output.ts';
 import { onStopSignal } from '../until-stopped.ts';
 
 interface Options {
-  api: string;
+  api?: string;
   key?: string;
   events?: string;
   forward?: string;
@@ -16,7 +18,7 @@ export function listenCommand(program: Command): void {
   program
     .command('listen')
     .description('receive live events, verify and print them, and forward them to a local URL as notifications')
-    .option('--api <url>', 'where Prokura is reached', process.env['PROKURA_API_URL'] ?? 'http://127.0.0.1:8080')
+    .option('--api <url>', 'where Prokura is reached (default: PROKURA_API_URL)', serviceUrl)
     .option('--key <key>', 'API key with events:read; better by the variable PROKURA_API_KEY')
     .option('--events <types>', 'only these, separated by commas')
     .option('--forward <url>', 'POST each one there, signed like a webhook with a secret that is printed at the start')
@@ -24,12 +26,12 @@ export function listenCommand(program: Command): void {
     .option('--json', 'print whole events, one JSON object per line')
     .addHelpText(
       'after',
-      '\nAn event whose signature does not verify under the published keys ends the command with exit code 1.\n' +
+      `${API_HELP}\n` +
+        'An event whose signature does not verify under the published keys ends the command with exit code 1.\n' +
         'Answers of the local URL are printed; nothing is tried again.',
     )
     .action(async (options: Options) => {
-      const key = options.key ?? process.env['PROKURA_API_KEY'];
-      if (!key) throw new CommandError('Set PROKURA_API_KEY, or give --key.');
+      const { url: api, key } = apiPlace({ url: options.api, key: options.key });
       if (options.forward !== undefined && !/^https?:\/\//.test(options.forward)) {
         throw new CommandError('--forward must be an http or https URL.');
       }
@@ -39,6 +41,6 @@ export function listenCommand(program: Command): void {
         () => stop.abort(),
         () => process.exit(1),
       );
-      await listen({ ...options, key, signal: stop.signal, print: (line) => process.stdout.write(`${line}\n`) });
+      await listen({ ...options, api, key, signal: stop.signal, print: (line) => process.stdout.write(`${line}\n`) });
     });
 }

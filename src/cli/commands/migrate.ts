@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { migrateDatabase } from '../installation.ts';
 import { logTo } from '../output.ts';
-import { databaseUrlOrRunning } from '../running.ts';
 
 /** `prokura migrate`: brings the schema up to date. */
 export function migrateCommand(program: Command): void {
@@ -9,8 +9,7 @@ export function migrateCommand(program: Command): void {
     .description('bring the database schema up to date (DATABASE_URL, else the one that `start` runs)')
     .option('--json', 'print {"applied": [names]}')
     .action(async ({ json = false }: { json?: boolean }) => {
-      const { migrate } = await import('../../store/migrate.ts');
-      const applied = await migrate(databaseUrlOrRunning(), logTo(json));
+      const applied = await migrateDatabase(logTo(json));
       if (json) process.stdout.write(`${JSON.stringify({ applied })}\n`);
       else process.stdout.write(applied.length > 0 ? `Applied ${applied.length}.\n` : 'The schema is up to date.\n');
     });

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../config.ts';
+import { toldOf } from '../output.ts';
 import { untilStopped } from '../until-stopped.ts';
 
 const ROLES = {
@@ -17,7 +18,11 @@ export function serviceCommands(program: Command): void {
       .action(async () => {
         const config = loadConfig();
         const { startService } = await import('../../../workers/service.ts');
-        const service = await startService(config, role);
+        const service = await startService(config, role).catch((error: unknown) => {
+          process.stderr.write(`${toldOf(error)}\n`);
+          // What had begun already, a worker that polls for one, would keep the process alive.
+          return process.exit(1);
+        });
         untilStopped(service);
       });
   }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { portNumber } from '../options.ts';
+import { CommandError, needing } from '../output.ts';
 import { untilStopped } from '../until-stopped.ts';
 
 interface Options {
@@ -23,7 +24,11 @@ export function simulatorCommand(program: Command): void {
     .addHelpText('after', '\nGive what is secret by its variable: other users of the machine can read arguments.')
     .action(async (options: Options) => {
       const { startSimulator } = await import('../../processors/simulator/server/main.ts');
-      const simulator = await startSimulator(options);
+      if (!options.notifyUrl !== !options.notifySecret) {
+        throw new CommandError('SIMULATOR_NOTIFY_URL and SIMULATOR_NOTIFY_SECRET go together: set both, or neither.');
+      }
+      const remedy = 'Start its database or correct DATABASE_URL; free the port or set another PORT.';
+      const simulator = await needing('The simulator cannot start', remedy, () => startSimulator(options));
       process.stdout.write(`simulator at ${simulator.url}\n`);
       untilStopped(simulator);
     });

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
+import { loadConfig } from '../../config.ts';
 import { CommandError, logTo } from '../output.ts';
 import { portOrAuto } from '../options.ts';
 import { statePaths } from '../paths.ts';
 import { writePrivateJson } from '../private-file.ts';
-import { claimState, readState, resetState, runningSupervisor } from '../provision/state.ts';
+import { claimState, resetUnlessRunning } from '../provision/state.ts';
 import { bringUp } from '../start/bring-up.ts';
 import { printWelcome } from '../start/welcome.ts';
 import { Supervisor } from '../supervisor.ts';
@@ -58,6 +59,7 @@ export async function start(options: StartOptions): Promise<void> {
     );
   }
   if (exit && !demo) throw new CommandError('--exit goes with --demo.');
+  checkSettings(process.env);
   const paths = statePaths();
   if (reset) {
     if (process.env['DATABASE_URL'] || process.env['TEMPORAL_ADDRESS']) {
@@ -65,11 +67,7 @@ export async function start(options: StartOptions): Promise<void> {
         '--reset empties only what `start` made; DATABASE_URL and TEMPORAL_ADDRESS must be unset.',
       );
     }
-    const state = readState(paths.state);
-    if (!runningSupervisor(state)) {
-      await claimState(paths.state, log);
-      resetState(paths, log);
-    }
+    await resetUnlessRunning(paths, log);
   }
   outliveOutput();
   const state = await claimState(paths.state, log);
@@ -100,6 +98,15 @@ export async function start(options: StartOptions): Promise<void> {
     save();
   }
   process.exit();
+}
+
+/**
+ * Before anything is begun: the service would end over the same words when all the rest runs.
+ * @throws ConfigError
+ */
+function checkSettings({ PORT: _port, HOST: _host, PUBLIC_URL: _url, ...kept }: NodeJS.ProcessEnv): void {
+  // Those three the start sets itself, and a database where none is named.
+  loadConfig({ ...kept, DATABASE_URL: kept['DATABASE_URL'] ?? 'postgres://u@h/d' });
 }
 
 async function demonstrate(file: Awaited<ReturnType<typeof bringUp>>, json: boolean): Promise<number> {

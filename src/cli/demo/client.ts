@@ -7,6 +7,13 @@ const TIMEOUT_MS = 30_000;
 /** An answer other than the ones expected, or none at all. The message is for people; it holds no credential. */
 export class UnexpectedAnswer extends Error {
   override readonly name = 'UnexpectedAnswer';
+  /** Whether there was an answer. */
+  readonly answered: boolean;
+
+  constructor(message: string, answered = true) {
+    super(message);
+    this.answered = answered;
+  }
 }
 
 export interface Answer<Body> {
@@ -45,7 +52,7 @@ export function createClient(baseUrl: string, apiKey?: string): Client {
       return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? `: ${messageOf(error.cause)}` : '';
-      throw new UnexpectedAnswer(`${method} ${path} got no usable answer: ${messageOf(error)}${cause}`);
+      throw new UnexpectedAnswer(`${method} ${path} got no usable answer: ${messageOf(error)}${cause}`, false);
     }
   }
 

@@ -2,11 +2,11 @@ import { type Config, loadConfig } from '../../config.ts';
 import type { DemoFile } from '../demo-file.ts';
 import { signingKeysFrom } from '../keystore-file.ts';
 import { statePaths } from '../paths.ts';
-import { readJson } from '../private-file.ts';
-import type { DevelopmentKeys } from '../provision/keys.ts';
-import { isPortFree } from '../provision/ports.ts';
+import { readDevelopmentKeys } from '../provision/keys.ts';
+import { DEFAULTS, isPortFree } from '../provision/ports.ts';
 import { embeddedPackage } from '../provision/postgres-binaries.ts';
 import { cachedBinary, knownTemporalBinary } from '../provision/temporal-binary.ts';
+import { readState } from '../provision/state.ts';
 import { runningStart } from '../running.ts';
 import { status } from '../start/programs.ts';
 import { type Check, check, skipped } from './check.ts';
@@ -53,7 +53,7 @@ export async function examine(env: NodeJS.ProcessEnv = process.env): Promise<Che
 }
 
 function settingsOf(running: DemoFile, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const keys = readJson<DevelopmentKeys>(statePaths().keys);
+  const keys = readDevelopmentKeys(statePaths().keys);
   const api = new URL(running.api_url);
   return {
     DATABASE_URL: running.database_url,
@@ -86,8 +86,9 @@ async function prospects(env: NodeJS.ProcessEnv): Promise<Check[]> {
       ? (await examineTemporal(env['TEMPORAL_ADDRESS'], env['TEMPORAL_NAMESPACE'] ?? 'prokura'))[0]!
       : await temporalBinary(env),
     await check('port of the API', 'Start with --port auto, or another port.', async () => {
-      if (await isPortFree(8080)) return '8080 is free';
-      throw new Error('8080 is in use');
+      const port = readState(statePaths().state).ports?.api ?? DEFAULTS.api;
+      if (await isPortFree(port)) return `${port} is free`;
+      throw new Error(`${port} is in use`);
     }),
   ];
 }

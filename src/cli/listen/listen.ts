@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { SignedEventBody } from '../../api/events/signed-event.ts';
-import { CommandError } from '../output.ts';
+import { CommandError, messageOf } from '../output.ts';
 import { createForwarder, type Forwarder } from './forward.ts';
 import { publishedKeys, verifies } from './verify-event.ts';
 
@@ -43,11 +43,16 @@ export async function listen(options: ListenOptions): Promise<void> {
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof CommandError) throw error;
-      print(`connection lost (${error instanceof Error ? error.message : 'unknown'}); again in ${pause / 1_000} s`);
+      print(`no connection to ${options.api} (${causeOf(error)}); again in ${pause / 1_000} s`);
     }
     await sleep(pause, undefined, { signal }).catch(() => undefined);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   }
+}
+
+/** `fetch` hides what happened behind "fetch failed". */
+function causeOf(error: unknown): string {
+  return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }
 
 async function follow(

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { apiAccess } from '../api-access.ts';
-import { CommandError, logTo } from '../output.ts';
+import { CommandError, logTo, needing } from '../output.ts';
 import { progressTo } from './progress.ts';
 
 export interface BacktestOptions {
@@ -63,12 +63,17 @@ export async function backtest(policy: string | undefined, options: BacktestOpti
       progress.show(it.progress);
     }
     progress.end();
-    if (options.plot !== undefined && it.status === 'completed')
-      writeFileSync(options.plot, await api.text(`${at}/plot`));
   }
   if (json) process.stdout.write(`${JSON.stringify(it)}\n`);
   else if (!options.wait) log(`${it.backtest_id} has begun: GET ${at} tells how far it is.`);
   else for (const line of linesOf(it)) log(line);
+  // Last: the result is told whatever becomes of the drawing.
+  if (options.plot !== undefined && it.status === 'completed') {
+    const drawing = await api.text(`${at}/plot`);
+    await needing(`${options.plot} cannot be written`, `The drawing is at GET ${at}/plot.`, () =>
+      writeFile(options.plot!, drawing),
+    );
+  }
   if (it.status === 'failed' || it.status === 'cancelled') {
     throw new CommandError(`The backtest ${it.status === 'failed' ? `failed: ${it.failure}` : 'was cancelled.'}`);
   }

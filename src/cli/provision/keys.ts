@@ -52,9 +52,16 @@ export interface DevelopmentKeys {
   simulator_notify_secret: string;
 }
 
+/** The development keys in `file`, where a start has made them. @throws DamagedFile */
+export function readDevelopmentKeys(file: string): DevelopmentKeys | undefined {
+  const members = ['data_key', 'postgres_password', 'simulator_notify_secret'] as const;
+  const remedy = 'Bring it back from a copy, or start with --reset, which forgets the databases that it opens.';
+  return readJson<DevelopmentKeys>({ file, members, remedy });
+}
+
 /** Reads the development keys of `file`, or makes them (0600): the same ones at every start until a reset. */
 export async function developmentKeys(file: string): Promise<DevelopmentKeys> {
-  const known = readJson<DevelopmentKeys>(file);
+  const known = readDevelopmentKeys(file);
   if (known) return known;
   const fresh = await makeKeys();
   const keys: DevelopmentKeys = {

@@ -47,7 +47,8 @@ export interface Ports {
   temporal_ui: number;
 }
 
-const DEFAULTS: Ports = { api: 8080, simulator: 8090, postgres: 54_320, temporal: 7233, temporal_ui: 8233 };
+/** What a start asks for that was told nothing and remembers nothing. */
+export const DEFAULTS: Ports = { api: 8080, simulator: 8090, postgres: 54_320, temporal: 7233, temporal_ui: 8233 };
 const LABELS: Record<keyof Ports, string> = {
   api: 'API',
   simulator: 'processor simulator',

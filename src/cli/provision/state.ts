@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, realpathSync, rmSync } from 'node:fs';
 import { CommandError, type Log } from '../output.ts';
 import type { StatePaths } from '../paths.ts';
-import { readJson, writePrivateJson } from '../private-file.ts';
+import { DamagedFile, readJson, writePrivateJson } from '../private-file.ts';
 import type { Ports } from './ports.ts';
 import { endProcess, isRunning, type ProcessRef, processRef } from './processes.ts';
 
@@ -23,7 +23,10 @@ export interface RunState {
 
 /** What the last start wrote; an empty state when there was none. */
 export function readState(file: string): RunState {
-  return readJson<RunState>(file) ?? { supervisor: null, programs: [] };
+  const remedy = 'Stop what runs from this folder, then remove the file, or start with --reset, which begins empty.';
+  return (
+    readJson<RunState>({ file, members: ['supervisor', 'programs'], remedy }) ?? { supervisor: null, programs: [] }
+  );
 }
 
 /** Whether a start runs now, by its own pid and starting time. */
@@ -65,6 +68,18 @@ export async function claimState(file: string, log: Log): Promise<RunState> {
   const claimed: RunState = { ...state, supervisor: processRef(process.pid), programs: [] };
   writePrivateJson(file, claimed);
   return claimed;
+}
+
+/** Empties the state folder unless a start runs from it, and ends what a killed one left. */
+export async function resetUnlessRunning(paths: StatePaths, log: Log): Promise<void> {
+  try {
+    if (runningSupervisor(readState(paths.state))) return;
+    await claimState(paths.state, log);
+  } catch (error) {
+    // Whom it began is not known then; a PostgreSQL left over is found by its own folder.
+    if (!(error instanceof DamagedFile)) throw error;
+  }
+  resetState(paths, log);
 }
 
 /** Removes everything that starts have kept: databases, keys, demo organization, logs. Nothing else in the folder. */

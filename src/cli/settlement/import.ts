@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { apiAccess } from '../api-access.ts';
-import { CommandError, logTo } from '../output.ts';
+import { apiAccess, type ApiAccess } from '../api-access.ts';
+import { CommandError, logTo, messageOf } from '../output.ts';
 
 export interface ImportOptions {
   processor: string;
@@ -25,6 +25,21 @@ interface Import {
 const PART = 720_000;
 const EVERY_MS = 500;
 
+/** @returns how many parts there were, and the hash of the whole */
+async function sendParts(api: ApiAccess, root: string, handle: FileHandle): Promise<{ parts: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let number = 0;
+  for (const part = Buffer.alloc(PART); ;) {
+    const { bytesRead } = await handle.read(part, 0, PART);
+    if (bytesRead === 0) break;
+    const bytes = part.subarray(0, bytesRead);
+    hash.update(bytes);
+    const content = bytes.toString('base64');
+    await api.post(`${root}/parts`, { number: ++number, content, encoding: 'base64' }, [200]);
+  }
+  return { parts: number, sha256: hash.digest('hex') };
+}
+
 /** Sends a file in parts, and waits until it is worked off. */
 export async function importFile(file: string, options: ImportOptions): Promise<void> {
   const { processor, format, mapping, json = false } = options;
@@ -33,28 +48,27 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
     throw new CommandError(`${file} cannot be read: ${error.code}.`);
   });
-  const hash = createHash('sha256');
-  let number = 0;
   let root: string;
   let it: Import;
   try {
-    const { size } = await handle.stat();
-    if (size === 0) throw new CommandError(`${file} is empty.`);
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw new CommandError(`${file} is not a file.`);
+    if (stat.size === 0) throw new CommandError(`${file} is empty.`);
     const asked = { processor, format, file_name: basename(file), ...(mapping && { mapping }) };
     ({ body: it } = await api.post<Import>('/v1/settlements/imports', asked, [201]));
     root = `/v1/settlements/imports/${it.import_id}`;
-    for (const part = Buffer.alloc(PART); ;) {
-      const { bytesRead } = await handle.read(part, 0, PART);
-      if (bytesRead === 0) break;
-      const bytes = part.subarray(0, bytesRead);
-      hash.update(bytes);
-      const content = bytes.toString('base64');
-      await api.post(`${root}/parts`, { number: ++number, content, encoding: 'base64' }, [200]);
-    }
+    const whole = await sendParts(api, root, handle).catch(async (error: unknown) => {
+      // What was sent of it would wait for ever, and count toward what may wait.
+      const ended = await api.post(`${root}/cancel`, undefined, [200]).then(
+        () => 'It was cancelled',
+        () => `POST ${root}/cancel gives it up`,
+      );
+      throw new CommandError(`${messageOf(error)}\n${it.import_id} was not sent whole. ${ended}; nothing was applied.`);
+    });
+    ({ body: it } = await api.post<Import>(`${root}/complete`, whole, [202]));
   } finally {
     await handle.close();
   }
-  ({ body: it } = await api.post<Import>(`${root}/complete`, { parts: number, sha256: hash.digest('hex') }, [202]));
   let shown = -1;
   for (; options.wait && (it.status === 'queued' || it.status === 'running'); await sleep(EVERY_MS)) {
     it = await api.get<Import>(root);

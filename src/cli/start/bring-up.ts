@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
 import { Connection } from '@temporalio/client';
-import { type DemoCredentials, type DemoFile, seededInto } from '../demo-file.ts';
+import { type DemoCredentials, type DemoFile, readDemoFile, seededInto } from '../demo-file.ts';
+import { isForeignSchema } from '../installation.ts';
 import { CommandError, type Log, messageOf, step } from '../output.ts';
 import type { StatePaths } from '../paths.ts';
-import { readJson, writePrivateJson } from '../private-file.ts';
+import { writePrivateJson } from '../private-file.ts';
 import { type DevelopmentKeys, developmentKeys, developmentKeystore } from '../provision/keys.ts';
 import { ensureNamespace } from '../provision/namespace.ts';
 import { choosePorts, type Ports } from '../provision/ports.ts';
@@ -31,7 +31,7 @@ interface BringUp {
  */
 export async function bringUp(context: BringUp): Promise<DemoFile & { fresh?: true }> {
   const { paths, log } = context;
-  const known = existsSync(paths.demo) ? readJson<DemoFile>(paths.demo) : undefined;
+  const known = readDemoFile(paths.demo);
   const ports = await choosePorts({
     api: context.port,
     previous: context.state.ports ?? {},
@@ -128,9 +128,9 @@ async function temporalServer({ paths, supervisor, log }: BringUp, ports: Ports)
 async function migrateSchema(databaseUrl: string, log: Log): Promise<void> {
   const { migrate } = await import('../../store/migrate.ts');
   await migrate(databaseUrl, (line) => log(`  ${line}`)).catch((error: unknown) => {
-    if (!(error instanceof Error && error.message.startsWith('Not run migration'))) throw error;
+    if (!isForeignSchema(error)) throw error;
     throw new CommandError(
-      `This database was made by another version of Prokura than this one (${error.message}). Go back to that version, ` +
+      `This database was made by another version of Prokura than this one (${messageOf(error)}). Go back to that version, ` +
         'or start with --reset, which forgets this database, its keys and the demo organization.',
     );
   });
