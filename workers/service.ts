@@ -21,6 +21,7 @@ import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
 import { createRefinement } from '../src/refinement/registry.ts';
 import { Authorities } from '../src/store/certificates/authorities.ts';
+import { isMigrated } from '../src/store/migrated.ts';
 import { Listener } from '../src/store/listener.ts';
 import { createPool } from '../src/store/pool.ts';
 import { ReplyBus } from '../src/store/replies.ts';
@@ -72,9 +73,14 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   const replies = new ReplyBus(randomUUID());
   const listener = new Listener();
   const { host: databaseHost } = new URL(config.DATABASE_URL);
-  await needing(`The database at ${databaseHost} cannot be used`, 'Start it, or correct DATABASE_URL.', () =>
-    pool.query('SELECT 1'),
+  const migrated = await needing(
+    `The database at ${databaseHost} cannot be used`,
+    'Start it, or correct DATABASE_URL.',
+    () => isMigrated(pool),
   );
+  if (!migrated) {
+    log.error('the database has not the current schema: run `prokura migrate`; nothing is ready until then');
+  }
   const { TEMPORAL_ADDRESS: address } = config;
   const connection = await needing(
     `Temporal at ${address} does not answer`,
@@ -82,7 +88,13 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     () => NativeConnection.connect({ address, grpcCompression: { codec: 'none' } }),
   );
 
-  const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter });
+  const { TEMPORAL_NAMESPACE: namespace } = config;
+  await needing(
+    `The namespace ${namespace} at Temporal cannot be used`,
+    'Make it as docs/operations.md says, or correct TEMPORAL_NAMESPACE.',
+    () => connection.workflowService.describeNamespace({ namespace }),
+  );
+  const client = new Client({ connection, namespace, dataConverter });
 
   const worker = role === 'api' ? undefined : await startWorker();
   if (role !== 'worker') hearAsApi();
@@ -160,7 +172,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       replies,
       log,
       taskQueue: config.TEMPORAL_TASK_QUEUE,
-      namespace: config.TEMPORAL_NAMESPACE,
+      namespace,
       eager: role === 'all',
       visibilityLagMs: config.PROCESSOR_VISIBILITY_LAG_MS,
       answerWaitMs: config.ANSWER_WAIT_MS,

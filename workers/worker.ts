@@ -1,8 +1,10 @@
+import { access } from 'node:fs/promises';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { DataConverter } from '@temporalio/common';
 import type { Config } from '../src/config.ts';
 import { createActivities } from '../src/activities/index.ts';
 import type { ActivityDeps } from '../src/activities/deps.ts';
+import { needing } from '../src/cli/output.ts';
 import { bundleWorkflows } from './bundle.ts';
 
 /** Workflows kept in memory between tasks; each takes about 60 KB. */
@@ -18,13 +20,16 @@ export async function createWorker(
   deps: ActivityDeps,
   dataConverter: DataConverter | undefined,
 ): Promise<Worker> {
+  const { PROKURA_WORKFLOW_BUNDLE: codePath } = config;
+  if (codePath) {
+    const remedy = 'Make it (`npm run build`), or unset PROKURA_WORKFLOW_BUNDLE: then it is made at every start.';
+    await needing('The workflow bundle cannot be read', remedy, () => access(codePath));
+  }
   return Worker.create({
     connection,
     namespace: config.TEMPORAL_NAMESPACE,
     taskQueue: config.TEMPORAL_TASK_QUEUE,
-    workflowBundle: config.PROKURA_WORKFLOW_BUNDLE
-      ? { codePath: config.PROKURA_WORKFLOW_BUNDLE }
-      : await bundleWorkflows(),
+    workflowBundle: codePath ? { codePath } : await bundleWorkflows(),
     activities: createActivities(deps),
     dataConverter,
     maxCachedWorkflows: CACHED_WORKFLOWS,

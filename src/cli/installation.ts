@@ -4,7 +4,7 @@ import { ConfigError, Settings } from '../config.ts';
 import { createPool } from '../store/pool.ts';
 import { isMigrated } from '../store/migrated.ts';
 import { findSealedValue } from '../store/provisioning.ts';
-import { createSealer, type Sealer } from '../trust/seal.ts';
+import { createSealer, opens, type Sealer } from '../trust/seal.ts';
 import { dataKeyLength } from './doctor/key-checks.ts';
 import { CommandError, type Log, messageOf, needing } from './output.ts';
 import { statePaths } from './paths.ts';
@@ -100,13 +100,4 @@ function settings(): z.infer<typeof Needed> {
   const parsed = Needed.safeParse({ PROKURA_DATA_KEY: kept, ...process.env, DATABASE_URL: url });
   if (!parsed.success) throw new ConfigError(`Settings are not usable:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
-}
-
-function opens(sealer: Sealer, sealed: string): boolean {
-  try {
-    sealer.open(sealed);
-    return true;
-  } catch {
-    return false;
-  }
 }

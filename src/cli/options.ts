@@ -81,7 +81,8 @@ export function scopeList(text: string): string[] {
   const scopes = [...new Set(text.split(/[\s,]+/).filter(Boolean))];
   const unknown = scopes.filter((scope) => !SCOPES.includes(scope));
   if (scopes.length > 0 && unknown.length === 0) return scopes;
-  throw new InvalidArgumentError(`one or more of ${SCOPES.join(', ')}.`);
+  const wrong = unknown.length > 0 ? `no such scope: ${unknown.join(', ')}; ` : '';
+  throw new InvalidArgumentError(`${wrong}one or more of ${SCOPES.join(', ')}.`);
 }
 
 /** A number of days, 1 to 3650. */

@@ -105,7 +105,7 @@ export function createPasskeys(dataKey: string, origins: readonly string[]): Pas
         challenge: new Uint8Array(Buffer.concat([head, macOf('register', head, owner.id)])),
         timeout: REGISTRATION_MS,
         attestationType: 'none',
-        excludeCredentials: known,
+        excludeCredentials: known.map(named),
         authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
       });
     },
@@ -126,7 +126,7 @@ export function createPasskeys(dataKey: string, origins: readonly string[]): Pas
       generateAuthenticationOptions({
         rpID: rpId,
         challenge: new Uint8Array(macOf('question', question)),
-        allowCredentials: known,
+        allowCredentials: known.map(named),
         userVerification: 'required',
       }),
     async answered(question, credential, response) {
@@ -142,6 +142,9 @@ export function createPasskeys(dataKey: string, origins: readonly string[]): Pas
     },
   };
 }
+
+/** The library passes on whatever it is given, and options are for pages: of a passkey nothing else is told there. */
+const named = ({ id, transports }: Pick<PasskeyCredential, 'id' | 'transports'>) => ({ id, transports });
 
 /** End of a registration, milliseconds, and 16 random bytes. */
 const HEAD = 24;

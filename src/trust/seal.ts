@@ -28,3 +28,13 @@ export function createSealer(dataKey: string): Sealer {
     },
   };
 }
+
+/** Whether `sealed` was sealed with the key of `sealer`, and not changed since. */
+export function opens(sealer: Sealer, sealed: string): boolean {
+  try {
+    sealer.open(sealed);
+    return true;
+  } catch {
+    return false;
+  }
+}

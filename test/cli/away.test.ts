@@ -66,6 +66,10 @@ describe('a process of the service', PATIENCE, () => {
     const temporal = await shared('temporal');
     const { port } = await listening(createServer());
     const reachable = { TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: temporal.namespace };
+    const elsewhere = { TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: 'nowhere' };
+    expect(await refusal(['api'], { ...settings(), ...elsewhere })).toMatch(
+      /^The namespace nowhere at Temporal cannot be used: .+\. Make it as .*, or correct TEMPORAL_NAMESPACE\.$/m,
+    );
     // API and workers: what polls by then must not keep the process alive.
     expect(
       await refusal(['serve'], {
@@ -86,6 +90,14 @@ describe('a process of the service', PATIENCE, () => {
     expect(data).toMatch(/^PROKURA_DATA_KEY is 5 bytes in base64, not 32: `prokura keys` prints/m);
     const payload = await refusal(['serve'], { ...settings(), PROKURA_PAYLOAD_KEY: 'c2hvcnQ=' });
     expect(payload).toMatch(/^PROKURA_PAYLOAD_KEY is 5 bytes/m);
+  });
+
+  it('names the bundle that cannot be read', async () => {
+    const temporal = await shared('temporal');
+    const reachable = { TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: temporal.namespace };
+    const PROKURA_WORKFLOW_BUNDLE = path.join(folder, 'absent.js');
+    const told = await refusal(['worker'], { ...settings(), ...reachable, PROKURA_WORKFLOW_BUNDLE });
+    expect(told).toMatch(/^The workflow bundle cannot be read: .*absent\.js.*unset PROKURA_WORKFLOW_BUNDLE/m);
   });
 
   it('names the list of payees that cannot be read', async () => {

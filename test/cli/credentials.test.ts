@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { examine } from '../../src/cli/doctor/examine.ts';
 import { projectRoot } from '../../src/cli/paths.ts';
 import { parseId, toTypeId } from '../../src/domain/ids.ts';
 import { findLiveApiKey } from '../../src/store/api-keys.ts';
@@ -49,6 +50,22 @@ const trail = async (mode: 'test' | 'live') =>
 const PATIENCE = { timeout: 60_000 };
 
 describe('prokura key', PATIENCE, () => {
+  it('names the scope that there is not', async () => {
+    const { exitCode, stderr } = await prokura(
+      'key',
+      'create',
+      '--org',
+      org,
+      '--name',
+      'x',
+      '--mode',
+      'test',
+      '--scopes',
+      'audit:read,all',
+    );
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('no such scope: all; one or more of')]);
+  });
+
   it('makes a key of the scopes and the mode asked for, and writes it down', async () => {
     const made = await createKey('--mode', 'live', '--scopes', 'agents:read,keys:read', '--expires-in-days', '2');
     const row = await findLiveApiKey(database.pool, made['api_key']!);
@@ -137,4 +154,18 @@ describe('prokura org', PATIENCE, () => {
       expect(stdout).toContain('--json');
     },
   );
+});
+
+describe('prokura doctor', PATIENCE, () => {
+  it('tells whether the data key opens what the database keeps sealed', async () => {
+    const sealedBy = async (PROKURA_DATA_KEY: string) => {
+      const checks = await examine({ DATABASE_URL: database.url, PROKURA_DATA_KEY, TEMPORAL_ADDRESS: '127.0.0.1:9' });
+      return checks.find(({ name }) => name === 'sealed secrets');
+    };
+    expect(await sealedBy(dataKey)).toMatchObject({ status: 'ok', detail: 'the data key opens them' });
+    expect(await sealedBy(randomBytes(32).toString('base64'))).toMatchObject({
+      status: 'failed',
+      fix: expect.stringContaining('PROKURA_DATA_KEY'),
+    });
+  });
 });

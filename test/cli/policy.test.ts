@@ -58,6 +58,7 @@ describe('prokura policy', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`deny by ${policyId}`);
     expect(stdout).toMatch(/✗ max_amount: .* → deny/);
+    expect(stdout).toMatch(/^risk 30 agent_unknown: No registered agent/m);
   }, 60_000);
 
   it('says what is wrong without a stack', async () => {
@@ -67,6 +68,7 @@ describe('prokura policy', () => {
     expect([half.exitCode, half.stderr]).toEqual([1, expect.stringContaining('Set PROKURA_API_URL')]);
     const refused = await prokura(['backtest', policyId, '--from', 'yesterday']);
     expect(refused.stderr).toMatch(/^POST .* answered 400 \(invalid_request.* from must be an RFC 3339/);
+    expect(refused.stderr.match(/must be an RFC 3339/g)).toHaveLength(1);
     expect(refused.stderr).not.toContain(t.credentials.api_key);
   }, 60_000);
 });

@@ -110,12 +110,15 @@ describe('the page behind approval_url', () => {
     const page = await (await fetch(there)).text();
     const options = JSON.parse(/data-options="([^"]+)"/.exec(page)![1]!.replaceAll('&quot;', '"')) as {
       challenge: string;
+      allowCredentials: object[];
     };
+    // Whoever has the link sees the page: of the passkey it says what the browser needs.
+    expect(options.allowCredentials).toEqual([{ id: key.id, type: 'public-key', transports: ['internal'] }]);
     // Scripts run from our own address alone: the page names one, and has none within.
     const script = /<script src="([^"]+)"/.exec(page)![1]!;
     expect(await (await fetch(new URL(script, there))).text()).toContain('navigator.credentials.get');
     const wrong = await post(there, { assertion: JSON.stringify(key.get(options, { verified: false })) });
-    expect(await wrong.text()).toContain('That passkey did not confirm this payment');
+    expect(await wrong.text()).toMatch(/That passkey did not confirm it\. .* 2 attempts are left\./);
     expect(await (await post(there, { assertion: '{' })).text()).toContain('Your browser did not send');
     const right = await post(there, { assertion: JSON.stringify(key.get(options)) });
     expect(await right.text()).toContain('You have confirmed this request.');

@@ -73,6 +73,7 @@ describe('a challenge answered with a passkey', () => {
     expect(passkey.last_used_at).toBeNull();
     const { open, options } = await challenged(cast);
     expect(options).toMatchObject({ rpId: 'pay.example', allowCredentials: [{ id: key.id }] });
+    expect(Object.keys(options.allowCredentials![0]!).toSorted()).toEqual(['id', 'transports', 'type']);
     const { status, body } = await respond(open, key.get(options));
     expect({ status, decision: body.decision }).toEqual({ status: 200, decision: 'approved' });
     expect((await t.pay(body)).status).toBe(201);

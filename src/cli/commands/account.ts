@@ -83,7 +83,7 @@ async function add(options: AddOptions): Promise<void> {
   const sound = CREDENTIALS[kind]!.safeParse({ api_key: apiKey, ...(secret ? { notification_secret: secret } : {}) });
   if (!sound.success) {
     const [{ path, message } = { path: [], message: '' }] = sound.error.issues;
-    throw new CommandError(`The ${path.join('.')} ${message}.`);
+    throw new CommandError(`The ${path.join('.')} cannot be used: ${message}.`);
   }
   const row = await withInstallation(async (pool, sealer) => {
     await expectOrganization(pool, org);

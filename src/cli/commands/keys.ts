@@ -40,7 +40,9 @@ export function keysCommand(program: Command): void {
       try {
         signingKeyId(present);
       } catch (error) {
-        throw new CommandError(messageOf(error));
+        throw new CommandError(
+          `${messageOf(error)}. It is the key that is replaced; one in a keystore is by \`prokura keys store publish\`.`,
+        );
       }
       const steps = await rotatedSigningKeys(present!);
       process.stdout.write(`${json ? JSON.stringify(steps) : told(steps)}\n`);

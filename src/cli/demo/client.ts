@@ -74,7 +74,10 @@ export function createClient(baseUrl: string, apiKey?: string): Client {
 
 function unexpected(method: string, path: string, status: number, body: unknown): UnexpectedAnswer {
   const { code, detail, errors } = (body ?? {}) as Partial<Refusal> & { errors?: { path: string; message: string }[] };
-  const fields = (errors ?? []).map((field) => `${field.path} ${field.message}`);
+  // The detail is the first of them where there is one alone.
+  const fields = (errors ?? [])
+    .map((field) => `${field.path} ${field.message}`)
+    .filter((field) => !detail?.startsWith(field));
   const said = [code, detail, ...fields].filter((part) => part !== undefined).join(', ');
   return new UnexpectedAnswer(`${method} ${path} answered ${status}${said && ` (${said})`}`);
 }

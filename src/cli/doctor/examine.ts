@@ -27,7 +27,7 @@ export async function examine(env: NodeJS.ProcessEnv = process.env): Promise<Che
   let config: Config | undefined;
   const settled = await check('settings', 'Correct the variables named; docs/operations.md explains them.', () => {
     config = loadConfig(settings);
-    return running ? `of the start that runs (${config.PROKURA_ENV})` : `of the environment (${config.PROKURA_ENV})`;
+    return `${whose(running, env)} (${config.PROKURA_ENV})`;
   });
   checks.push(settled);
   if (!config) return checks;
@@ -40,7 +40,7 @@ export async function examine(env: NodeJS.ProcessEnv = process.env): Promise<Che
     PROKURA_PAYLOAD_KEY
       ? await check('payload key', freshKeys, () => dataKeyLength('PROKURA_PAYLOAD_KEY', PROKURA_PAYLOAD_KEY))
       : skipped('payload key', 'not set: payloads are readable in the Temporal UI'),
-    ...(await examineDatabase(config.DATABASE_URL)),
+    ...(await examineDatabase(config.DATABASE_URL, PROKURA_DATA_KEY)),
     ...(await examineTemporal(config.TEMPORAL_ADDRESS, config.TEMPORAL_NAMESPACE)),
     await check('API', 'Start it (`npm start`, or `prokura serve`), and look into its log.', () =>
       answering(`${running?.api_url ?? publicUrl}/ready`, 200),
@@ -50,6 +50,12 @@ export async function examine(env: NodeJS.ProcessEnv = process.env): Promise<Che
       : skipped('simulator', 'only a development start has one'),
   );
   return checks;
+}
+
+function whose(running: DemoFile | undefined, env: NodeJS.ProcessEnv): string {
+  if (!running) return 'of the environment';
+  const given = Object.keys(settingsOf(running, {})).filter((name) => env[name] !== undefined);
+  return `of the start that runs${given.length > 0 ? `, but ${given.join(', ')} of the environment` : ''}`;
 }
 
 function settingsOf(running: DemoFile, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

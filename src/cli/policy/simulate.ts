@@ -17,7 +17,7 @@ interface Simulation {
   decision: string;
   policy_ref?: string;
   explanation: { rule: string; outcome: string; effect?: string; message: string; clause?: string }[];
-  risk: { score: number; level: string };
+  risk: { score: number; level: string; signals: { type: string; points: number; detail: string }[] };
 }
 
 /** @param policy pol_…; the active one, or the rules of the options, when absent */
@@ -42,4 +42,6 @@ export async function simulate(policy: string | undefined, options: SimulateOpti
     const mark = outcome === 'pass' ? '✓' : '✗';
     log(`${mark} ${rule}: ${message}${effect ? ` → ${effect}` : ''}${clause ? ` [${clause}]` : ''}`);
   }
+  // Rules that all hold and a decision that is none of theirs: the risk made it.
+  for (const { type, points, detail } of body.risk.signals) log(`risk ${points} ${type}: ${detail}`);
 }

@@ -57,7 +57,7 @@ export async function findTemporalBinary(options: FindOptions): Promise<string> 
     try {
       const found = await way.find(log);
       const took = Date.now() - started;
-      log(`  Temporal CLI: ${found} (${way.name}${took > 1_000 ? `, ${seconds(took)}` : ''})`);
+      log(`  Temporal CLI: ${found} (${way.name.replace(` ${found}`, '')}${took > 1_000 ? `, ${seconds(took)}` : ''})`);
       return found;
     } catch (error) {
       const line = `${way.name}: ${messageOf(error)} (${seconds(Date.now() - started)})`;
