@@ -21,6 +21,20 @@ export function onStopSignal(stop: (signal: NodeJS.Signals) => void, hurry: () =
   process.on('SIGHUP', (signal) => (process.stdout.isTTY ? hear(signal) : undefined));
 }
 
+/**
+ * Calls `gone` once when the process that began this one has ended. npm ends at SIGTERM without passing it on to the
+ * program behind its shell: whoever ends `npm start` means that program.
+ */
+export function onParentGone(gone: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    gone();
+  }, 500);
+  timer.unref();
+}
+
 /** Goes on when nobody reads the output any more (`| head`, a closed terminal): a drain must not end half-way. */
 export function outliveOutput(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

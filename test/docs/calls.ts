@@ -18,16 +18,20 @@ export interface Call {
   body: string | undefined;
 }
 
+/** Where a call goes: to the API, not to the simulator. */
+const PROKURA = /(?:\$API|http:\/\/127\.0\.0\.1:8080)(\/[^\s"?]+)/;
+
 /** The calls of the API in the shell blocks of a page. */
 export function callsOf(text: string): Call[] {
   const shells = [...text.matchAll(/```sh\n([^]*?)```/g)].map((match) => match[1]!);
   return shells
     .flatMap((shell) => shell.split(/(?=^ *curl )/m).filter((part) => part.trimStart().startsWith('curl ')))
+    .filter((command) => PROKURA.test(command))
     .map((command) => {
       const body = /-d '([^']*)'/.exec(command)?.[1];
       return {
         method: /-X (\w+)/.exec(command)?.[1] ?? (body === undefined ? 'GET' : 'POST'),
-        path: /(?:\$API|http:\/\/127\.0\.0\.1:8080)(\/[^\s"?]+)/.exec(command)![1]!,
+        path: PROKURA.exec(command)![1]!,
         hasKey: command.includes('Idempotency-Key: '),
         key: /Idempotency-Key: ([^"$]+)"/.exec(command)?.[1],
         body,

@@ -8,7 +8,7 @@ import { claimState, resetUnlessRunning } from '../provision/state.ts';
 import { bringUp } from '../start/bring-up.ts';
 import { printWelcome } from '../start/welcome.ts';
 import { Supervisor } from '../supervisor.ts';
-import { onStopSignal, outliveOutput } from '../until-stopped.ts';
+import { onParentGone, onStopSignal, outliveOutput } from '../until-stopped.ts';
 
 export interface StartOptions {
   port?: number | 'auto';
@@ -78,7 +78,11 @@ export async function start(options: StartOptions): Promise<void> {
   };
   const supervisor = new Supervisor({ logs: paths.logs, log, verbose, changed });
 
-  const stopSignal = new Promise<NodeJS.Signals>((resolve) => onStopSignal(resolve, () => supervisor.hurry()));
+  const stopSignal = new Promise<NodeJS.Signals>((resolve) => {
+    onStopSignal(resolve, () => supervisor.hurry());
+    // Started by hand it may well outlive the shell that began it.
+    if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(() => resolve('SIGTERM'));
+  });
   const stopped = stopSignal.then((signal) => log(`\n${signal}: stopping in order (again to hurry) …`));
   try {
     const file = await Promise.race([
