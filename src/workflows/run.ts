@@ -46,6 +46,7 @@ export function isWithdrawn({ withdrawn }: LifecycleRun): boolean {
 
 export function startRun(input: AuthorizeInput): LifecycleRun {
   const state: LifecycleState = { stage: 'deciding', openOperations: 0 };
+  const show = () => setCurrentDetails(describeLifecycle(input, state));
   return {
     input,
     ref: { tenant: input.tenant, executionId: input.executionId, timers: input.timers },
@@ -62,16 +63,16 @@ export function startRun(input: AuthorizeInput): LifecycleRun {
       upsertSearchAttributes([{ key: attributes.stage, value: stage }, ...(more as [])]);
       this.show();
     },
-    show() {
-      setCurrentDetails(describeLifecycle(input, state));
-    },
+    show,
     alone: oneAtATime(),
     async track(work) {
       state.openOperations++;
+      show();
       try {
         return await work;
       } finally {
         state.openOperations--;
+        show();
       }
     },
     async decided() {

@@ -9,6 +9,7 @@ import {
   eventually,
   gate,
   oneAfterAnother,
+  shownDetails,
   shownStage,
   SUCCEEDED,
   UNAVAILABLE,
@@ -41,6 +42,25 @@ describe.concurrent('paying', () => {
     const { operationIds, numbers } = attempts(run);
     expect(numbers).toEqual([1, 2, 3]);
     expect(new Set(operationIds).size).toBe(3);
+    await run.handle.terminate();
+  });
+
+  it('shows how many outcomes are awaited, for as long as they are', async () => {
+    const answered = gate();
+    const run = await rig.lifecycle({
+      fakes: {
+        authorizePayment: async () => {
+          await answered.opened;
+          return SUCCEEDED;
+        },
+      },
+    });
+    const paid = ask.pay(run);
+    await eventually(async () => (await shownDetails(run)).includes('| Outcomes awaited | 1 |'));
+    answered.open();
+    await paid;
+    await eventually(async () => (await shownStage(run)) === 'authorized');
+    await eventually(async () => !(await shownDetails(run)).includes('Outcomes awaited'));
     await run.handle.terminate();
   });
 

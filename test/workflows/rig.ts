@@ -292,10 +292,15 @@ export function oneAfterAnother(...steps: OperationStep[]): () => Promise<Operat
   return async () => steps[Math.min(next++, steps.length - 1)]!;
 }
 
-/** The stage as the Temporal UI shows it. */
-export async function shownStage({ handle }: Run): Promise<string | undefined> {
+/** The details as the Temporal UI shows them. */
+export async function shownDetails({ handle }: Run): Promise<string> {
   const { currentDetails } = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
-  return /^### (\w+)/.exec(currentDetails ?? '')?.[1];
+  return currentDetails ?? '';
+}
+
+/** The stage as the Temporal UI shows it. */
+export async function shownStage(run: Run): Promise<string | undefined> {
+  return /^### (\w+)/.exec(await shownDetails(run))?.[1];
 }
 
 /** Something that a test lets happen when it wants. */
