@@ -106,6 +106,14 @@ describe('a process of the service', PATIENCE, () => {
   });
 });
 
+describe('prokura start', PATIENCE, () => {
+  it('says what to do when the database that is named is away', async () => {
+    expect(await refusal(['start', '--port', 'auto'], { DATABASE_URL: DATABASE_AWAY })).toMatch(
+      /^DATABASE_URL: PostgreSQL at 127\.0\.0\.1:9 cannot be used: .+ unset DATABASE_URL: then an embedded one is used\.$/m,
+    );
+  });
+});
+
 describe('a command', PATIENCE, () => {
   it('says so when the database is away, or its address is none', async () => {
     expect(await refusal(['migrate'], { DATABASE_URL: DATABASE_AWAY })).toContain('Start it, or correct DATABASE_URL.');

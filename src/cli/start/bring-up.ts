@@ -1,7 +1,7 @@
 import { Connection } from '@temporalio/client';
 import { type DemoCredentials, type DemoFile, readDemoFile, seededInto } from '../demo-file.ts';
 import { isForeignSchema } from '../installation.ts';
-import { CommandError, type Log, messageOf, step } from '../output.ts';
+import { CommandError, type Log, messageOf, needing, step } from '../output.ts';
 import type { StatePaths } from '../paths.ts';
 import { writePrivateJson } from '../private-file.ts';
 import { type DevelopmentKeys, developmentKeys, developmentKeystore } from '../provision/keys.ts';
@@ -90,7 +90,8 @@ async function databases({ paths, supervisor, log }: BringUp, ports: Ports, keys
     const simulator = new URL(given);
     simulator.pathname = `${simulator.pathname}_simulator`;
     const simulatorUrl = process.env['SIMULATOR_DATABASE_URL'] ?? simulator.href;
-    for (const url of [given, simulatorUrl]) await ensureDatabase(url);
+    const remedy = 'Start that server, or unset DATABASE_URL: then an embedded one is used.';
+    for (const url of [given, simulatorUrl]) await needing('DATABASE_URL', remedy, () => ensureDatabase(url));
     log(`  using ${new URL(given).host} (DATABASE_URL)`);
     return { url: given, simulatorUrl };
   }
@@ -114,7 +115,8 @@ async function temporalServer({ paths, supervisor, log }: BringUp, ports: Ports)
     await supervisor.start(temporalProgram({ binary, dir: paths.temporal, port, uiPort, uiCodecEndpoint: codec }));
   }
   const connection = await Connection.connect({ address, connectTimeout: 10_000 }).catch((error: unknown) => {
-    throw new CommandError(`Temporal at ${address} does not answer: ${messageOf(error)}`);
+    const remedy = given ? ' Start it, or unset TEMPORAL_ADDRESS: then a local one is used.' : '';
+    throw new CommandError(`Temporal at ${address} does not answer: ${messageOf(error)}.${remedy}`);
   });
   try {
     await ensureNamespace(connection, namespace);
