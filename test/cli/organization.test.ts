@@ -230,8 +230,11 @@ describe('the settings of both', () => {
     try {
       const paths = statePaths(dir);
       writePrivateJson(paths.state, { supervisor: processRef(process.pid), programs: [] });
-      writePrivateJson(paths.demo, { database_url: database.url });
-      writePrivateJson(paths.keys, { data_key: dataKey });
+      const url = 'http://127.0.0.1:9';
+      const places = { api_url: url, temporal_ui_url: url, temporal_address: '127.0.0.1:9', temporal_namespace: 'x' };
+      const credentials = { org_id: 'x', api_key: 'x', client_id: 'x', client_secret: 'x' };
+      writePrivateJson(paths.demo, { database_url: database.url, simulator_url: url, ...places, ...credentials });
+      writePrivateJson(paths.keys, { data_key: dataKey, postgres_password: 'x', simulator_notify_secret: 'x' });
       const env = { PROKURA_STATE_DIR: dir };
       const made = await json(args, { env });
       expect(await findLiveApiKey(database.pool, made['api_key']!)).toBeDefined();

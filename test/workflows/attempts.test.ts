@@ -61,6 +61,7 @@ describe.concurrent('paying', () => {
     await paid;
     await eventually(async () => (await shownStage(run)) === 'authorized');
     await eventually(async () => !(await shownDetails(run)).includes('Outcomes awaited'));
+    expect(run.of('authorizePayment')).toHaveLength(1);
     await run.handle.terminate();
   });
 
