@@ -26,6 +26,19 @@ function isProxy(part: string): boolean {
   );
 }
 
+/** 32-byte keys in base64, apart by commas; none in an empty text. */
+export const keyList = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  )
+  .refine((keys) => keys.every((key) => Buffer.from(key, 'base64').length === 32), {
+    error: 'must be keys of 32 bytes in base64, apart by commas',
+  });
+
 /** Every setting of every process, by environment variable. `docs/operations.md` explains each one; a test holds them together. */
 export const Settings = z.object({
   PROKURA_ENV: z.enum(['development', 'production']).default('development'),
@@ -62,8 +75,12 @@ export const Settings = z.object({
   PROKURA_TRUSTED_ISSUERS: z.string().min(1).optional(),
   /** 32 bytes, base64: seals secrets at rest (TOTP seeds, webhook secrets, processor credentials). */
   PROKURA_DATA_KEY: z.string().optional(),
+  /** Former and coming data keys: they open what they sealed, and seal nothing. */
+  PROKURA_DATA_KEY_PREVIOUS: keyList.optional(),
   /** 32 bytes, base64: encrypts Temporal payloads. Unset = payloads readable in the Temporal UI. */
   PROKURA_PAYLOAD_KEY: z.string().optional(),
+  /** Former and coming payload keys: they decrypt, and encrypt nothing. */
+  PROKURA_PAYLOAD_KEY_PREVIOUS: keyList.optional(),
   /** Serves the codec endpoint that lets the Temporal UI decrypt payloads; in development it is served anyway. */
   PROKURA_CODEC_ENDPOINT: flag,
   /** Prebuilt workflow bundle; unset = bundled at start. */

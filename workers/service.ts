@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Client } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import type { Pool } from 'pg';
 import { pino } from 'pino';
 import type { ActivityDeps } from '../src/activities/deps.ts';
 import { credentialsOf } from '../src/api/access/credentials.ts';
@@ -16,18 +17,19 @@ import { createApiServer } from '../src/api/server.ts';
 import { checkDataKeys, signingKeysFrom } from '../src/cli/keystore-file.ts';
 import { needing } from '../src/cli/output.ts';
 import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
-import { authoritySettings, type Config } from '../src/config.ts';
+import { authoritySettings, ConfigError, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
 import { createProcessors } from '../src/processors/registry.ts';
 import { createRefinement } from '../src/refinement/registry.ts';
 import { Authorities } from '../src/store/certificates/authorities.ts';
-import { isMigrated } from '../src/store/migrated.ts';
 import { Listener } from '../src/store/listener.ts';
+import { isMigrated } from '../src/store/migrated.ts';
 import { createPool } from '../src/store/pool.ts';
 import { ReplyBus } from '../src/store/replies.ts';
+import { enterDataKey, type DataKeys } from '../src/store/sealed/data-keys.ts';
 import { createPasskeys } from '../src/trust/passkeys.ts';
 import { createExecutionTokens } from '../src/trust/execution-token.ts';
-import { createSealer } from '../src/trust/seal.ts';
+import { createSealer, type Sealer } from '../src/trust/seal.ts';
 import { createSigner } from '../src/trust/signing.ts';
 import { startBackground } from './background.ts';
 import { tellLists } from './crl-refresh.ts';
@@ -50,17 +52,21 @@ let runtimeInstalled = false;
  */
 export async function startService(config: Config, role: 'all' | 'api' | 'worker'): Promise<RunningService> {
   checkDataKeys(config);
-  const dataKey = config.PROKURA_DATA_KEY!;
+  const { PROKURA_DATA_KEY: dataKey = '', PROKURA_DATA_KEY_PREVIOUS: previous = [] } = config;
   const signingKeys = signingKeysFrom(config);
   const trustedIssuers = await trustedIssuersFrom(config);
   if (config.PROKURA_FAST_SANDBOX) enableFastSandbox();
   installRuntime();
   const log = pino({ level: config.LOG_LEVEL, base: { role } });
   const signer = await createSigner(signingKeys);
-  const sealer = createSealer(dataKey);
-  const passkeys = createPasskeys(dataKey, config.passkeyOrigins);
-  const codec = config.PROKURA_PAYLOAD_KEY ? new AesPayloadCodec(config.PROKURA_PAYLOAD_KEY) : undefined;
+  const sealer = createSealer(dataKey, previous);
+  const passkeys = createPasskeys(dataKey, config.passkeyOrigins, previous);
+  const tokens = createExecutionTokens(dataKey, previous);
+  const codec = config.PROKURA_PAYLOAD_KEY
+    ? new AesPayloadCodec(config.PROKURA_PAYLOAD_KEY, config.PROKURA_PAYLOAD_KEY_PREVIOUS)
+    : undefined;
   const dataConverter: DataConverter | undefined = codec && { payloadCodecs: [codec] };
+  const pool = createPool(config.DATABASE_URL, config.DATABASE_POOL_SIZE);
   const screening = await needing('The list of payees', 'Correct it, or PAYEE_LIST_FILE.', async () =>
     createScreening(config, (news) =>
       'error' in news
@@ -68,7 +74,6 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
         : log.info(news, 'the list of payees was read'),
     ),
   );
-  const pool = createPool(config.DATABASE_URL, config.DATABASE_POOL_SIZE);
   const authorities = new Authorities({ pool, sealer, settings: authoritySettings(config) });
   const replies = new ReplyBus(randomUUID());
   const listener = new Listener();
@@ -78,9 +83,8 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
     'Start it, or correct DATABASE_URL.',
     () => isMigrated(pool),
   );
-  if (!migrated) {
-    log.error('the database has not the current schema: run `prokura migrate`; nothing is ready until then');
-  }
+  if (migrated) await admitDataKey(pool, { present: dataKey, previous }, sealer);
+  else log.error('the database has not the current schema: run `prokura migrate`; nothing is ready until then');
   const { TEMPORAL_ADDRESS: address } = config;
   const connection = await needing(
     `Temporal at ${address} does not answer`,
@@ -128,6 +132,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       webhookLogDays: config.WEBHOOK_LOG_DAYS,
       signer,
       sealer,
+      tokenKey: tokens.keyId,
       passkeys,
       replies,
       processors: createProcessors(),
@@ -185,7 +190,7 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       authorities,
       log,
       lifecycle,
-      tokens: createExecutionTokens(dataKey),
+      tokens,
       passkeys,
       screening,
       trustedIssuers,
@@ -218,6 +223,17 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
       },
     };
   }
+}
+
+/**
+ * Nothing runs that could not open what is stored, or would seal with a key of which the others know nothing.
+ * @throws ConfigError
+ */
+async function admitDataKey(pool: Pool, keys: DataKeys, sealer: Sealer): Promise<void> {
+  const refused = await enterDataKey(pool, keys, sealer);
+  if (refused === undefined) return;
+  await pool.end();
+  throw new ConfigError(refused);
 }
 
 /** The SDK's own messages: warnings and worse, since a request's story is told by our log and Temporal's history. */

@@ -32,6 +32,8 @@ export interface ActivityDeps {
   webhookLogDays?: number;
   signer: Signer;
   sealer: Sealer;
+  /** Names the key that execution tokens are derived with now; kept with approvals, for repeats after a rotation. */
+  tokenKey?: string;
   /** Judges answers by passkey; absent where passkeys have no domain, and then none is right. */
   passkeys?: Passkeys;
   replies: Replies;

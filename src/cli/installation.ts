@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { ConfigError, Settings } from '../config.ts';
 import { createPool } from '../store/pool.ts';
 import { isMigrated } from '../store/migrated.ts';
 import { findSealedValue } from '../store/provisioning.ts';
-import { createSealer, opens, type Sealer } from '../trust/seal.ts';
+import { listDataKeys, type DataKeys } from '../store/sealed/data-keys.ts';
+import { createSealer, dataKeyId, type Sealer } from '../trust/seal.ts';
 import { dataKeyLength } from './doctor/key-checks.ts';
 import { CommandError, type Log, messageOf, needing } from './output.ts';
 import { statePaths } from './paths.ts';
@@ -16,7 +18,12 @@ export const INSTALLATION_HELP =
   '\nDatabase and data key: DATABASE_URL and PROKURA_DATA_KEY, else those of the start that runs from this folder.';
 export const DATABASE_HELP = '\nDatabase: DATABASE_URL, else that of the start that runs from this folder.';
 
-const Needed = Settings.pick({ DATABASE_URL: true, PROKURA_DATA_KEY: true });
+const Needed = Settings.pick({
+  DATABASE_URL: true,
+  PROKURA_DATA_KEY: true,
+  PROKURA_DATA_KEY_PREVIOUS: true,
+  PROKURA_KEYSTORE: true,
+});
 
 /**
  * Runs `work` on the database of the environment, else on that of the start that runs from this folder.
@@ -64,21 +71,13 @@ export function isForeignSchema(error: unknown): boolean {
 
 /**
  * The same with the data key, for commands that store secrets.
- * @throws CommandError also when the key is missing, malformed, or not the one that this database was sealed with
+ * @throws CommandError also when the key is missing, malformed, or not the one that this database is sealed with
  */
 export async function withInstallation<T>(work: (pool: Pool, sealer: Sealer) => Promise<T>): Promise<T> {
-  const key = settings().PROKURA_DATA_KEY;
-  if (!key)
-    throw new CommandError('Set PROKURA_DATA_KEY to the data key of the installation (`prokura keys` makes one).');
-  try {
-    dataKeyLength('PROKURA_DATA_KEY', key);
-  } catch (error) {
-    throw new CommandError(`${messageOf(error)}: \`prokura keys\` prints one in the right form.`);
-  }
-  const sealer = createSealer(key);
+  const keys = dataKeys();
+  const sealer = createSealer(keys.present, keys.previous);
   return withDatabase(async (pool) => {
-    const sealed = await findSealedValue(pool);
-    if (sealed !== undefined && !opens(sealer, sealed)) {
+    if (!(await isServedWith(pool, keys.present, sealer))) {
       throw new CommandError(
         'PROKURA_DATA_KEY is not the key that the secrets of this database are sealed with: API and workers could ' +
           'not open what would be stored. Set the key that they run with.',
@@ -86,6 +85,36 @@ export async function withInstallation<T>(work: (pool: Pool, sealer: Sealer) => 
     }
     return work(pool, sealer);
   });
+}
+
+/**
+ * The data keys of the installation.
+ * @throws CommandError when the present one is missing or malformed
+ */
+export function dataKeys(): DataKeys {
+  const { PROKURA_DATA_KEY: present, PROKURA_DATA_KEY_PREVIOUS: previous = [] } = settings();
+  if (!present) {
+    throw new CommandError('Set PROKURA_DATA_KEY to the data key of the installation (`prokura keys` makes one).');
+  }
+  try {
+    dataKeyLength('PROKURA_DATA_KEY', present);
+  } catch (error) {
+    throw new CommandError(`${messageOf(error)}: \`prokura keys\` prints one in the right form.`);
+  }
+  return { present, previous };
+}
+
+/** The keystore of the installation; `undefined` when its signing keys are elsewhere. */
+export function keystoreFile(): string | undefined {
+  return settings().PROKURA_KEYSTORE;
+}
+
+/** Whether processes seal with this key; before the first start, whether it opens what commands have sealed. */
+async function isServedWith(pool: Pool, key: string, sealer: Sealer): Promise<boolean> {
+  const inUse = await listDataKeys(pool);
+  if (inUse.length > 0) return inUse.some(({ id }) => id === dataKeyId(key));
+  const sealed = await findSealedValue(pool);
+  return sealed === undefined || sealer.read(sealed) !== undefined;
 }
 
 function databaseNeeded(url: string): [what: string, remedy: string] {
@@ -96,8 +125,15 @@ function databaseNeeded(url: string): [what: string, remedy: string] {
 function settings(): z.infer<typeof Needed> {
   const url = databaseUrlOrRunning();
   const running = runningStart()?.database_url === url;
-  const kept = running ? readDevelopmentKeys(statePaths().keys)?.data_key : undefined;
-  const parsed = Needed.safeParse({ PROKURA_DATA_KEY: kept, ...process.env, DATABASE_URL: url });
+  const paths = statePaths();
+  const kept = running ? readDevelopmentKeys(paths.keys) : undefined;
+  const parsed = Needed.safeParse({
+    PROKURA_DATA_KEY: kept?.data_key,
+    PROKURA_DATA_KEY_PREVIOUS: kept?.data_key_previous,
+    ...(kept && existsSync(paths.keystore) ? { PROKURA_KEYSTORE: paths.keystore } : {}),
+    ...process.env,
+    DATABASE_URL: url,
+  });
   if (!parsed.success) throw new ConfigError(`Settings are not usable:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }

@@ -1,11 +1,15 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { ConfigError, type Config } from '../config.ts';
 import { dataKeyLength, signingKeyId } from './doctor/key-checks.ts';
-import { KeystoreRefused, openKeystore, sealKeystore, type KeystoreSecret } from '../trust/keystore.ts';
+import { KeystoreRefused, keystoreSeal, openKeystore, sealKeystore, type KeystoreSecret } from '../trust/keystore.ts';
 
 type KeySettings = Pick<
   Config,
-  'PROKURA_SIGNING_KEY' | 'PROKURA_KEYSTORE' | 'PROKURA_KEYSTORE_PASSPHRASE' | 'PROKURA_DATA_KEY'
+  | 'PROKURA_SIGNING_KEY'
+  | 'PROKURA_KEYSTORE'
+  | 'PROKURA_KEYSTORE_PASSPHRASE'
+  | 'PROKURA_DATA_KEY'
+  | 'PROKURA_DATA_KEY_PREVIOUS'
 >;
 
 /**
@@ -57,15 +61,37 @@ function checked(check: () => unknown): void {
 export function keystoreSecret({
   PROKURA_KEYSTORE_PASSPHRASE: passphrase,
   PROKURA_DATA_KEY: dataKey,
-}: Pick<KeySettings, 'PROKURA_KEYSTORE_PASSPHRASE' | 'PROKURA_DATA_KEY'>): KeystoreSecret {
+  PROKURA_DATA_KEY_PREVIOUS: previous,
+}: Pick<
+  KeySettings,
+  'PROKURA_KEYSTORE_PASSPHRASE' | 'PROKURA_DATA_KEY' | 'PROKURA_DATA_KEY_PREVIOUS'
+>): KeystoreSecret {
   if (passphrase !== undefined) return { passphrase };
-  if (dataKey !== undefined) return { dataKey };
+  if (dataKey !== undefined) return { dataKey, previous };
   throw new KeystoreRefused('neither PROKURA_KEYSTORE_PASSPHRASE nor PROKURA_DATA_KEY is set');
 }
 
 /** @throws KeystoreRefused, or what reading the file throws */
 export function readKeystore(file: string, secret: KeystoreSecret): string {
   return openKeystore(readFileSync(file, 'utf8'), secret);
+}
+
+/** What {@link resealKeystore} found, or did. */
+export type KeystoreState = 'passphrase' | 'present' | 'previous' | 'resealed';
+
+/**
+ * Seals a keystore that a previous data key has sealed with the present one.
+ * @throws KeystoreRefused, or what reading or writing the file throws
+ */
+export function resealKeystore(
+  file: string,
+  secret: { dataKey: string; previous: readonly string[] },
+  { dryRun = false }: { dryRun?: boolean } = {},
+): KeystoreState {
+  const sealedBy = keystoreSeal(readFileSync(file, 'utf8'), secret);
+  if (sealedBy !== 'previous' || dryRun) return sealedBy;
+  writeKeystore(file, readKeystore(file, secret), secret);
+  return 'resealed';
 }
 
 /** Writes it whole or not at all, readable by its owner alone. */

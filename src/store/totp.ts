@@ -46,13 +46,15 @@ export type TotpVerdict = 'ok' | 'wrong' | 'reused' | 'not_enrolled' | 'too_many
  * Judges a code and uses it up: a time step is accepted once, and none before it afterwards (RFC 6238 §5.2), also when
  * the same code arrives twice at once, for the step is moved forward by one conditional UPDATE. Tries are counted before
  * they are judged (RFC 4226 §7.3), so that those which arrive at once count as well: an agent that is challenged as often
- * as it likes would else find a code out.
+ * as it likes would else find a code out. A secret that was sealed anew between two
+ * statements, or replaced, is judged again.
  */
 export async function verifyTotp(
   db: Db,
   sealer: Sealer,
-  { tenant, principalId, code, now }: { tenant: Tenant; principalId: string; code: string; now: Date },
+  asked: { tenant: Tenant; principalId: string; code: string; now: Date },
 ): Promise<TotpVerdict> {
+  const { tenant, principalId, code, now } = asked;
   const { rows } = await db.query<{ sealed: string; tries: number }>(
     `UPDATE principals
         SET totp_tries = LEAST($5, CASE WHEN ${FRESH} THEN totp_tries ELSE 0 END) + 1,
@@ -77,9 +79,10 @@ export async function verifyTotp(
   );
   if (used.rowCount === 1) return 'ok';
   // Whoever says it again knows it, and has guessed nothing.
-  await db.query(
-    'UPDATE principals SET totp_tries = GREATEST(0, totp_tries - 1) WHERE org_id = $1 AND mode = $2 AND id = $3',
+  const kept = await db.query<{ sealed: string | null }>(
+    `UPDATE principals SET totp_tries = GREATEST(0, totp_tries - 1)
+      WHERE org_id = $1 AND mode = $2 AND id = $3 RETURNING totp_secret_sealed AS sealed`,
     [tenant.orgId, tenant.mode, principalId],
   );
-  return 'reused';
+  return kept.rows[0]?.sealed === sealed ? 'reused' : verifyTotp(db, sealer, asked);
 }

@@ -1,8 +1,11 @@
 import { randomBytes, scryptSync } from 'node:crypto';
 import { createSealer } from './seal.ts';
 
-/** What opens a keystore: a passphrase, or the data key of the installation (32 bytes, base64). */
-export type KeystoreSecret = { passphrase: string } | { dataKey: string };
+/**
+ * What opens a keystore: a passphrase, or the data key of the installation (32 bytes, base64). Previous data keys open
+ * it too, and never seal it.
+ */
+export type KeystoreSecret = { passphrase: string } | { dataKey: string; previous?: readonly string[] };
 
 /** The keystore cannot be opened; the message says why, and nothing of what is in it. */
 export class KeystoreRefused extends Error {
@@ -36,16 +39,32 @@ export function sealKeystore(keys: string, secret: KeystoreSecret): string {
 
 /** @throws KeystoreRefused */
 export function openKeystore(file: string, secret: KeystoreSecret): string {
+  return opened(file, secret).text;
+}
+
+/**
+ * Which data key has sealed a keystore, or that a passphrase has.
+ * @throws KeystoreRefused when none of these keys opens it
+ */
+export function keystoreSeal(
+  file: string,
+  secret: { dataKey: string; previous?: readonly string[] },
+): 'passphrase' | 'present' | 'previous' {
+  return read(file).kdf ? 'passphrase' : opened(file, secret).by;
+}
+
+function opened(file: string, secret: KeystoreSecret): { text: string; by: 'present' | 'previous' } {
   const { kdf, sealed } = read(file);
   if (kdf && !('passphrase' in secret)) throw new KeystoreRefused('the keystore is sealed with a passphrase');
   if (!kdf && !('dataKey' in secret)) throw new KeystoreRefused('the keystore is sealed with the data key');
-  const key = 'dataKey' in secret ? secret.dataKey : derived(secret.passphrase, kdf!.salt);
-  const sealer = createSealer(key);
-  try {
-    return sealer.open(sealed);
-  } catch {
+  const sealer =
+    'dataKey' in secret
+      ? createSealer(secret.dataKey, secret.previous)
+      : createSealer(derived(secret.passphrase, kdf!.salt));
+  const found = sealer.read(sealed);
+  if (!found)
     throw new KeystoreRefused(`${kdf ? 'the passphrase' : 'the data key'} does not open it, or it was changed`);
-  }
+  return found;
 }
 
 function derived(passphrase: string, salt: string): string {

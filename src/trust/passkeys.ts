@@ -64,29 +64,39 @@ export interface Passkeys {
 
 /**
  * @param dataKey 32 bytes, base64; the MAC key is derived from it (RFC 5869)
+ * @param previous data keys whose challenges are still good
  * @param origins of pages that may ask; the first one's host is the domain. `http` is for localhost alone (§4.9).
  * @returns `undefined` when there is no such domain: an address is none, except the loopback one, for which `localhost`
  *   stands
  */
-export function createPasskeys(dataKey: string, origins: readonly string[]): Passkeys | undefined {
+export function createPasskeys(
+  dataKey: string,
+  origins: readonly string[],
+  previous: readonly string[] = [],
+): Passkeys | undefined {
   const pages = origins.map((text) => loopbackByName(new URL(text)));
   const [first] = pages;
   if (!first || isIP(first.hostname.replaceAll(/[[\]]/g, '')) !== 0) return undefined;
   const rpId = first.hostname;
   const allowed = pages.map(({ origin }) => origin);
-  const key = Buffer.from(hkdfSync('sha256', Buffer.from(dataKey, 'base64'), '', 'prokura passkey challenge v1', 32));
-  const macOf = (...parts: (string | Buffer)[]) => {
-    const mac = createHmac('sha256', key);
-    for (const part of parts) mac.update(part);
-    return mac.digest();
-  };
+  const keys = [dataKey, ...previous].map((text) =>
+    Buffer.from(hkdfSync('sha256', Buffer.from(text, 'base64'), '', 'prokura passkey challenge v1', 32)),
+  );
+  const macsOf = (...parts: (string | Buffer)[]) =>
+    keys.map((key) => {
+      const mac = createHmac('sha256', key);
+      for (const part of parts) mac.update(part);
+      return mac.digest();
+    });
+  const macOf = (...parts: (string | Buffer)[]) => macsOf(...parts)[0]!;
   const expected = { expectedOrigin: allowed, expectedRPID: rpId, requireUserVerification: true };
 
   const isOurs = (challenge: string, ownerId: string, nowMs: number): boolean => {
     const bytes = Buffer.from(challenge, 'base64url');
     if (bytes.length !== HEAD + 32) return false;
     const [head, mac] = [bytes.subarray(0, HEAD), bytes.subarray(HEAD)];
-    return timingSafeEqual(mac, macOf('register', head, ownerId)) && nowMs <= Number(head.readBigUInt64BE());
+    const isMade = macsOf('register', head, ownerId).some((made) => timingSafeEqual(mac, made));
+    return isMade && nowMs <= Number(head.readBigUInt64BE());
   };
 
   return {
@@ -134,7 +144,8 @@ export function createPasskeys(dataKey: string, origins: readonly string[]): Pas
         verifyAuthenticationResponse({
           ...expected,
           response: response as AuthenticationResponseJSON,
-          expectedChallenge: macOf('question', question).toString('base64url'),
+          expectedChallenge: (given) =>
+            macsOf('question', question).some((made) => made.toString('base64url') === given),
           credential,
         }),
       );

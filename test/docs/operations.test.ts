@@ -21,7 +21,7 @@ function documented(text: string): Record<string, string> {
 function defaults(): Record<string, string> {
   const values = Settings.parse({ DATABASE_URL: 'postgres://u@h/d' }) as Record<
     string,
-    string | number | boolean | undefined
+    string | string[] | number | boolean | undefined
   >;
   const word = (name: string) => {
     if (name === 'DATABASE_URL') return 'required';

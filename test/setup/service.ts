@@ -4,7 +4,7 @@ import { makeKeys } from '../../src/cli/provision/keys.ts';
 import { loadConfig } from '../../src/config.ts';
 import { startSimulator } from '../../src/processors/simulator/server/main.ts';
 import { seedDemo } from '../../src/store/demo-seed.ts';
-import { startService } from '../../workers/service.ts';
+import { startService, type RunningService } from '../../workers/service.ts';
 import { createTestDatabase } from './database.ts';
 import { shared } from './harness/client.ts';
 import type { TestDatabase } from './database.ts';
@@ -34,6 +34,8 @@ export interface TestService {
     body?: unknown,
     headers?: Record<string, string>,
   ): Promise<ApiAnswer<Body>>;
+  /** Stops the process and starts it with changed settings, as a rollout does; `undefined` takes one away. */
+  restart(changes: Record<string, string | undefined>): Promise<void>;
   /** A request to the processor simulator, e.g. `GET /control/effects?reference=…`. */
   simulator<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<ApiAnswer<Body>>;
   close(): Promise<void>;
@@ -54,7 +56,7 @@ export async function startTestService(settings: Record<string, string> = {}): P
   ]);
   const taskQueue = `test-${randomUUID()}`;
   const notifySecret = randomBytes(32).toString('base64');
-  const config = loadConfig({
+  let environment: Record<string, string | undefined> = {
     DATABASE_URL: database.url,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,
@@ -68,31 +70,39 @@ export async function startTestService(settings: Record<string, string> = {}): P
     WEBHOOK_ALLOW_PRIVATE: 'true',
     SIMULATOR_NOTIFY_SECRET: notifySecret,
     ...settings,
-  });
-  const service = await startService(config, 'all');
+  };
+  let service: RunningService | undefined = await startService(loadConfig(environment), 'all');
+  const url = service.url!;
   const simulator = await startSimulator({
     databaseUrl: database.url,
     host: '127.0.0.1',
     port: 0,
-    notifyUrl: `${service.url}/v1/processors/simulator/notifications`,
+    notifyUrl: `${url}/v1/processors/simulator/notifications`,
     notifySecret,
   });
-  const credentials = await seedDemo(database.url, { simulatorUrl: simulator.url, dataKey: keys.PROKURA_DATA_KEY });
+  const dataKey = environment['PROKURA_DATA_KEY']!;
+  const credentials = await seedDemo(database.url, { simulatorUrl: simulator.url, dataKey });
   return {
-    url: service.url!,
+    url,
     simulatorUrl: simulator.url,
     database,
     taskQueue,
-    dataKey: keys.PROKURA_DATA_KEY,
+    dataKey,
     credentials,
     api(method, path, body, headers = {}) {
       const defaults: Record<string, string> = { authorization: `Bearer ${credentials.api_key}` };
       if (method !== 'GET') defaults['idempotency-key'] = randomUUID();
-      return request(`${service.url}${path}`, method, body, { ...defaults, ...lowerCased(headers) });
+      return request(`${url}${path}`, method, body, { ...defaults, ...lowerCased(headers) });
+    },
+    async restart(changes) {
+      environment = { ...environment, ...changes };
+      await service?.stop();
+      service = undefined;
+      service = await startService(loadConfig(environment), 'all');
     },
     simulator: (method, path, body) => request(`${simulator.url}${path}`, method, body, {}),
     async close() {
-      await service.stop();
+      await service?.stop();
       await simulator.stop();
       await database.drop();
     },

@@ -15,6 +15,8 @@ export interface AnswerFacts {
   nextStep?: NextStep;
   riskPayloadJws: string;
   tokenExpiresAt: Date | null;
+  /** Names the key that the token is derived with. */
+  tokenKey?: string;
   challengeExpiresAt: Date | null;
   /** What the principal can answer with. */
   stepUp?: StepUpMethod[];
@@ -24,7 +26,7 @@ export interface AnswerFacts {
 
 /**
  * The body of an authorize answer as it is stored: the execution token is left out, since it can be derived (ADR 0007)
- * and is put in when the answer is rendered.
+ * and is put in when the answer is rendered; `token_key`, which says with what, is taken out then.
  */
 export function authorizeAnswer(facts: AnswerFacts): Record<string, unknown> {
   const challengeId = toTypeId('chl', facts.executionId);
@@ -33,6 +35,7 @@ export function authorizeAnswer(facts: AnswerFacts): Record<string, unknown> {
     execution_ref: toTypeId('exec', facts.executionId),
     policy_ref: facts.policyRef,
     ...(facts.tokenExpiresAt ? { execution_token_expires_at: facts.tokenExpiresAt.toISOString() } : {}),
+    ...(facts.decision === 'approved' && facts.tokenKey ? { token_key: facts.tokenKey } : {}),
     ...(facts.decision === 'approved' && facts.routeHint ? { route_hint: facts.routeHint } : {}),
     audit_ref: toTypeId('aud', facts.auditId),
     risk: {

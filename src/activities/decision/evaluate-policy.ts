@@ -79,6 +79,7 @@ async function commit(
     ...dates,
     stepUp: context.principal?.stepUp,
     publicUrl: deps.publicUrl,
+    tokenKey: deps.tokenKey,
   });
   const { workflowExecution } = activityInfo();
   await commitDecision(deps.pool, {

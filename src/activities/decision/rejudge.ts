@@ -186,6 +186,7 @@ export async function storeVerdict(
     ...dates,
     challengeExpiresAt: null,
     publicUrl: deps.publicUrl,
+    tokenKey: deps.tokenKey,
   });
   return { decided: { ...decided(row.id, judgement, timers), stage: verdict.stage }, answer };
 }

@@ -35,7 +35,8 @@ export async function authorizePayment(
     if (before) return before;
   }
   const at = deps.now();
-  const method = JSON.parse(deps.sealer.open(pay.sealedMethod)) as PaymentMethod;
+  // Later attempts go by the row: what a message carries, sealed, may outlive the key that sealed it.
+  const pinned = attempt > 1 ? undefined : (JSON.parse(deps.sealer.open(pay.sealedMethod)) as PaymentMethod).processor;
   let reserved;
   try {
     reserved =
@@ -59,7 +60,7 @@ export async function authorizePayment(
             amountMinor: pay.amountMinor ?? null,
             currency: pay.currency ?? null,
             routePlanId: pay.routePlanId ?? null,
-            processor: method.processor ?? null,
+            processor: pinned ?? null,
             capture: pay.capture,
             merchantReference: pay.merchantReference ?? null,
             methodSealed: pay.sealedMethod,
@@ -77,7 +78,7 @@ export async function authorizePayment(
     const before = await takeUpOwn(deps, tenant, operationId, request);
     if (before) return before;
     if (attempt > 1) return endBetweenAttempts(deps, ref, pay);
-    const { code, detail } = await whyNot(deps, ref, pay, at, method.processor);
+    const { code, detail } = await whyNot(deps, ref, pay, at, pinned);
     return refuse(deps, tenant, request, code, detail);
   }
   return perform(deps, {

@@ -13,12 +13,14 @@ import { utc } from '../utc.ts';
 
 /** A stored decision as it is answered: the execution token is put in, which is derived and never stored. */
 export function renderDecision(tokens: ExecutionTokens, answer: Answered): Reply {
-  const { decision, execution_ref, policy_ref, ...rest } = answer.body as {
+  const { decision, execution_ref, policy_ref, token_key, ...rest } = answer.body as {
     decision: string;
     execution_ref: string;
     policy_ref: string;
+    token_key?: string;
   };
-  const token = decision === 'approved' ? { execution_token: tokens.issue(parseId(execution_ref, 'exec')!) } : {};
+  const executionId = parseId(execution_ref, 'exec')!;
+  const token = decision === 'approved' ? { execution_token: tokens.issue(executionId, token_key) } : {};
   return {
     status: 200,
     body: { decision, execution_ref, policy_ref, ...token, ...rest },

@@ -3,6 +3,7 @@ import { KEYS_MAX_AGE_SECONDS } from '../../trust/signing.ts';
 import { signingKeyId } from '../doctor/key-checks.ts';
 import { CommandError, messageOf } from '../output.ts';
 import { keystoreCommand } from './keystore.ts';
+import { resealCommand } from './reseal.ts';
 import { makeKeys, rotatedSigningKeys } from '../provision/keys.ts';
 
 /** `prokura keys`: fresh keys for an installation, on stdout and nowhere else. */
@@ -28,6 +29,7 @@ export function keysCommand(program: Command): void {
       process.stdout.write(`${json ? JSON.stringify(made) : settings.join('\n')}\n`);
     });
   keystoreCommand(keys);
+  resealCommand(keys);
   keys
     .command('rotate')
     .description('print the values of PROKURA_SIGNING_KEY, one after the other, that replace the present signing key')

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { keyList } from '../../config.ts';
 import { KEYS_MAX_AGE_SECONDS } from '../../trust/signing.ts';
 import { signingKeyId } from '../doctor/key-checks.ts';
 import { keystoreSecret, readKeystore, writeKeystore } from '../keystore-file.ts';
@@ -76,7 +77,8 @@ function commanded(work: (store: Store) => Promise<KeyRing>) {
     let ring: KeyRing;
     try {
       const { PROKURA_KEYSTORE_PASSPHRASE, PROKURA_DATA_KEY } = process.env;
-      const secret = keystoreSecret({ PROKURA_KEYSTORE_PASSPHRASE, PROKURA_DATA_KEY });
+      const PROKURA_DATA_KEY_PREVIOUS = keyList.parse(process.env['PROKURA_DATA_KEY_PREVIOUS'] ?? '');
+      const secret = keystoreSecret({ PROKURA_KEYSTORE_PASSPHRASE, PROKURA_DATA_KEY, PROKURA_DATA_KEY_PREVIOUS });
       ring = await work({ file, secret, ring: () => ringOf(readKeystore(file, secret)) });
     } catch (error) {
       throw error instanceof CommandError ? error : new CommandError(`${file}: ${messageOf(error)}`);

@@ -1,19 +1,14 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { Client } from 'pg';
-import { findSealedValue } from '../../store/provisioning.ts';
-import { createSealer, opens } from '../../trust/seal.ts';
 import { projectRoot } from '../paths.ts';
 import { type Check, check, skipped } from './check.ts';
 
 const OLDEST_SERVER = 150_000;
 const CLOCK_SKEW_MS = 2_000;
 
-/**
- * Whether the database can be reached, is recent enough, has the current schema, agrees on the time, and was sealed
- * with `dataKey`.
- */
-export async function examineDatabase(connectionString: string, dataKey?: string): Promise<Check[]> {
+/** Whether the database can be reached, is recent enough, has the current schema and agrees on the time. */
+export async function examineDatabase(connectionString: string): Promise<Check[]> {
   const client = new Client({ connectionString, connectionTimeoutMillis: 3_000, query_timeout: 5_000 });
   client.on('error', () => undefined);
   const { host } = new URL(connectionString);
@@ -25,18 +20,12 @@ export async function examineDatabase(connectionString: string, dataKey?: string
       return `PostgreSQL ${Math.floor(version / 10_000)} at ${host}`;
     });
     if (reached.status === 'failed') {
-      return [reached, ...['schema', 'clock', 'sealed secrets'].map((name) => skipped(name, 'the database is away'))];
+      return [reached, ...['schema', 'clock'].map((name) => skipped(name, 'the database is away'))];
     }
-    const migrated = await check('schema', 'Run `prokura migrate`.', () => schema(client));
     return [
       reached,
-      migrated,
+      await check('schema', 'Run `prokura migrate`.', () => schema(client)),
       await check('clock', 'Synchronise the clocks of both machines (NTP).', () => clock(client)),
-      migrated.status === 'ok' && dataKey
-        ? await check('sealed secrets', 'Set the PROKURA_DATA_KEY that they were sealed with.', () =>
-            sealedSecrets(client, dataKey),
-          )
-        : skipped('sealed secrets', 'there is no schema, or no data key'),
     ];
   } finally {
     await client.end().catch(() => undefined);
@@ -63,13 +52,6 @@ async function schema(client: Client): Promise<string> {
   const pending = wanted.filter((name) => !names.has(name));
   if (pending.length > 0) throw new Error(`not applied: ${pending.join(', ')}`);
   return `up to date (${wanted.at(-1)})`;
-}
-
-async function sealedSecrets(client: Client, dataKey: string): Promise<string> {
-  const sealed = await findSealedValue(client);
-  if (sealed === undefined) return 'none yet';
-  if (!opens(createSealer(dataKey), sealed)) throw new Error('the data key does not open what is stored');
-  return 'the data key opens them';
 }
 
 async function clock(client: Client): Promise<string> {

@@ -11,6 +11,7 @@ import { runningStart } from '../running.ts';
 import { status } from '../start/programs.ts';
 import { type Check, check, skipped } from './check.ts';
 import { examineDatabase } from './database.ts';
+import { examineSecrets } from './secrets.ts';
 import { examineTemporal } from './temporal.ts';
 import { dataKeyLength, signingKeyId } from './key-checks.ts';
 
@@ -40,7 +41,8 @@ export async function examine(env: NodeJS.ProcessEnv = process.env): Promise<Che
     PROKURA_PAYLOAD_KEY
       ? await check('payload key', freshKeys, () => dataKeyLength('PROKURA_PAYLOAD_KEY', PROKURA_PAYLOAD_KEY))
       : skipped('payload key', 'not set: payloads are readable in the Temporal UI'),
-    ...(await examineDatabase(config.DATABASE_URL, PROKURA_DATA_KEY)),
+    ...(await examineDatabase(config.DATABASE_URL)),
+    await examineSecrets(config),
     ...(await examineTemporal(config.TEMPORAL_ADDRESS, config.TEMPORAL_NAMESPACE)),
     await check('API', 'Start it (`npm start`, or `prokura serve`), and look into its log.', () =>
       answering(`${running?.api_url ?? publicUrl}/ready`, 200),
@@ -70,6 +72,7 @@ function settingsOf(running: DemoFile, env: NodeJS.ProcessEnv): NodeJS.ProcessEn
     PORT: api.port,
     ...(env['PROKURA_SIGNING_KEY'] ? {} : { PROKURA_KEYSTORE: statePaths().keystore }),
     PROKURA_DATA_KEY: keys?.data_key,
+    PROKURA_DATA_KEY_PREVIOUS: keys?.data_key_previous,
   };
 }
 

@@ -48,6 +48,8 @@ export async function makeSigningKey(): Promise<JWK> {
 /** The secrets of a development start. Payloads stay readable in the Temporal UI there, so it has no payload key. */
 export interface DevelopmentKeys {
   data_key: string;
+  /** Former and coming ones, apart by commas; written by whoever rotates the key of a checkout. */
+  data_key_previous?: string;
   postgres_password: string;
   simulator_notify_secret: string;
 }

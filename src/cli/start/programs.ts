@@ -57,6 +57,7 @@ export function serviceProgram(given: {
       PUBLIC_URL: apiUrl,
       ...signing,
       PROKURA_DATA_KEY: process.env['PROKURA_DATA_KEY'] ?? keys.data_key,
+      PROKURA_DATA_KEY_PREVIOUS: process.env['PROKURA_DATA_KEY_PREVIOUS'] ?? keys.data_key_previous,
       SIMULATOR_NOTIFY_SECRET: keys.simulator_notify_secret,
       WEBHOOK_ALLOW_PRIVATE: process.env['WEBHOOK_ALLOW_PRIVATE'] ?? 'true',
     },

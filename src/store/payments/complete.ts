@@ -151,7 +151,7 @@ WITH op AS (
     FROM payment p, jsonb_to_recordset($32::jsonb) AS e(id uuid, kind text, lines jsonb)
    WHERE e.kind <> 'released' OR p.released_now > 0
 ), answer AS (
-  UPDATE idempotency_keys k SET status = $34, response = jsonb_build_object('payment', p.row, 'operation_id', ($12::uuid)::text)::json
+  UPDATE idempotency_keys k SET status = $34, response = jsonb_build_object('payment', p.row - 'method_sealed', 'operation_id', ($12::uuid)::text)::json
     FROM payment p
    WHERE $33::uuid IS NOT NULL AND k.org_id = $1 AND k.mode = $2 AND k.key = $33 AND (k.status IS NULL OR k.status = 202)
   RETURNING k.key
