@@ -62,8 +62,12 @@ function opened(file: string, secret: KeystoreSecret): { text: string; by: 'pres
       ? createSealer(secret.dataKey, secret.previous)
       : createSealer(derived(secret.passphrase, kdf!.salt));
   const found = sealer.read(sealed);
-  if (!found)
-    throw new KeystoreRefused(`${kdf ? 'the passphrase' : 'the data key'} does not open it, or it was changed`);
+  if (!found) {
+    const tried = kdf
+      ? 'the passphrase does not open it'
+      : 'the data key does not open it, nor does one of PROKURA_DATA_KEY_PREVIOUS';
+    throw new KeystoreRefused(`${tried}, or it was changed`);
+  }
   return found;
 }
 
