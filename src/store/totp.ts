@@ -46,8 +46,8 @@ export type TotpVerdict = 'ok' | 'wrong' | 'reused' | 'not_enrolled' | 'too_many
  * Judges a code and uses it up: a time step is accepted once, and none before it afterwards (RFC 6238 §5.2), also when
  * the same code arrives twice at once, for the step is moved forward by one conditional UPDATE. Tries are counted before
  * they are judged (RFC 4226 §7.3), so that those which arrive at once count as well: an agent that is challenged as often
- * as it likes would else find a code out. A secret that was sealed anew between two
- * statements, or replaced, is judged again.
+ * as it likes would else find a code out. A secret that was sealed anew between two statements, or replaced, is judged
+ * again.
  */
 export async function verifyTotp(
   db: Db,
