@@ -162,7 +162,10 @@ describe('prokura doctor', PATIENCE, () => {
       const checks = await examine({ DATABASE_URL: database.url, PROKURA_DATA_KEY, TEMPORAL_ADDRESS: '127.0.0.1:9' });
       return checks.find(({ name }) => name === 'sealed secrets');
     };
-    expect(await sealedBy(dataKey)).toMatchObject({ status: 'ok', detail: 'all 3 are sealed with the present data key' });
+    expect(await sealedBy(dataKey)).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining('sealed with the present data key'),
+    });
     expect(await sealedBy(randomBytes(32).toString('base64'))).toMatchObject({
       status: 'failed',
       fix: expect.stringContaining('PROKURA_DATA_KEY'),
