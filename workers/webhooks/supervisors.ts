@@ -7,12 +7,11 @@ import { findUntold, markTold, type NewsOfEndpoint } from '../../src/store/webho
 import { webhookWorkflowId } from '../../src/workflows/identity.ts';
 import type { webhookEndpoint } from '../../src/workflows/index.ts';
 import { attributes } from '../../src/workflows/visibility.ts';
+import { handOver } from '../../src/api/lifecycle/hand-over.ts';
 
 const EVERY_MS = 1_000;
 const BATCH = 100;
 const AT_ONCE = 8;
-const START_WITHIN_MS = 5_000;
-
 interface SupervisorOptions {
   pool: Pool;
   client: Client;
@@ -28,7 +27,7 @@ export function startSupervisorDriver({ pool, client, log, taskQueue }: Supervis
   const state = { stopping: false };
   let wake = () => {};
   const drive = async ({ id, tenant, url, news }: NewsOfEndpoint) => {
-    await client.withDeadline(Date.now() + START_WITHIN_MS, () =>
+    await handOver(client, () =>
       client.workflow.signalWithStart<typeof webhookEndpoint>('webhookEndpoint', {
         workflowId: webhookWorkflowId(tenant, id),
         taskQueue,

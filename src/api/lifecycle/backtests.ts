@@ -7,9 +7,7 @@ import { findBacktest } from '../../store/backtests/rows.ts';
 import type { policyBacktest } from '../../workflows/index.ts';
 import { backtestWorkflowId } from '../../workflows/identity.ts';
 import { attributes } from '../../workflows/visibility.ts';
-
-/** Longer than this, and somebody else tries again. */
-const START_WITHIN_MS = 5_000;
+import { handOver } from './hand-over.ts';
 
 interface Engine {
   client: Client;
@@ -37,6 +35,6 @@ export async function driveBacktest({ client, pool, taskQueue }: Engine, ref: Ba
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     });
-  await client.withDeadline(Date.now() + START_WITHIN_MS, start);
+  await handOver(client, start);
   await markBacktestDriven(pool, ref, new Date());
 }

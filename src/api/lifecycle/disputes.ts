@@ -7,9 +7,7 @@ import type { dispute } from '../../workflows/index.ts';
 import { disputeWorkflowId } from '../../workflows/identity.ts';
 import { disputeSignal } from '../../workflows/messages.ts';
 import { attributes } from '../../workflows/visibility.ts';
-
-/** Longer than this, and somebody else tries again. */
-const START_WITHIN_MS = 5_000;
+import { handOver } from './hand-over.ts';
 
 interface Engine {
   client: Client;
@@ -20,7 +18,7 @@ interface Engine {
 /** Tells the workflow of a dispute that it was changed, starting it where none runs. Safe to repeat, from several processes. */
 export async function driveDispute({ client, pool, taskQueue }: Engine, changed: UndrivenDispute): Promise<void> {
   const { tenant, id, paymentId, processor } = changed;
-  await client.withDeadline(Date.now() + START_WITHIN_MS, () =>
+  await handOver(client, () =>
     client.workflow.signalWithStart<typeof dispute>('dispute', {
       workflowId: disputeWorkflowId(tenant, id),
       taskQueue,

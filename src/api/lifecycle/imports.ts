@@ -7,9 +7,7 @@ import { findImport, type ImportRef } from '../../store/settlement/imports.ts';
 import type { settlementImport } from '../../workflows/index.ts';
 import { importWorkflowId } from '../../workflows/identity.ts';
 import { attributes } from '../../workflows/visibility.ts';
-
-/** Longer than this, and somebody else tries again. */
-const START_WITHIN_MS = 5_000;
+import { handOver } from './hand-over.ts';
 
 /** Starts the workflow of an import, unless it runs; then the row says so. Safe to repeat, from several processes. */
 export async function driveImport(
@@ -33,6 +31,6 @@ export async function driveImport(
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     });
-  await client.withDeadline(Date.now() + START_WITHIN_MS, start);
+  await handOver(client, start);
   await markImportDriven(pool, ref, new Date());
 }

@@ -7,9 +7,7 @@ import type { outcome } from '../../workflows/index.ts';
 import { outcomeWorkflowId } from '../../workflows/identity.ts';
 import { evidenceSignal } from '../../workflows/messages.ts';
 import { attributes } from '../../workflows/visibility.ts';
-
-/** Longer than this, and somebody else tries again. */
-const START_WITHIN_MS = 5_000;
+import { handOver } from './hand-over.ts';
 
 interface Engine {
   client: Client;
@@ -22,7 +20,7 @@ export async function stayWithOutcome(
   { client, taskQueue, timers }: Engine,
   { id, tenant, paymentId }: Pick<OpenOperation, 'id' | 'tenant' | 'paymentId'>,
 ): Promise<void> {
-  await client.withDeadline(Date.now() + START_WITHIN_MS, () =>
+  await handOver(client, () =>
     client.workflow.signalWithStart<typeof outcome, [{ operationId: string }]>('outcome', {
       workflowId: outcomeWorkflowId(tenant, id),
       taskQueue,

@@ -8,9 +8,7 @@ import type { assessmentReview } from '../../workflows/index.ts';
 import { assessmentReviewWorkflowId } from '../../workflows/identity.ts';
 import { revokedSignal, voteUpdate } from '../../workflows/messages.ts';
 import { attributes } from '../../workflows/visibility.ts';
-
-/** Longer than this, and somebody else tries again. */
-const START_WITHIN_MS = 5_000;
+import { handOver } from './hand-over.ts';
 
 interface Engine {
   client: Client;
@@ -55,7 +53,7 @@ export async function driveReview(
 ): Promise<void> {
   const start = startOf(review, taskQueue);
   await dateReview(pool, review, reviewMs);
-  await client.withDeadline(Date.now() + START_WITHIN_MS, async () => {
+  await handOver(client, async () => {
     if (review.status === 'withdrawn') {
       await client.workflow.signalWithStart<typeof assessmentReview, [{ reason: string }]>('assessmentReview', {
         ...start,

@@ -9,9 +9,7 @@ import type { freeze, revocation } from '../../workflows/index.ts';
 import { stopWorkflowId } from '../../workflows/identity.ts';
 import { stopSignal } from '../../workflows/messages.ts';
 import { attributes } from '../../workflows/visibility.ts';
-
-/** Longer than this, and somebody else tries again. */
-const START_WITHIN_MS = 5_000;
+import { handOver } from './hand-over.ts';
 
 export interface StopToDrive {
   tenant: Tenant;
@@ -53,7 +51,7 @@ export async function driveStop(
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       workflowTaskTimeout: 3_000,
     });
-  await client.withDeadline(Date.now() + START_WITHIN_MS, start);
+  await handOver(client, start);
   await markDriven(pool, stop, new Date());
 }
 

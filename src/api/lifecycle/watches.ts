@@ -6,9 +6,7 @@ import { watchWorkflowId } from '../../workflows/identity.ts';
 import type { agentWatch } from '../../workflows/index.ts';
 import { watchSignal } from '../../workflows/messages.ts';
 import { attributes } from '../../workflows/visibility.ts';
-
-/** Longer than this, and somebody else tries again. */
-const START_WITHIN_MS = 5_000;
+import { handOver } from './hand-over.ts';
 
 /** Starts the workflow that watches an agent, or tells it to look. Safe to repeat, from several processes at once. */
 export async function tellWatch(
@@ -16,7 +14,7 @@ export async function tellWatch(
   { tenant, agentId }: OwedLook,
 ): Promise<void> {
   const agent = toTypeId('agt', agentId);
-  await client.withDeadline(Date.now() + START_WITHIN_MS, () =>
+  await handOver(client, () =>
     client.workflow.signalWithStart<typeof agentWatch>('agentWatch', {
       workflowId: watchWorkflowId(tenant, agentId),
       taskQueue,
