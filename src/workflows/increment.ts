@@ -1,10 +1,9 @@
-import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import { setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { toTypeId } from '../domain/ids.ts';
 import type { IncrementInput, OperationStep } from '../domain/messages.ts';
 import { money } from './activities.ts';
 import { evidenceSignal } from './messages.ts';
-import { resolveOperation, type Nudges } from './resolution.ts';
-import { attributes } from './visibility.ts';
+import { resolveAlone, type Nudges } from './resolution.ts';
 
 /**
  * A hold that is raised: decide the addition, reserve, processor, record. Beside the lifecycle and not in it: nothing of
@@ -22,9 +21,8 @@ export async function increment(input: IncrementInput): Promise<OperationStep> {
   describe('deciding, and asking the processor');
   let step = await money.incrementPayment(input);
   if (step.kind === 'unknown' || step.kind === 'pending') {
-    let escalated = false;
     describe(`outcome **${step.kind}**: the amount stays reserved until there is evidence`);
-    step = await resolveOperation(
+    step = await resolveAlone(
       {
         tenant: input.tenant,
         paymentId: input.paymentId,
@@ -34,12 +32,7 @@ export async function increment(input: IncrementInput): Promise<OperationStep> {
       },
       input.timers,
       nudges,
-      () => {
-        escalated = true;
-        upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]);
-      },
     );
-    if (escalated) upsertSearchAttributes([{ key: attributes.needsAttention, value: false }]);
   }
   describe(step.kind);
   return step;

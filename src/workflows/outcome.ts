@@ -1,9 +1,8 @@
-import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import { setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { toTypeId } from '../domain/ids.ts';
 import type { OutcomeInput } from '../domain/messages.ts';
 import { evidenceSignal } from './messages.ts';
-import { resolveOperation, type Nudges } from './resolution.ts';
-import { attributes } from './visibility.ts';
+import { resolveAlone, type Nudges } from './resolution.ts';
 
 /**
  * Stays with an operation whose own workflow is over although its outcome is open: it was terminated by somebody, or it
@@ -22,14 +21,9 @@ export async function outcome({ tenant, paymentId, operationId, timers }: Outcom
         `**Outcome** of \`${toTypeId('op', current)}\` of [${toTypeId('pay', paymentId)}] — ${state}\n\nIts own workflow is over.`,
       );
     describe('asking the processor');
-    let escalated = false;
     const operation = { tenant, paymentId, operationId: current, visibilityLagMs: timers.visibilityLagMs };
-    const step = await resolveOperation(operation, timers, nudges, () => {
-      escalated = true;
-      describe('nobody knows; a **person** is asked');
-      upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]);
-    });
-    if (escalated) upsertSearchAttributes([{ key: attributes.needsAttention, value: false }]);
+    const onEscalation = () => describe('nobody knows; a **person** is asked');
+    const step = await resolveAlone(operation, timers, nudges, { onEscalation });
     describe(step.kind);
     // The outcome may have reserved another operation.
     open = step.kind === 'succeeded' && step.giveBack !== current ? step.giveBack : undefined;

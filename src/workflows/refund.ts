@@ -19,7 +19,7 @@ import type {
 import type { ReviewStanding } from '../domain/review/standing.ts';
 import { money } from './activities.ts';
 import { confirmUpdate, evidenceSignal, revokedSignal, voteUpdate } from './messages.ts';
-import { ATTENTION_ENDS, resolveOperation, type Nudges } from './resolution.ts';
+import { ATTENTION_ENDS, resolveAlone, type Nudges } from './resolution.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { attributes } from './visibility.ts';
 
@@ -66,8 +66,7 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
   if (step.kind === 'waits') step = await reviewed(step.waitMs);
   if (step.kind === 'unknown' || step.kind === 'pending') {
     describe(`outcome **${step.kind}**: the amount stays reserved until there is evidence`);
-    let escalated = false;
-    step = await resolveOperation(
+    step = await resolveAlone(
       {
         tenant: input.tenant,
         paymentId: input.paymentId,
@@ -77,14 +76,8 @@ export async function refund(input: RefundInput): Promise<OperationStep> {
       },
       input.timers,
       nudges,
-      () => {
-        escalated = true;
-        upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]);
-      },
+      { endsAttention: () => patched(ATTENTION_ENDS) },
     );
-    if (escalated && patched(ATTENTION_ENDS)) {
-      upsertSearchAttributes([{ key: attributes.needsAttention, value: false }]);
-    }
   }
   describe(step.kind);
   return step;

@@ -1,7 +1,8 @@
-import { condition } from '@temporalio/workflow';
+import { condition, upsertSearchAttributes } from '@temporalio/workflow';
 import type { OperationRef } from '../activities/types.ts';
 import type { LifecycleTimers, OperationStep } from '../domain/messages.ts';
 import { evidence } from './activities.ts';
+import { attributes } from './visibility.ts';
 
 /** Patch: what needed a person is shown to need none once its outcome is known. */
 export const ATTENTION_ENDS = 'attention-ends';
@@ -41,4 +42,21 @@ export async function resolveOperation(
     }
     pause = escalated ? PAUSE_AFTER_ESCALATION_MS : Math.min(pause * 2, LONGEST_PAUSE_MS);
   }
+}
+
+/** The same in a workflow of which this is all: while a person is asked it shows that it needs attention. */
+export async function resolveAlone(
+  operation: OperationRef,
+  timers: LifecycleTimers,
+  nudges: Nudges,
+  { onEscalation, endsAttention = () => true }: { onEscalation?: () => void; endsAttention?: () => boolean } = {},
+): Promise<ResolvedStep> {
+  let escalated = false;
+  const step = await resolveOperation(operation, timers, nudges, () => {
+    escalated = true;
+    onEscalation?.();
+    upsertSearchAttributes([{ key: attributes.needsAttention, value: true }]);
+  });
+  if (escalated && endsAttention()) upsertSearchAttributes([{ key: attributes.needsAttention, value: false }]);
+  return step;
 }
