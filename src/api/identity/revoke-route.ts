@@ -50,10 +50,9 @@ export function revokeRoute(deps: ApiDeps): AnyRoute {
       // The time is taken alone: whatever was sent before it was approved while the authority stood.
       const first = await beginStop(deps, ctx, (db) => beginRevocation(db, { ...order, at: new Date() }));
       if ('replay' in first) return first.replay;
-      const { begun } = first;
+      const { begun: stop } = first;
       // Tokens of a delegation are credentials too.
       credentialsOf(pool).forget(tenant.orgId);
-      const { stop } = begun;
       // The workflow may begin at once: it waits for the closing where the two meet, and does it should this process die.
       // Not awaited: a worker finds what could not be handed over.
       if (stop.status !== 'confirmed') void lifecycle.drive({ tenant, id: stop.id });

@@ -43,23 +43,19 @@ export interface RevocationOrder {
   at: Date;
 }
 
-/** What stands after the first transaction: a stop that is worked off. */
-export interface Begun {
-  stop: StopRow;
-}
-
 /**
  * Withdraws the target and all authority under it, in the caller's transaction. A repeat finds the first revocation, and
  * may ask it to void as well.
+ * @returns the stop that is worked off
  * @throws Problem `not_found`
  */
-export async function beginRevocation(db: Db, order: RevocationOrder): Promise<Begun> {
+export async function beginRevocation(db: Db, order: RevocationOrder): Promise<StopRow> {
   const { tenant, target, reason, actor, at, voidOpen } = order;
   const { kind, id } = target;
   if (kind === 'key' || kind === 'client') return revokeCredential(db, order, kind);
   const revokedAt = await withdrawTarget(db, order, kind);
   const before = await findStopOn(db, tenant, { kind: 'revocation', targetKind: kind, target: id });
-  if (before) return { stop: voidOpen && !before.voidOpen ? await voidToo(db, order, before) : before };
+  if (before) return repeated(db, order, before);
   const delegations = await revokeDelegations(db, tenant, kind, id, order);
   const keys = kind === 'agent' ? await revokeKeysOf(db, tenant, id, order) : [];
   const certificate =
@@ -94,7 +90,7 @@ export async function beginRevocation(db: Db, order: RevocationOrder): Promise<B
     events: eventsOf(order, delegations),
   });
   if (certificate) await recordEndOf(db, order, certificate, {});
-  return { stop };
+  return stop;
 }
 
 /** The answer to a revocation whose executions are closed; the first one is kept and given to every repeat. */
@@ -129,7 +125,13 @@ async function withdrawTarget(
   return found(status, kind, member).revokedAt;
 }
 
-async function voidToo(db: Db, { tenant, at, actor, reason }: RevocationOrder, stop: StopRow): Promise<StopRow> {
+/** Asked for again: it stands as it does, and voids as well when that is asked for now. */
+async function repeated(
+  db: Db,
+  { tenant, at, actor, reason, voidOpen }: RevocationOrder,
+  stop: StopRow,
+): Promise<StopRow> {
+  if (!voidOpen || stop.voidOpen) return stop;
   // The stop before the head of the audit trail, as everywhere.
   const voiding = await alsoVoid(db, stop.id);
   await recordFact(db, {
@@ -171,7 +173,7 @@ function eventsOf(
  * closed. Whoever ends a credential that is not to be used any more, and was not taken, does so by its own route, which
  * closes nothing.
  */
-async function revokeCredential(db: Db, order: RevocationOrder, kind: 'key' | 'client'): Promise<Begun> {
+async function revokeCredential(db: Db, order: RevocationOrder, kind: 'key' | 'client'): Promise<StopRow> {
   const { tenant, target, reason, actor, at, voidOpen } = order;
   const revokedAt =
     kind === 'client'
@@ -180,7 +182,7 @@ async function revokeCredential(db: Db, order: RevocationOrder, kind: 'key' | 'c
   if (!revokedAt) throw notFound(kind, target.member);
   const subject = kind === 'client' ? target.id : toTypeId('key', target.id);
   const before = await findStopOn(db, tenant, { kind: 'revocation', targetKind: 'credential', target: subject });
-  if (before) return { stop: voidOpen && !before.voidOpen ? await voidToo(db, order, before) : before };
+  if (before) return repeated(db, order, before);
   const stop = await insertStop(db, tenant, {
     id: newId(),
     kind: 'revocation',
@@ -201,7 +203,7 @@ async function revokeCredential(db: Db, order: RevocationOrder, kind: 'key' | 'c
     body: { reason, revoked: [subject], void_open_authorizations: voidOpen },
     events: [],
   });
-  return { stop };
+  return stop;
 }
 
 async function keyRevokedAt(
