@@ -14,8 +14,8 @@ import { codecRouter } from '../src/api/codec/router.ts';
 import { AesPayloadCodec } from '../src/api/codec/payload-codec.ts';
 import { LifecycleClient } from '../src/api/lifecycle/client.ts';
 import { createApiServer } from '../src/api/server.ts';
-import { checkDataKeys, signingKeysFrom } from '../src/cli/keystore-file.ts';
-import { needing } from '../src/cli/output.ts';
+import { dataKeysFrom, signingKeysFrom } from '../src/cli/keystore-file.ts';
+import { databaseNeeded, needing } from '../src/cli/output.ts';
 import { trustedIssuersFrom } from '../src/cli/trusted-issuers.ts';
 import { authoritySettings, ConfigError, type Config } from '../src/config.ts';
 import { createScreening } from '../src/screening/create.ts';
@@ -51,8 +51,8 @@ let runtimeInstalled = false;
  * task of a lifecycle is handed over within the process (eager start).
  */
 export async function startService(config: Config, role: 'all' | 'api' | 'worker'): Promise<RunningService> {
-  checkDataKeys(config);
-  const { PROKURA_DATA_KEY: dataKey = '', PROKURA_DATA_KEY_PREVIOUS: previous = [] } = config;
+  const keys = dataKeysFrom(config);
+  const { present: dataKey, previous } = keys;
   const signingKeys = signingKeysFrom(config);
   const trustedIssuers = await trustedIssuersFrom(config);
   if (config.PROKURA_FAST_SANDBOX) enableFastSandbox();
@@ -77,13 +77,8 @@ export async function startService(config: Config, role: 'all' | 'api' | 'worker
   const authorities = new Authorities({ pool, sealer, settings: authoritySettings(config) });
   const replies = new ReplyBus(randomUUID());
   const listener = new Listener();
-  const { host: databaseHost } = new URL(config.DATABASE_URL);
-  const migrated = await needing(
-    `The database at ${databaseHost} cannot be used`,
-    'Start it, or correct DATABASE_URL.',
-    () => isMigrated(pool),
-  );
-  if (migrated) await admitDataKey(pool, { present: dataKey, previous }, sealer);
+  const migrated = await needing(...databaseNeeded(config.DATABASE_URL), () => isMigrated(pool));
+  if (migrated) await admitDataKey(pool, keys, sealer);
   else log.error('the database has not the current schema: run `prokura migrate`; nothing is ready until then');
   const { TEMPORAL_ADDRESS: address } = config;
   const connection = await needing(

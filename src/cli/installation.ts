@@ -8,7 +8,7 @@ import { findSealedValue } from '../store/provisioning.ts';
 import { listDataKeys, type DataKeys } from '../store/sealed/data-keys.ts';
 import { createSealer, dataKeyId, type Sealer } from '../trust/seal.ts';
 import { dataKeyLength } from './doctor/key-checks.ts';
-import { CommandError, type Log, messageOf, needing } from './output.ts';
+import { CommandError, databaseNeeded, type Log, messageOf, needing } from './output.ts';
 import { statePaths } from './paths.ts';
 import { readDevelopmentKeys } from './provision/keys.ts';
 import { databaseUrlOrRunning, runningStart } from './running.ts';
@@ -115,10 +115,6 @@ async function isServedWith(pool: Pool, key: string, sealer: Sealer): Promise<bo
   if (inUse.length > 0) return inUse.some(({ id }) => id === dataKeyId(key));
   const sealed = await findSealedValue(pool);
   return sealed === undefined || sealer.read(sealed) !== undefined;
-}
-
-function databaseNeeded(url: string): [what: string, remedy: string] {
-  return [`The database at ${new URL(url).host} cannot be used`, 'Start it, or correct DATABASE_URL.'];
 }
 
 /** A database named by the environment never meets the data key of a development start on another one. */

@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { ConfigError, type Config } from '../config.ts';
+import type { DataKeys } from '../store/sealed/data-keys.ts';
 import { dataKeyLength, signingKeyId } from './doctor/key-checks.ts';
 import { KeystoreRefused, keystoreSeal, openKeystore, sealKeystore, type KeystoreSecret } from '../trust/keystore.ts';
 
@@ -38,15 +39,17 @@ export function signingKeysFrom(settings: KeySettings): string {
 }
 
 /**
- * The symmetric keys of a process have the form that sealing and encrypting need.
+ * The data keys of a process, once its symmetric keys have the form that sealing and encrypting need.
  * @throws ConfigError which names the setting and repeats nothing of it
  */
-export function checkDataKeys({
-  PROKURA_DATA_KEY: dataKey,
+export function dataKeysFrom({
+  PROKURA_DATA_KEY: present = '',
+  PROKURA_DATA_KEY_PREVIOUS: previous = [],
   PROKURA_PAYLOAD_KEY: payloadKey,
-}: Pick<Config, 'PROKURA_DATA_KEY' | 'PROKURA_PAYLOAD_KEY'>): void {
-  checked(() => dataKeyLength('PROKURA_DATA_KEY', dataKey));
+}: Pick<Config, 'PROKURA_DATA_KEY' | 'PROKURA_DATA_KEY_PREVIOUS' | 'PROKURA_PAYLOAD_KEY'>): DataKeys {
+  checked(() => dataKeyLength('PROKURA_DATA_KEY', present));
   if (payloadKey) checked(() => dataKeyLength('PROKURA_PAYLOAD_KEY', payloadKey));
+  return { present, previous };
 }
 
 function checked(check: () => unknown): void {

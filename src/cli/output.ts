@@ -63,3 +63,8 @@ export async function needing<T>(what: string, remedy: string, work: () => Promi
     throw new CommandError(`${what}: ${messageOf(error)}. ${remedy}`);
   }
 }
+
+/** What {@link needing} says of the database of `DATABASE_URL`. */
+export function databaseNeeded(url: string): [what: string, remedy: string] {
+  return [`The database at ${new URL(url).host} cannot be used`, 'Start it, or correct DATABASE_URL.'];
+}
