@@ -1,8 +1,9 @@
+import type { RefundChallengeStanding } from '../../domain/messages.ts';
 import type { Explanation } from '../../domain/policy.ts';
 import type { Intent, Tenant } from '../../domain/types.ts';
 import type { Db } from '../pool.ts';
 
-export type RefundChallengeStatus = 'open' | 'passed' | 'declined' | 'failed' | 'expired' | 'cancelled';
+type RefundChallengeStatus = RefundChallengeStanding['status'];
 
 /** A refund that its principal must confirm. Its id is that of the operation that it becomes. */
 export interface RefundChallenge {
